@@ -1,0 +1,73 @@
+"""rdexplain: rate-distortion explanations for vision models.
+
+import rdexplain as rx
+
+model = rx.load_model("efficientnet_lite0")
+photo = rx.load_photo("sample:cat")
+explanation = rx.CartoonX(model).explain(photo.pixels[None])
+explanation.save("cat.cartoonx")
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from rdexplain._version import __version__
+from rdexplain.errors import RDExplainError
+
+if TYPE_CHECKING:
+    from rdexplain.explanation import Explanation
+    from rdexplain.images import Photo, find_photos, load_photo
+    from rdexplain.methods import CartoonX, PixelRDE
+    from rdexplain.models import Model, as_model, list_models, load_model
+    from rdexplain.storage import load_explanation
+
+__all__ = [
+    "CartoonX",
+    "Explanation",
+    "Model",
+    "Photo",
+    "PixelRDE",
+    "RDExplainError",
+    "__version__",
+    "as_model",
+    "find_photos",
+    "list_models",
+    "load_explanation",
+    "load_model",
+    "load_photo",
+]
+
+# Importing PyTorch takes seconds, and `rdexplain --help` does not need it: these names are imported when first used.
+_HOMES = {
+    "CartoonX": "methods",
+    "Explanation": "explanation",
+    "Model": "models",
+    "Photo": "images",
+    "PixelRDE": "methods",
+    "as_model": "models",
+    "find_photos": "images",
+    "list_models": "models",
+    "load_explanation": "storage",
+    "load_model": "models",
+    "load_photo": "images",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, or a module of the package such as ``rdexplain.representations``."""
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"rdexplain.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    module = f"rdexplain.{name}"
+    if not name.startswith("_"):
+        try:
+            return importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+    raise AttributeError(f"module 'rdexplain' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,107 @@
+"""How far a whole run is: a line on stderr, on a terminal alone."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+
+class Bar:
+    """Which photos of how many, the step, the loss and the time left for all; nothing without a terminal.
+
+    Args:
+        shown: False for `--quiet`.
+    """
+
+    def __init__(self, shown: bool = True) -> None:
+        self._rich: Any = None
+        self._task: Any = None
+        if shown and sys.stderr.isatty():
+            self._rich, self._task = _bar()
+        self._photos = self._done = self._batch = 0
+        self._steps = 1
+        self._measuring = 0.0
+        self._started = 0.0
+
+    def __enter__(self) -> Bar:
+        if self._rich is not None:
+            self._rich.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._rich is not None:
+            self._rich.stop()
+
+    def stage(self, text: str) -> None:
+        """What is being done while there is nothing to count."""
+        self._update(description=text, figures="")
+
+    def expect(self, photos: int, steps: int, measuring: float) -> None:
+        """How much there is to do. `measuring` is the share of a photo's time that comes after its steps."""
+        self._photos, self._steps, self._measuring = photos, max(steps, 1), measuring
+        self._started = time.monotonic()
+        self._update(total=float(photos))
+
+    def begin(self, count: int, name: str) -> None:
+        """The next `count` photos are explained."""
+        self._batch = count
+        first, last = self._done + 1, self._done + count
+        which = name if self._photos == 1 else f"{first} of {self._photos}"
+        if count > 1:
+            which = f"{first}-{last} of {self._photos}"
+        self.stage(f"explaining {which}")
+
+    def step(self, step: int, loss: float) -> None:
+        """A step is done; of the solver's `Progress` form."""
+        share = step / self._steps * (1 - self._measuring)
+        place = self._done + self._batch * share
+        figures = f"step {step:>{len(str(self._steps))}}/{self._steps}  loss {loss:.4f}"
+        self._update(completed=place, figures=figures, left=self._left(place))
+
+    def finish(self, count: int) -> None:
+        """`count` photos are written, or have failed."""
+        self._done += count
+        self._batch = max(self._batch - count, 0)
+        self._update(completed=float(self._done), left=self._left(self._done))
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the bar away while a line is printed to stdout."""
+        if self._rich is None:
+            yield
+            return
+        self._rich.stop()
+        try:
+            yield
+        finally:
+            self._rich.start()
+
+    def _left(self, place: float) -> str:
+        if not place:
+            return ""
+        seconds = round((time.monotonic() - self._started) * (self._photos - place) / place)
+        minutes, seconds = divmod(max(seconds, 0), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02}:{seconds:02} left" if hours else f"{minutes}:{seconds:02} left"
+
+    def _update(self, **changes: Any) -> None:
+        if self._rich is not None:
+            self._rich.update(self._task, **changes)
+
+
+def _bar() -> tuple[Any, Any]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[figures]}", style="cyan"),
+        TextColumn("{task.fields[left]}", style="dim"),
+    )
+    # Results go to stdout, whatever stderr is: only stderr's own lines pass through the bar.
+    rich = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+    return rich, rich.add_task("starting", total=None, figures="", left="")

@@ -1,0 +1,85 @@
+"""What a command is, and an argument parser whose errors are one line."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from rdexplain._version import __version__
+from rdexplain.errors import RDExplainError, unknown
+
+DESCRIPTION = "Rate-distortion explanations for vision models: the few coefficients of a photo that a model needs."
+
+
+class UsageError(RDExplainError):
+    """A command line that cannot be understood."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises `UsageError` where argparse prints its usage and exits; options may follow and precede photos."""
+
+    def __init__(self, **options: Any) -> None:
+        width = min(shutil.get_terminal_size().columns - 2, 110)
+        super().__init__(
+            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=30, width=width),
+            allow_abbrev=False,  # an option that is added later must not change what an abbreviation means
+            **options,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message.removeprefix("argument "))
+
+    def parse_known(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """The arguments, or an error with the nearest option."""
+        namespace, rest = self.parse_known_intermixed_args(list(arguments))
+        if rest:
+            option = next((text for text in rest if text.startswith("-")), None)
+            if option is None:
+                self.error(f"{rest[0]!r} is one argument too many")
+            name = option.partition("=")[0]
+            self.error(unknown("option", name, self._option_string_actions))
+        return namespace
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand.
+
+    Attributes:
+        declare: adds the command's arguments to its parser; imports nothing heavy.
+        run: does the work, and returns the exit status.
+        examples: shown at the end of its help.
+    """
+
+    name: str
+    summary: str
+    declare: Callable[[Parser], None]
+    run: Callable[[argparse.Namespace], int]
+    examples: str = ""
+
+
+def tool_parser(commands: Sequence[Command]) -> Parser:
+    """The parser of `rdexplain` itself: for its help, its version and its errors."""
+    width = max(len(command.name) for command in commands) + 4
+    listed = "\n".join(f"  {command.name:<{width}}{command.summary}" for command in commands)
+    parser = Parser(
+        prog="rdexplain",
+        usage="rdexplain COMMAND ...",
+        description=DESCRIPTION,
+        epilog=f"commands:\n{listed}\n\n"
+        "`rdexplain COMMAND --help` explains a command. To begin with: rdexplain explain sample:cat",
+    )
+    parser.add_argument("--version", action="version", version=f"rdexplain {__version__}")
+    return parser
+
+
+def parser_of(command: Command) -> Parser:
+    """A command's own parser."""
+    epilog = f"examples:\n{command.examples}" if command.examples else None
+    parser = Parser(prog=f"rdexplain {command.name}", description=f"{command.summary}.", epilog=epilog)
+    command.declare(parser)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser

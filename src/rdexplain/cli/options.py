@@ -1,0 +1,201 @@
+"""The options of the commands, as data: a command is a choice of these groups.
+
+Names of noises, distortions and so on are repeated here because their modules import PyTorch; a test compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rdexplain.cli.command import Parser, UsageError
+from rdexplain.cli.methods import METHODS
+from rdexplain.cli.values import name_or_file, not_negative, one_of, per_channel, positive, whole
+
+PRESETS = ("fast", "paper")
+NOISES = ("gaussian", "uniform", "zero")
+NOISE_SCALINGS = ("original", "linear", "inverse_linear", "exponential")
+DISTORTIONS = ("label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root", "kl")
+INITS = ("ones", "coarse", "random", "gradient")
+FITS = ("squash", "crop")
+
+
+@dataclass(frozen=True)
+class Option:
+    """An argument of one or more commands.
+
+    Attributes:
+        flags: `--name`, the name first that messages use; a bare name is a positional argument.
+        kind: from its text to its value; None for a switch.
+        metavar: the value in the help.
+        extra: what else argparse shall know.
+        of_method: whether the method's constructor takes it, under its own name.
+        only: the methods that have it; empty for all.
+    """
+
+    flags: str
+    help: str
+    kind: Callable[[str], Any] | None = None
+    metavar: str | None = None
+    default: Any = None
+    extra: dict[str, Any] = field(default_factory=dict)
+    of_method: bool = False
+    only: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The attribute of the parsed arguments."""
+        return self.flags.split()[0].lstrip("-").replace("-", "_")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Options under a heading of the help."""
+
+    title: str
+    options: tuple[Option, ...]
+
+
+def add(parser: Parser, groups: Sequence[Group]) -> None:
+    """Declare groups of options."""
+    for group in groups:
+        section = parser.add_argument_group(group.title)
+        for option in group.options:
+            value: dict[str, Any] = {"action": "store_true"}
+            if option.kind is not None:
+                value = {"type": option.kind, "metavar": option.metavar, "default": option.default}
+            section.add_argument(*option.flags.split(), help=option.help, **(value | option.extra))
+
+
+def method_options(arguments: Any) -> dict[str, Any]:
+    """The given options that the method's constructor takes.
+
+    Raises:
+        UsageError: an option that the method does not have.
+    """
+    given = {}
+    for option in (option for group in METHOD_GROUPS for option in group.options if option.of_method):
+        value = getattr(arguments, option.name)
+        if value is None:
+            continue
+        if option.only and arguments.method not in option.only:
+            raise UsageError(
+                f"{option.flags.split()[0]} is an option of {' and '.join(option.only)}, not of {arguments.method}"
+            )
+        given[option.name] = value
+    return given
+
+
+def _names(names: Sequence[str]) -> str:
+    return "{" + ",".join(names) + "}"
+
+
+def _choice(flag: str, kind: str, names: Sequence[str], help: str, default: str | None = None) -> Option:
+    return Option(flag, help, one_of(kind, names), _names(names), default)
+
+
+def _of_method(flag: str, kind: Callable[[str], Any], metavar: str, help: str, only: tuple[str, ...] = ()) -> Option:
+    return Option(flag, help, kind, metavar, of_method=True, only=only)
+
+
+PHOTOS = Group(
+    "photos",
+    (
+        Option(
+            "photos", "a photo, a folder, a glob pattern, or sample:NAME", str, "PHOTO", extra={"nargs": "+"}
+        ),
+        Option("--size", "side of the square that is explained, in pixels (256, or the model's own)", whole(1), "PIXELS"),
+        _choice("--fit", "fit", FITS, "squash to the square, or resize and crop the centre (squash)", "squash"),
+    ),
+)
+MODEL = Group(
+    "model",
+    (
+        Option(
+            "--model",
+            "a name that `rdexplain models` lists, or your own package.module:factory (efficientnet_lite0)",
+            str,
+            "NAME",
+            "efficientnet_lite0",
+        ),
+        Option("--weights", "a safetensors or PyTorch state dict, a torchvision version, or random", str, "FILE"),
+        Option("--classes", "names of the classes, one per line, or imagenet", str, "FILE"),
+        Option("--mean", "normalisation: a number or R,G,B, in place of the model's own", per_channel, "M"),
+        Option("--std", "normalisation: a number or R,G,B, in place of the model's own", per_channel, "S"),
+        Option(
+            "--no-normalise --no-normalize",
+            "feed images in [0, 1] as they are, as the published scripts do",
+            extra={"dest": "no_normalise"},
+        ),
+    ),
+)
+TARGETS = Group(
+    "what is explained",
+    (
+        Option(
+            "--target",
+            "a class: its index, its name, its WordNet id, or auto, the predicted one (auto); may be repeated",
+            str,
+            "CLASS",
+            extra={"action": "append"},
+        ),
+        Option("--top-k", "the K most probable classes of each photo", whole(1), "K"),
+    ),
+)
+METHOD = Group(
+    "method",
+    (
+        _choice("--method", "method", tuple(METHODS), "see `rdexplain methods` (cartoonx)", "cartoonx"),
+        _of_method(
+            "--preset", one_of("preset", PRESETS), _names(PRESETS), "what sets the options that are not given (fast)"
+        ),
+        _of_method("--steps", whole(0), "N", "optimiser steps"),
+        _of_method("--draws", whole(1), "N", "noise draws a step"),
+        _of_method("--sparsity", not_negative, "λk", "weight of the mask's mean; more is a smaller explanation"),
+        _of_method("--step-size", positive, "RATE", "of the optimiser"),
+        _of_method(
+            "--init",
+            name_or_file("init", INITS, ".safetensors"),
+            _names((*INITS, "FILE")),
+            "the mask to start from; FILE is an explanation's .safetensors",
+        ),
+        _of_method("--distortion", one_of("distortion", DISTORTIONS), _names(DISTORTIONS), "what must be kept (label)"),
+        _of_method("--noise", one_of("noise", NOISES), _names(NOISES), "what replaces the rest (gaussian)"),
+        _of_method(
+            "--noise-scaling",
+            one_of("noise scaling", NOISE_SCALINGS),
+            _names(NOISE_SCALINGS),
+            "of the noise over the scales (original)",
+        ),
+        _of_method("--seed", whole(0), "N", "of the noise (0)"),
+    ),
+)
+WAVELET = Group(
+    "wavelets (cartoonx)",
+    (
+        _of_method("--wavelet", str, "NAME", "any discrete wavelet of PyWavelets (db3)", ("cartoonx",)),
+        _of_method("--levels", whole(1), "N", "scales (5)", ("cartoonx",)),
+        _of_method("--padding", str, "MODE", "boundary mode of PyWavelets (zero)", ("cartoonx",)),
+    ),
+)
+RESULTS = Group(
+    "results",
+    (
+        Option("--out", "folder for the results (explanations)", Path, "DIR", Path("explanations")),
+        Option("--overwrite", "replace results that are there already"),
+        Option("--samples", "also a picture of N obfuscated images, and what the model sees in them", whole(0), "N", 0),
+        Option("--original-size", "also the explanation at the size of the original photo"),
+    ),
+)
+RUNNING = Group(
+    "running",
+    (
+        Option("--device", "auto, cpu, cuda, cuda:1, ... (auto: a GPU if there is one)", str, "DEVICE", "auto"),
+        _of_method("--internal-batch-size", whole(1), "N", "images in one forward pass; bounds the memory"),
+        Option("--photos-per-batch", "photos that are optimised together (4, or 16 on a GPU)", whole(1), "N"),
+        Option("--quiet", "print nothing but errors"),
+    ),
+)
+METHOD_GROUPS = (METHOD, WAVELET, RUNNING)

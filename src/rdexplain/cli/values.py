@@ -1,0 +1,87 @@
+"""From the text of an argument to its value, or to one line that says what it may be."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from rdexplain.cli.command import UsageError
+from rdexplain.errors import unknown
+
+
+def one_of(kind: str, names: Iterable[str]) -> Callable[[str], str]:
+    """One of a few names, in any case, with hyphens or underscores; an error with the nearest names."""
+    known = {_plain(name): name for name in names}
+
+    def value(text: str) -> str:
+        if _plain(text) not in known:
+            raise UsageError(unknown(kind, text, known.values()))
+        return known[_plain(text)]
+
+    return value
+
+
+def name_or_file(kind: str, names: Iterable[str], suffix: str) -> Callable[[str], str | Path]:
+    """One of a few names, or a file, which is told by its suffix or by being there."""
+    name = one_of(kind, names)
+
+    def value(text: str) -> str | Path:
+        return Path(text) if text.endswith(suffix) or Path(text).is_file() else name(text)
+
+    return value
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """A whole number of at least `least`."""
+
+    def value(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, not {text!r}")
+        return number
+
+    return value
+
+
+def number(text: str, least: float = -math.inf) -> float:
+    """A finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= least):
+        bound = "" if least == -math.inf else f" of at least {least:g}"
+        raise argparse.ArgumentTypeError(f"must be a number{bound}, not {text!r}")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """A number of at least 0."""
+    return number(text, 0)
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    if (value := number(text)) <= 0:
+        raise argparse.ArgumentTypeError(f"must be above 0, not {text!r}")
+    return value
+
+
+def per_channel(text: str) -> tuple[float, ...]:
+    """A number, or three with commas between them: `0.485,0.456,0.406`."""
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) not in (1, 3) or not all(map(math.isfinite, values)):
+        raise argparse.ArgumentTypeError(f"must be a number, or three such as 0.485,0.456,0.406, not {text!r}")
+    return values * 3 if len(values) == 1 else values
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-").replace(" ", "-")

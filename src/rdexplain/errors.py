@@ -1,0 +1,51 @@
+"""Errors a user can mend: each message is one line that says what is wrong and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RDExplainError(Exception):
+    """Base of every error that rdexplain raises on purpose."""
+
+
+class PhotoError(RDExplainError, ValueError):
+    """A photo that cannot be found or read."""
+
+
+class ModelError(RDExplainError, ValueError):
+    """A model that cannot be loaded, or whose output does not fit the task."""
+
+
+class TargetError(RDExplainError, ValueError):
+    """A target that the model does not have."""
+
+
+class OptionError(RDExplainError, ValueError):
+    """An option outside what it may be."""
+
+
+class SolverError(RDExplainError, RuntimeError):
+    """The optimisation cannot go on.
+
+    ``photos`` holds the positions, in the call, of the photos to blame.
+    """
+
+    def __init__(self, message: str, photos: Iterable[int] = ()) -> None:
+        super().__init__(message)
+        self.photos = tuple(photos)
+
+
+def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
+    """The text of an error about a name that is none of `choices`, with the nearest ones."""
+    known = sorted(set(choices))
+    lowered = {choice.lower(): choice for choice in known}
+    near = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.5)]
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    elif len(known) <= 12:
+        hint = f"choose from {', '.join(known)}"
+    else:
+        hint = f"there are {len(known)}, such as {', '.join(known[:3])}"
+    return f"unknown {kind} {name!r}: {hint}"

@@ -1,0 +1,77 @@
+"""Where the mask starts: ones, random, a tensor, or ranked by the gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from rdexplain import philox
+from rdexplain.decisions import Decision
+from rdexplain.errors import OptionError, unknown
+from rdexplain.objective import Objective
+from rdexplain.representations import Transform
+
+INITS = ("ones", "coarse", "random", "gradient")
+Init = str | Tensor | Sequence[Tensor]
+
+
+def initial_mask(objective: Objective, init: Init, decision: Decision) -> Tensor:
+    """The mask (R, k) at the start.
+
+    Args:
+        init: ``ones``; ``coarse``: ones but for the finest scale, which starts at zero (most networks do not need it,
+            and it is three quarters of the entries); ``random`` (uniform); ``gradient``: the size of the gradient of
+            the explained reading by each coefficient, mean over the channels, replaced by its quantile among all
+            entries (in the spirit of StartGrad, ICLR 2025); or the mask itself, a list of bands as in
+            `Explanation.mask`, or a tensor of shape (h, w) or (R, h, w) for pixels.
+        decision: whose reading the gradient is of.
+
+    Raises:
+        OptionError: an unknown name, a wrong shape, values outside [0, 1].
+    """
+    shape = (objective.rows, objective.transform.count)
+    dtype, device = objective.images.dtype, objective.images.device
+    if not isinstance(init, str):
+        return _given(init, objective.transform, shape).to(dtype=dtype, device=device)
+    if init == "ones":
+        return torch.ones(shape, dtype=dtype, device=device)
+    if init == "coarse":
+        return torch.cat(
+            [
+                torch.full((shape[0], band.count), float(band.scale != 1), dtype=dtype, device=device)
+                for band in objective.transform.bands
+            ],
+            dim=1,
+        )
+    if init == "random":
+        streams = [philox.Stream(objective.seed, key, 0, 0, philox.START) for key in objective.keys]
+        return philox.uniform(streams, shape[1], dtype, device)
+    if init == "gradient":
+        return quantiles(objective.sensitivity(decision))
+    raise OptionError(unknown("init", init, INITS))
+
+
+def quantiles(values: Tensor) -> Tensor:
+    """Each entry's place in its row, (R, k): 0 for the least, 1 for the greatest."""
+    places = torch.arange(values.shape[1], dtype=values.dtype, device=values.device)
+    order = values.argsort(dim=1, stable=True)
+    return torch.empty_like(values).scatter_(1, order, (places / max(values.shape[1] - 1, 1)).expand_as(values))
+
+
+def _given(init: Tensor | Sequence[Tensor], transform: Transform, shape: tuple[int, int]) -> Tensor:
+    bands = [init] if isinstance(init, Tensor) else list(init)
+    wanted = [band.shape for band in transform.bands]
+    if len(bands) != len(wanted) or any(
+        tuple(band.shape[-len(size) :]) != size for band, size in zip(bands, wanted, strict=True)
+    ):
+        got = [tuple(band.shape) for band in bands]
+        raise OptionError(f"an initial mask needs bands of shapes {wanted}, with or without rows before, got {got}")
+    flat = torch.cat([band.flatten(-len(size)) for band, size in zip(bands, wanted, strict=True)], dim=-1)
+    if not bool(((flat >= 0) & (flat <= 1)).all()):
+        raise OptionError("an initial mask must lie in [0, 1]")
+    try:
+        return flat.expand(shape).clone()
+    except RuntimeError as error:
+        raise OptionError(f"an initial mask for {flat.shape[0]} rows does not fit {shape[0]}") from error

@@ -1,0 +1,78 @@
+"""Bounded memory: how a step's rows and draws are cut into batches, and what happens when a batch does not fit."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeVar
+
+import torch
+
+from rdexplain.errors import SolverError
+
+T = TypeVar("T")
+
+DEFAULT_BATCH = {"cpu": 4, "cuda": 256}
+"""Images in one forward pass, where the user does not say. A CPU is faster with few: they stay in its caches."""
+
+
+class Batch(NamedTuple):
+    """Draws `draw` to `draw_end` of the rows `row` to `row_end`."""
+
+    row: int
+    row_end: int
+    draw: int
+    draw_end: int
+
+
+def batches(rows: int, draws: int, limit: int) -> Iterator[Batch]:
+    """Cut rows x draws into batches of at most `limit` images: whole rows, or parts of one row."""
+    if limit >= draws:
+        together = limit // draws
+        for row in range(0, rows, together):
+            yield Batch(row, min(row + together, rows), 0, draws)
+        return
+    parts = -(-draws // limit)
+    for row in range(rows):
+        for part in range(parts):
+            yield Batch(row, row + 1, part * draws // parts, (part + 1) * draws // parts)
+
+
+class BatchLimit:
+    """The largest batch in force; halved each time one runs out of memory."""
+
+    def __init__(self, internal_batch_size: int | None, device: torch.device) -> None:
+        self.size = internal_batch_size or DEFAULT_BATCH.get(device.type, 32)
+
+    def run(self, work: Callable[[int], T]) -> T:
+        """``work(limit)``, again with half the limit as long as memory does not suffice.
+
+        Raises:
+            SolverError: a single image does not fit.
+        """
+        while True:
+            try:
+                return work(self.size)
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                if self.size == 1:
+                    raise SolverError(
+                        "out of memory with a single image in the batch: use a smaller image or another device"
+                    ) from error
+            # Outside the handler, so that the failed pass's tensors are free.
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            warnings.warn(
+                f"out of memory: going on with {self.size // 2} instead of {self.size} images in a batch",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            self.size //= 2
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text

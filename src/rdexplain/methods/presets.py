@@ -1,0 +1,45 @@
+"""Presets: how long and how the mask is optimised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rdexplain.errors import OptionError, unknown
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Defaults of the options that a preset sets.
+
+    Attributes:
+        steps, draws, step_size, schedule, betas, antithetic: as in `solver.Settings` and `objective.Objective`.
+        init: as in `initial.initial_mask`.
+    """
+
+    steps: int
+    draws: int
+    step_size: float
+    schedule: str
+    betas: tuple[float, float]
+    init: str
+    antithetic: bool = False
+
+
+PAPER = Preset(
+    steps=2000,
+    draws=64,
+    step_size=0.001,
+    schedule="constant",
+    betas=(0.9, 0.999),
+    init="ones",
+)
+"""The published procedure (Kolek et al., arXiv 2110.03485), 128,000 network evaluations a photo."""
+
+Presets = dict[str, Preset]
+
+
+def find_preset(name: str, presets: Presets) -> Preset:
+    """A preset by its name, or OptionError with the nearest names."""
+    if name not in presets:
+        raise OptionError(unknown("preset", str(name), presets))
+    return presets[name]

@@ -1,0 +1,83 @@
+"""Which class of which photo: from what the caller gives to one row per photo and target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rdexplain.decisions import check_target
+from rdexplain.errors import OptionError, TargetError
+from rdexplain.models import Model
+
+Row = tuple[int, tuple[int, ...]]
+"""A photo's position and its target's indices."""
+
+
+def rows_for(model: Model, output: Tensor, target: Any, top_k: int | None) -> list[Row]:
+    """The rows to explain, photo by photo.
+
+    Args:
+        output: the model's output on the n clean images, (n, classes) or (n, classes, ...).
+        target: None for each photo's predicted class; captum's int, tuple, tensor (n,) or list of n ints or tuples;
+            class names in place of ints; a tensor (n, k) or a list of n lists for several targets a photo.
+        top_k: the k most probable classes of each photo, instead of `target`.
+
+    Raises:
+        TargetError: outside the output, an unknown name, or not one for each photo.
+        OptionError: both `target` and `top_k`, or `top_k` out of range.
+    """
+    photos = len(output)
+    if top_k is not None:
+        return _most_probable(output, target, top_k)
+    if target is None:
+        return [(photo, (index,)) for photo, index in enumerate(_scores(output).argmax(dim=1).tolist())]
+    if isinstance(target, Tensor):
+        if target.is_floating_point() or target.ndim > 2:
+            raise TargetError("a target tensor holds integers, of shape (n,) or (n, targets)")
+        target = target.tolist()
+    if isinstance(target, int | str | tuple):
+        target = [target] * photos
+    if not isinstance(target, Sequence):
+        raise TargetError(f"a target is an int, a class name, a tuple, a tensor or a list, not {type(target).__name__}")
+    if len(target) == 1 and photos > 1:
+        target = list(target) * photos
+    if len(target) != photos:
+        raise TargetError(f"{len(target)} targets for {photos} images: give one for each, or one for all")
+    return [
+        (photo, check_target(_index(model, one), output))
+        for photo, wanted in enumerate(target)
+        for one in (wanted if isinstance(wanted, list) else [wanted])
+    ]
+
+
+def _most_probable(output: Tensor, target: Any, top_k: int) -> list[Row]:
+    if target is not None:
+        raise OptionError("give either a target or top_k, not both")
+    scores = _scores(output)
+    if not 1 <= top_k <= scores.shape[1]:
+        raise OptionError(f"top_k must lie between 1 and the model's {scores.shape[1]} classes, got {top_k}")
+    return [
+        (photo, (index,)) for photo, best in enumerate(scores.topk(top_k, dim=1).indices.tolist()) for index in best
+    ]
+
+
+def _scores(output: Tensor) -> Tensor:
+    if output.ndim != 2:
+        raise TargetError(
+            f"the model's output has the shape {tuple(output.shape)}, not (n, classes): "
+            "give the target as a tuple of indices"
+        )
+    return output
+
+
+def _index(model: Model, target: Any) -> int | tuple[int, ...]:
+    if isinstance(target, str):
+        return model.find_class(target)
+    if isinstance(target, tuple):
+        return tuple(int(index) for index in target)
+    if isinstance(target, bool) or not isinstance(target, int | torch.SymInt):
+        raise TargetError(f"a target is a whole number, a class name or a tuple of numbers, not {target!r}")
+    return int(target)

@@ -1,0 +1,149 @@
+"""A private copy of a network that computes the same faster: batch normalisation folded away, channels last."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from rdexplain.models.model import Model
+
+TOLERANCE = 1e-4
+"""Largest change of the output, relative to its size, that rounding may make; beyond it the network is left alone."""
+
+
+def accelerated(model: Model, images: Tensor) -> Model:
+    """A model that gives the same output for its images up to rounding, faster; or the model itself.
+
+    Convolutions take the batch normalisations that follow them into their weights, on a private copy, and the copy's
+    tensors lie channels last. The model must be in eval mode (see `frozen`). A network with hooks, one that cannot be
+    copied, or one whose output changes by more than `TOLERANCE` is used as it is.
+
+    Args:
+        model: what is explained.
+        images: (n, c, h, w), to compare the outputs on; the first is used.
+    """
+    network = model.network
+    if not isinstance(network, nn.Module) or isinstance(network, torch.jit.ScriptModule) or _has_hooks(network):
+        return model
+    try:
+        twin = copy.deepcopy(network)
+    except Exception:  # whatever a user's network objects to copying with, it can still be used as it is
+        return model
+    folded = fold_batch_norms(twin)
+    convolutions = any(isinstance(module, nn.Conv2d) for module in twin.modules())
+    if not (folded or convolutions):
+        return model
+    candidate = model.with_network(twin.to(memory_format=torch.channels_last), channels_last=convolutions)
+    return candidate if _agree(model, candidate, images[:1]) else model
+
+
+def fold_batch_norms(network: nn.Module) -> int:
+    """Fold every batch normalisation that directly follows a convolution into it, in place.
+
+    Returns:
+        how many were folded.
+    """
+    uses = Counter(id(module) for _, module in network.named_modules(remove_duplicate=False))
+    folded = 0
+    for parent, convolution, norm in list(_pairs(network)):
+        first, second = parent.get_submodule(convolution), parent.get_submodule(norm)
+        if uses[id(first)] == 1 and uses[id(second)] == 1 and _foldable(first, second):
+            _fold(first, second)
+            owner, _, name = norm.rpartition(".")
+            setattr(parent.get_submodule(owner), name, _remainder(second))
+            folded += 1
+    return folded
+
+
+def _pairs(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
+    """Names of (convolution, the only thing that reads it: a normalisation), in the largest parts that can be traced."""
+    graph = _trace(module)
+    if graph is None:
+        for child in module.children():
+            yield from _pairs(child)
+        return
+    calls = Counter(str(node.target) for node in graph.nodes if node.op == "call_module")
+    for node in graph.nodes:
+        if node.op != "call_module" or len(node.args) != 1 or not isinstance(node.args[0], fx.Node):
+            continue
+        before = node.args[0]
+        if before.op != "call_module" or len(before.users) != 1:
+            continue
+        if calls[str(node.target)] == calls[str(before.target)] == 1:
+            yield module, str(before.target), str(node.target)
+
+
+class _Tracer(fx.Tracer):
+    """Looks into blocks, but takes every kind of convolution and normalisation as one call."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, nn.Conv2d | nn.BatchNorm2d) or super().is_leaf_module(m, module_qualified_name)
+
+
+def _trace(module: nn.Module) -> fx.Graph | None:
+    if not any(True for _ in module.children()):
+        return None
+    try:
+        return _Tracer().trace(module)
+    except Exception:  # tracing runs the module's own code on proxies, which may fail in any way
+        return None
+
+
+def _foldable(convolution: nn.Module, norm: nn.Module) -> bool:
+    return (
+        isinstance(convolution, nn.Conv2d)
+        and isinstance(norm, nn.BatchNorm2d)
+        and norm.running_mean is not None
+        and norm.running_var is not None
+        and not norm.training
+        and not hasattr(convolution, "parametrizations")
+        and not hasattr(norm, "parametrizations")
+        and _remainder(norm) is not None
+    )
+
+
+def _fold(convolution: nn.Module, norm: nn.Module) -> None:
+    convolution.weight, convolution.bias = fuse_conv_bn_weights(
+        convolution.weight,  # type: ignore[arg-type]
+        convolution.bias,  # type: ignore[arg-type]
+        norm.running_mean,  # type: ignore[arg-type]
+        norm.running_var,  # type: ignore[arg-type]
+        norm.eps,  # type: ignore[arg-type]
+        norm.weight,  # type: ignore[arg-type]
+        norm.bias,  # type: ignore[arg-type]
+    )
+    convolution.weight.requires_grad_(False)
+    convolution.bias.requires_grad_(False)
+
+
+def _remainder(norm: nn.Module) -> nn.Module | None:
+    """What is left of a normalisation once it is folded; None where that is unknown."""
+    if type(norm) is nn.BatchNorm2d:
+        return nn.Identity()
+    drop, act = getattr(norm, "drop", None), getattr(norm, "act", None)
+    # timm's BatchNormAct2d: a normalisation, a drop layer and an activation in one.
+    if type(norm).__name__ == "BatchNormAct2d" and isinstance(drop, nn.Module) and isinstance(act, nn.Module):
+        return act if isinstance(drop, nn.Identity) else nn.Sequential(drop, act)
+    return None
+
+
+def _has_hooks(network: nn.Module) -> bool:
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(getattr(module, kind, None) for module in network.modules() for kind in kinds)
+
+
+def _agree(model: Model, candidate: Model, images: Tensor) -> bool:
+    with torch.no_grad():
+        try:
+            expected, got = model(images), candidate(images)
+        except Exception:  # the network's own error is raised where it is used, not here
+            return False
+    if not (isinstance(expected, Tensor) and isinstance(got, Tensor) and expected.shape == got.shape):
+        return False
+    difference = (expected - got).abs().max()
+    return bool(difference <= TOLERANCE * expected.abs().max().clamp_min(1e-6))

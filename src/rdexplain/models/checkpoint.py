@@ -1,0 +1,118 @@
+"""Weights from a file into a network, without running code from the file."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from rdexplain.errors import ModelError
+
+# Training scripts wrap the state dict, and DataParallel and torch.compile wrap the network.
+_WRAPPERS = ("state_dict", "model")
+_PREFIXES = ("module.", "_orig_mod.")
+
+
+@contextmanager
+def own_random_state(seed: int = 0) -> Iterator[None]:
+    """CPU draws start from `seed` inside the block, and the global random state comes back untouched."""
+    with torch.random.fork_rng(devices=[]):
+        # torch.manual_seed would seed every GPU too, and those are not forked.
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def is_random(weights: str | Path | None) -> bool:
+    """Whether `weights` asks for a network as it is initialised."""
+    return isinstance(weights, str) and weights.lower() in ("none", "random")
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """The state dict in a safetensors file or in a PyTorch file that holds only tensors.
+
+    Raises:
+        ModelError: the file is missing or damaged, holds something else, or is a pickle that would run code.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise ModelError(f"no weights file {path}")
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about TorchScript archives, which end in the RuntimeError below
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ModelError(
+            f"{path} is damaged, or a pickle with code, which is never run: save the network's state_dict()"
+        ) from error
+    except Exception as error:  # a damaged file can end in any, such as a KeyError of the unpickler
+        raise ModelError(f"cannot read the weights in {path}: {one_line(error)}") from error
+    return _unwrapped(content, path)
+
+
+def load_state(network: nn.Module, state: Mapping[str, Tensor], source: str, name: str) -> None:
+    """Put a state dict into a network.
+
+    A batch norm's ``num_batches_tracked`` may be missing, as in old files: it is not used in eval mode.
+
+    Raises:
+        ModelError: names or shapes differ; `source` and `name` say whose they are.
+    """
+    own = network.state_dict()
+    for prefix in _PREFIXES:
+        if all(key.startswith(prefix) for key in state) and not all(key.startswith(prefix) for key in own):
+            state = renamed(state, lambda key, prefix=prefix: key.removeprefix(prefix))  # type: ignore[misc]
+    state = renamed(state, lambda key: key)
+    # A safetensors file has no metadata. Networks that ask for the version of their layout get today's.
+    current: dict[str, Any] = getattr(own, "_metadata", {}).get("", {})
+    state._metadata.setdefault("", current)  # type: ignore[attr-defined]
+    try:
+        missing, unexpected = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        mismatch = next((line for line in str(error).splitlines() if "size mismatch" in line), str(error))
+        raise ModelError(f"{source} does not fit {name}: {one_line(mismatch).rstrip('.')}") from error
+    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
+    if missing or unexpected:
+        parts = [
+            f"{label} {', '.join(keys[:2])}{f' and {len(keys) - 2} more' if len(keys) > 2 else ''}"
+            for label, keys in (("without", missing), ("with an unexpected", unexpected))
+            if keys
+        ]
+        raise ModelError(f"{source} does not fit {name}: it comes {' and '.join(parts)}")
+
+
+def renamed(state: Mapping[str, Tensor], rename: Callable[[str], str]) -> OrderedDict[str, Tensor]:
+    """A copy with other keys; the metadata, which hold the versions of the modules' layouts, come along."""
+    copy = OrderedDict((rename(key), tensor) for key, tensor in state.items())
+    metadata = getattr(state, "_metadata", {})
+    # Module paths have no dot at their end, the prefixes of the keys have.
+    moved = {rename(f"{path}.").removesuffix(".") if path else "": value for path, value in metadata.items()}
+    copy._metadata = moved  # type: ignore[attr-defined]
+    return copy
+
+
+def one_line(error: object) -> str:
+    """The text of an error on one line."""
+    return re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
+
+
+def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
+    for wrapper in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, dict) or not content:
+        raise ModelError(f"{path} holds no state dict but a {type(content).__name__}")
+    strange = next((key for key, value in content.items() if not isinstance(value, Tensor)), None)
+    if strange is not None:
+        raise ModelError(f"{path} holds no state dict: {strange!r} is a {type(content[strange]).__name__}")
+    return content

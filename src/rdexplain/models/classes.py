@@ -1,0 +1,121 @@
+"""The names of a model's classes: what they are, where they are read from, and how one is found."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import SupportsIndex
+
+from rdexplain.errors import ModelError, TargetError, unknown
+
+_WNID = re.compile(r"n\d{8}")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassName:
+    """A class: its name, and its WordNet id (``n02123045``) and lemmas (synonyms) where it has them."""
+
+    name: str
+    wnid: str | None = None
+    lemmas: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def as_class_names(classes: Iterable[str | ClassName]) -> tuple[ClassName, ...]:
+    """Class names from plain strings or `ClassName`s, in index order."""
+    return tuple(name if isinstance(name, ClassName) else ClassName(str(name)) for name in classes)
+
+
+def read_classes(classes: str | Path | Iterable[str | ClassName]) -> tuple[ClassName, ...]:
+    """Class names from a list, from a text file with one name per line, or ``"imagenet"``.
+
+    Raises:
+        ModelError: the file cannot be read, or a line in the middle of it is empty.
+    """
+    if classes == "imagenet":
+        from rdexplain.models.imagenet import imagenet_classes
+
+        return imagenet_classes()
+    if not isinstance(classes, (str, Path)):
+        return as_class_names(classes)
+    path = Path(classes).expanduser()
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ModelError(f"cannot read the class names in {path}: {reason}") from error
+    while lines and not lines[-1]:
+        lines.pop()
+    if not lines or "" in lines:
+        where = f"line {lines.index('') + 1} is empty" if lines else "the file is empty"
+        raise ModelError(f"cannot read the class names in {path}: {where}")
+    return as_class_names(lines)
+
+
+class ClassIndex:
+    """Finds the index of a class from what a person types."""
+
+    def __init__(self, classes: Sequence[ClassName] | None) -> None:
+        self._classes = classes
+        # WordNet's first lemma heads a class as its name does: ImageNet's two cranes are both "crane",
+        # although one of them is also known as "crane bird". Later lemmas are synonyms and give way.
+        self._headings: dict[str, list[int]] = defaultdict(list)
+        self._lemmas: dict[str, list[int]] = defaultdict(list)
+        self._wnids: dict[str, int] = {}
+        for index, entry in enumerate(classes or ()):
+            for heading in {_plain(entry.name), *map(_plain, entry.lemmas[:1])}:
+                self._headings[heading].append(index)
+            for lemma in set(map(_plain, entry.lemmas)):
+                self._lemmas[lemma].append(index)
+            if entry.wnid:
+                self._wnids[entry.wnid] = index
+
+    def find(self, query: str | SupportsIndex) -> int:
+        """The class index; see `Model.find_class`."""
+        if not isinstance(query, str):
+            try:
+                return self._checked(operator.index(query))
+            except TypeError:
+                raise TargetError(f"a class is an index or a name, not {query!r}") from None
+        text = query.strip()
+        if re.fullmatch(r"[+-]?\d+", text):
+            return self._checked(int(text))
+        if self._classes is None:
+            raise TargetError(f"no class {text!r}: the model has no class names, give an index or `classes`")
+        if _WNID.fullmatch(text.lower()):
+            if text.lower() in self._wnids:
+                return self._wnids[text.lower()]
+            raise TargetError(f"no class has the WordNet id {text}")
+        plain = _plain(text)
+        found = self._headings.get(plain) or self._lemmas.get(plain)
+        if not found:
+            names = {entry.name for entry in self._classes}
+            lemmas = {lemma for entry in self._classes for lemma in entry.lemmas}
+            raise TargetError(unknown("class", text, names | lemmas))
+        if len(found) > 1:
+            listed = ", ".join(self._described(index) for index in found)
+            raise TargetError(f"{text!r} may be {listed}: give the index or the WordNet id")
+        return found[0]
+
+    def _checked(self, index: int) -> int:
+        if index < 0:
+            raise TargetError(f"no class {index}: the first one is 0")
+        if self._classes is not None and index >= len(self._classes):
+            raise TargetError(f"no class {index}: the model has {len(self._classes)}, 0 to {len(self._classes) - 1}")
+        return index
+
+    def _described(self, index: int) -> str:
+        assert self._classes is not None
+        entry = self._classes[index]
+        return " ".join(filter(None, (str(index), entry.wnid, entry.name)))
+
+
+def _plain(name: str) -> str:
+    """A name without case, and with `_`, `-` and runs of blanks all one blank."""
+    return " ".join(re.sub(r"[_-]", " ", name).casefold().split())

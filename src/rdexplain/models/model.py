@@ -1,0 +1,252 @@
+"""What is explained: a network together with its normalisation, input size and class names."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from itertools import chain
+from typing import Any, Literal, SupportsIndex, get_args
+
+import torch
+from torch import Tensor, nn
+
+from rdexplain.errors import ModelError, OptionError
+from rdexplain.models.classes import ClassIndex, ClassName, as_class_names
+
+Output = Literal["logits", "probabilities"]
+Triple = tuple[float, float, float]
+
+
+class Model:
+    """A network that takes images in [0, 1].
+
+    Args:
+        network: an ``nn.Module`` or any differentiable callable.
+        name: what it is called in results; by default the name of its class or function.
+        mean, std: the normalisation, a number or one number per channel (R, G, B), in units of [0, 1] images.
+            Both None is no normalisation; one of them None is a mean of 0 or a standard deviation of 1.
+        input_size: the side, in pixels, of the square images it prefers.
+        fixed_size: whether it takes images of that size only.
+        classes: the class names in index order.
+        output: whether the network's output is "logits" or "probabilities".
+        weights: where the weights come from, for provenance: "IMAGENET1K_V1", "random", a file, ...
+
+    Raises:
+        OptionError: a mean, standard deviation, size or output that cannot be.
+    """
+
+    def __init__(
+        self,
+        network: Callable[..., Any],
+        *,
+        name: str | None = None,
+        mean: float | Iterable[float] | None = None,
+        std: float | Iterable[float] | None = None,
+        input_size: int | None = None,
+        fixed_size: bool = False,
+        classes: Iterable[str | ClassName] | None = None,
+        output: Output = "logits",
+        weights: str | None = None,
+    ) -> None:
+        if output not in get_args(Output):
+            raise OptionError(f"output is 'logits' or 'probabilities', not {output!r}")
+        if input_size is not None and (input_size != int(input_size) or input_size < 1):
+            raise OptionError(f"input_size is a whole number of pixels, not {input_size!r}")
+        self.network = network
+        self.name = name or getattr(network, "__name__", None) or type(network).__name__
+        self.mean: Triple | None
+        self.std: Triple | None
+        self.mean, self.std = _normalisation(mean, std)
+        self.input_size = input_size
+        self.fixed_size = fixed_size
+        self.classes = None if classes is None else as_class_names(classes)
+        self.output: Output = output
+        self.weights = weights
+        self._constants: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
+
+    def __call__(self, images: Tensor, *args: Any) -> Any:
+        """``network((images - mean) / std, *args)``, differentiable.
+
+        Args:
+            images: (n, 3, h, w), floating point, in [0, 1].
+            args: passed on to the network.
+
+        Raises:
+            ModelError: images of another size than the network's fixed one, or that cannot be normalised.
+        """
+        if self.fixed_size and self.input_size is not None:
+            size = tuple(images.shape[-2:])
+            if size != (self.input_size, self.input_size):
+                needed = f"{self.input_size} x {self.input_size}"
+                raise ModelError(f"{self.name} takes images of {needed} pixels only, not {' x '.join(map(str, size))}")
+        return self.network(self.normalised(images), *args)
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """``(images - mean) / std`` per channel, or the images themselves without normalisation."""
+        if self.mean is None or self.std is None:
+            return images
+        # Unchecked, grey images would broadcast to three channels, and bytes would round the mean to 0.
+        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+            got = f"{tuple(images.shape)} of {str(images.dtype).removeprefix('torch.')}"
+            raise ModelError(f"{self.name} takes (n, 3, h, w) images of floats in [0, 1], not {got}")
+        key = (images.device, images.dtype)
+        if key not in self._constants:
+            # A tensor born in inference mode could not be saved for a later backward pass.
+            with torch.inference_mode(False):
+                self._constants[key] = tuple(  # type: ignore[assignment]
+                    torch.tensor(values, device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
+                    for values in (self.mean, self.std)
+                )
+        mean, std = self._constants[key]
+        return (images - mean) / std
+
+    def probabilities(self, output: Tensor) -> Tensor:
+        """Class probabilities (n, classes, ...): the output itself, or the softmax over its dimension 1."""
+        return output if self.output == "probabilities" else output.softmax(dim=1)
+
+    def find_class(self, query: str | SupportsIndex) -> int:
+        """The index of a class.
+
+        Args:
+            query: an index (``281`` or ``"281"``), a WordNet id (``"n02123045"``) or a name. Case does not
+                matter in names, and blanks, ``_`` and ``-`` are the same. The class name and the first
+                WordNet lemma are looked up first, then any other lemma.
+
+        Raises:
+            TargetError: the model has no such class, or the name fits several.
+        """
+        return self._index.find(query)
+
+    def class_name(self, index: SupportsIndex) -> str:
+        """The name of a class, or ``class 17`` where it has none."""
+        position = index.__index__()
+        if self.classes is not None and 0 <= position < len(self.classes):
+            return self.classes[position].name
+        return f"class {position}"
+
+    @cached_property
+    def _index(self) -> ClassIndex:
+        return ClassIndex(self.classes)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's first parameter or buffer is; the CPU for a network without one."""
+        tensor = self._first_tensor()
+        return torch.device("cpu") if tensor is None else tensor.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the network's first floating-point parameter or buffer; float32 without one."""
+        tensor = self._first_tensor(floating=True)
+        return torch.float32 if tensor is None else tensor.dtype
+
+    def _first_tensor(self, floating: bool = False) -> Tensor | None:
+        if not isinstance(self.network, nn.Module):
+            return None
+        tensors: Iterable[Tensor] = chain(self.network.parameters(), self.network.buffers())
+        return next((tensor for tensor in tensors if tensor.is_floating_point() or not floating), None)
+
+    def on(self, device: str | torch.device) -> Model:
+        """This model if it is on the device (or has nothing to move), else a private copy there.
+
+        The network itself is never moved.
+
+        Raises:
+            OptionError: no such device.
+            ModelError: the network cannot be copied.
+        """
+        wanted = _device(device)
+        if self._first_tensor() is None or self.device == wanted:
+            return self
+        try:
+            network = copy.deepcopy(self.network).to(wanted)  # type: ignore[attr-defined]
+        except (RuntimeError, TypeError, AssertionError) as error:
+            reason = " ".join(str(error).split())
+            raise ModelError(f"{self.name} cannot be copied to {wanted}: {reason}") from error
+        return self.with_network(network)
+
+    def with_options(self, **changes: Any) -> Model:
+        """A model of the same network with other options: any keyword of the constructor."""
+        return self.with_network(self.network, **changes)
+
+    def with_network(self, network: Callable[..., Any], **changes: Any) -> Model:
+        """A model of another network with these options, or with other ones: any keyword of the constructor."""
+        unknown = changes.keys() - _OPTIONS
+        if unknown:
+            raise TypeError(f"a Model has no option {', '.join(sorted(unknown))}")
+        return Model(network, **{**self._options(), **changes})
+
+    def _options(self) -> dict[str, Any]:
+        return {option: getattr(self, option) for option in _OPTIONS}
+
+    def __repr__(self) -> str:
+        size = "any size" if self.input_size is None else f"{self.input_size} px{' only' if self.fixed_size else ''}"
+        shown = [repr(self.name), size, str(self.device), self.output]
+        if self.weights is not None:
+            shown.insert(1, "random weights" if self.weights == "random" else f"weights {self.weights}")
+        if self.mean is not None:
+            shown.append(f"mean={self.mean}, std={self.std}")
+        if self.classes is not None:
+            shown.append(f"{len(self.classes)} classes")
+        return f"Model({', '.join(shown)})"
+
+
+_OPTIONS = frozenset(inspect.signature(Model).parameters) - {"network"}
+
+
+def as_model(model: Model | Callable[..., Any], **options: Any) -> Model:
+    """A `Model` as it is, or a network wrapped in one, without normalisation unless `mean` and `std` say so.
+
+    Args:
+        model: a `Model`, an ``nn.Module`` or a callable.
+        options: the keywords of `Model`; given with a `Model`, they replace its own.
+
+    Raises:
+        ModelError: it is none of these.
+    """
+    if isinstance(model, Model):
+        return model.with_options(**options) if options else model
+    if isinstance(model, str):
+        raise ModelError(f"{model!r} is a name: load_model({model!r}) makes a model of it")
+    if not callable(model):
+        raise ModelError(f"a model is an nn.Module or a callable, not {type(model).__name__}")
+    return Model(model, **options)
+
+
+def _normalisation(
+    mean: float | Iterable[float] | None, std: float | Iterable[float] | None
+) -> tuple[Triple, Triple] | tuple[None, None]:
+    if mean is None and std is None:
+        return None, None
+    mean, std = _triple("mean", 0.0 if mean is None else mean), _triple("std", 1.0 if std is None else std)
+    if min(std) <= 0:
+        raise OptionError(f"std must be above 0, not {min(std):g}")
+    return mean, std
+
+
+def _triple(option: str, value: float | Iterable[float]) -> Triple:
+    try:
+        values = tuple(map(float, value)) if isinstance(value, Iterable) else (float(value),) * 3
+    except (TypeError, ValueError):
+        values = ()
+    if len(values) != 3 or not all(map(math.isfinite, values)):
+        raise OptionError(f"{option} is one number or three, not {value!r}")
+    return values
+
+
+def _device(device: str | torch.device) -> torch.device:
+    try:
+        wanted = torch.device(device)
+    except RuntimeError as error:
+        raise OptionError(f"no device {str(device)!r}: choose cpu, cuda or cuda:1") from error
+    if wanted.type == "cuda":
+        if not torch.cuda.is_available():
+            raise OptionError(f"no device {str(device)!r}: PyTorch finds no GPU here")
+        count = torch.cuda.device_count()
+        wanted = torch.device("cuda", torch.cuda.current_device() if wanted.index is None else wanted.index)
+        if wanted.index >= count:
+            raise OptionError(f"no device {str(device)!r}: there are {count} GPUs")
+    return wanted

@@ -1,0 +1,89 @@
+"""Models by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rdexplain.errors import ModelError, OptionError, unknown
+from rdexplain.models import custom, efficientnet_lite, torchvision_models
+from rdexplain.models.classes import ClassName, read_classes
+from rdexplain.models.model import Model, Output
+from rdexplain.models.source import ModelInfo, Source
+
+# The first that matches a name loads it, so the cheap questions come first.
+SOURCES: tuple[Source, ...] = (custom, efficientnet_lite, torchvision_models)
+
+
+def load_model(
+    name: str,
+    *,
+    weights: str | Path | None = None,
+    mean: float | Iterable[float] | None = None,
+    std: float | Iterable[float] | None = None,
+    normalise: bool = True,
+    input_size: int | None = None,
+    classes: str | Path | Iterable[str | ClassName] | None = None,
+    output: Output = "logits",
+    device: str | torch.device | None = None,
+) -> Model:
+    """A model in eval mode.
+
+    Args:
+        name: ``efficientnet_lite0``, a torchvision classifier such as ``resnet50`` or
+            ``resnet50@IMAGENET1K_V2`` (`list_models` has them all), or ``package.module:factory`` of your own.
+        weights: None for the published ones; a safetensors or PyTorch file with a state dict; the name of an
+            entry of torchvision's weights; "random" (or "none") for a network as initialised, the same every
+            time.
+        mean, std: the normalisation in place of the published one, a number or one per channel.
+        normalise: False feeds the images in [0, 1] to the network as they are, as the published CartoonX
+            scripts do.
+        input_size: the side of the images in pixels, in place of the published one.
+        classes: class names: a list, a text file with one name per line, or "imagenet". Together with weights
+            from a file or random ones, their number is that of the network's outputs.
+        output: whether the network gives "logits" or "probabilities". A factory's `Model` keeps its own.
+        device: where it shall be, such as "cuda".
+
+    Raises:
+        ModelError: an unknown name, or weights that cannot be had or do not fit.
+        OptionError: an option that cannot be.
+    """
+    if not normalise and (mean is not None or std is not None):
+        raise OptionError("normalise=False leaves no use for mean and std")
+    # Options are checked before anything is downloaded.
+    options = Model(_nothing, mean=mean, std=std, input_size=input_size, output=output)
+    names = None if classes is None else read_classes(classes)
+    for source in SOURCES:
+        if source.matches(name):
+            model = source.load(name, weights=weights, classes=names)
+            break
+    else:
+        raise ModelError(unknown("model", name, [info.name for info in list_models()]))
+
+    changes: dict[str, Any] = {}
+    if not normalise:
+        changes |= {"mean": None, "std": None}
+    if mean is not None:
+        changes["mean"] = options.mean
+    if std is not None:
+        changes["std"] = options.std
+    if output != "logits":
+        changes["output"] = output
+    if input_size is not None:
+        if model.fixed_size and input_size != model.input_size:
+            raise ModelError(f"{name} takes images of {model.input_size} x {model.input_size} pixels only")
+        changes["input_size"] = input_size
+    model = model.with_options(**changes) if changes else model
+    return model if device is None else model.on(device)
+
+
+def list_models() -> list[ModelInfo]:
+    """The models that can be loaded by name, without building or downloading any."""
+    return [info for source in SOURCES for info in source.list_models()]
+
+
+def _nothing(*_: Any) -> None:
+    """A network for checking options."""

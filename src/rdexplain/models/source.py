@@ -1,0 +1,46 @@
+"""What a source of models is. Each loader module of this package is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from rdexplain.models.classes import ClassName
+from rdexplain.models.model import Model
+
+Availability = Literal["embedded", "installed", "cached", "to download", "not installed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model that can be loaded by name.
+
+    ``weights``: "embedded" and "installed" come with a package, "cached" is a downloaded file, the others are
+    not here yet. ``input_size`` is in pixels, ``classes`` a count.
+    """
+
+    name: str
+    source: str
+    input_size: int
+    weights: Availability
+    classes: int
+
+
+class Source(Protocol):
+    """A module with these three functions."""
+
+    def matches(self, name: str) -> bool:
+        """Whether the name is one of this source's."""
+
+    def load(
+        self, name: str, *, weights: str | Path | None = None, classes: tuple[ClassName, ...] | None = None
+    ) -> Model:
+        """The model in eval mode on the CPU, with its published normalisation and its class names.
+
+        `weights` None are the published ones; `classes` also say how many outputs the network has.
+        """
+
+    def list_models(self) -> Iterable[ModelInfo]:
+        """Its models, without building or downloading any."""

@@ -1,0 +1,190 @@
+"""The rate-distortion objective of a batch of rows, its gradient in closed form, and its value on fresh draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rdexplain.decisions import Decision
+from rdexplain.distortions import Distortion
+from rdexplain.memory import Batch, BatchLimit, batches
+from rdexplain.noise import Noise
+from rdexplain.philox import MEASURE, OPTIMISE, Stream
+from rdexplain.representations import Transform
+
+
+@dataclass
+class Objective:
+    """D(s) for R rows; a row is a photo with a target.
+
+    Attributes:
+        images: (n, c, h, w) in [0, 1].
+        photos: (R,) the photo of each row.
+        keys: the R noise keys of the rows' photos.
+        forward: from images (b, c, h, w) and rows (b,) to the model's output.
+        decision: reads the model's output.
+        distortion: compares two readings.
+        clean: (R, m) the reading of the clean images.
+        transform: where the mask lives.
+        noise: what replaces what is masked away.
+        seed: of the noise.
+        clamp: whether the obfuscated image is clamped to [0, 1].
+        limit: how many images go through the network at once.
+        antithetic: whether every second draw is the mirror image of the one before.
+        evaluations: images sent through the network so far, for all rows together.
+    """
+
+    images: Tensor
+    photos: Tensor
+    keys: tuple[int, ...]
+    forward: Callable[[Tensor, Tensor], Any]
+    decision: Decision
+    distortion: Distortion
+    clean: Tensor
+    transform: Transform
+    noise: Noise
+    seed: int
+    clamp: bool
+    limit: BatchLimit
+    antithetic: bool = False
+    evaluations: int = 0
+    _coefficients: Tensor = field(init=False, repr=False)
+    _centred: Tensor = field(init=False, repr=False)
+    _deviation: Tensor = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        coefficients = self.transform.analysis(self.images)
+        mean, deviation = self.noise.statistics(coefficients, self.transform)
+        self._coefficients = coefficients
+        self._centred = coefficients - mean
+        self._deviation = -deviation
+
+    @property
+    def rows(self) -> int:
+        return len(self.keys)
+
+    def gradient(self, mask: Tensor, step: int, draws: int) -> tuple[Tensor, Tensor]:
+        """Gradient of D at a mask (R, k), and D itself (R,), both estimated with `draws` draws of a step.
+
+        With w = h - v the obfuscated coefficients are h - (1 - s) w, so dD/ds is the mean over draws, and sum over
+        channels, of w times the adjoint of the synthesis applied to dd/dy. Autograd runs through the network alone.
+        """
+
+        def work(limit: int) -> tuple[Tensor, Tensor]:
+            gradient, distortion = torch.zeros_like(mask), mask.new_zeros(self.rows)
+            for batch in batches(self.rows, draws, limit):
+                spread, images = self._obfuscate(mask, batch, step, OPTIMISE)
+                inside = (images >= 0) & (images <= 1) if self.clamp else None
+                if self.clamp:
+                    images.clamp_(0, 1)
+                with torch.enable_grad():
+                    values = self._distortions(images.requires_grad_(), batch)
+                    (slope,) = torch.autograd.grad(values.sum(), images)
+                if inside is not None:
+                    slope = slope * inside
+                part = spread.mul_(self.transform.adjoint(slope))
+                rows = slice(batch.row, batch.row_end)
+                shape = (batch.row_end - batch.row, batch.draw_end - batch.draw)
+                gradient[rows] += part.unflatten(0, shape).sum(dim=(1, 2)) / draws
+                distortion[rows] += values.detach().to(mask.dtype).view(shape).sum(dim=1) / draws
+            return gradient, distortion
+
+        with torch.no_grad():
+            result = self.limit.run(work)
+        self.evaluations += self.rows * draws
+        return result
+
+    def measure(self, mask: Tensor, draws: int) -> tuple[Tensor, Tensor]:
+        """D of a mask (R, k) on fresh draws that no optimisation step saw.
+
+        Returns:
+            D (R,), and the mean reading (R, m).
+        """
+
+        def work(limit: int) -> tuple[Tensor, Tensor]:
+            distortion, mean = mask.new_zeros(self.rows), torch.zeros_like(self.clean)
+            for batch in batches(self.rows, draws, limit):
+                images = self.obfuscated(mask, batch, 0, MEASURE)
+                reading = self._read(images, batch)
+                rows = slice(batch.row, batch.row_end)
+                shape = (batch.row_end - batch.row, batch.draw_end - batch.draw)
+                values = self.distortion.compare(self._clean_of(batch), reading)
+                distortion[rows] += values.to(mask.dtype).view(shape).sum(dim=1) / draws
+                mean[rows] += reading.unflatten(0, shape).sum(dim=1) / draws
+            return distortion, mean
+
+        with torch.no_grad():
+            return self.limit.run(work)
+
+    def sensitivity(self, decision: Decision) -> Tensor:
+        """|d reading / d h| of a decision at the clean images, mean over the channels, (R, k).
+
+        The distortion itself has no gradient there, so it can rank nothing.
+        """
+
+        def work(limit: int) -> Tensor:
+            parts = []
+            for batch in batches(self.rows, 1, limit):
+                images = self.images[self.photos[batch.row : batch.row_end]]
+                with torch.enable_grad():
+                    rows = self._rows_of(batch)
+                    reading = decision.read(self.forward(images.requires_grad_(), rows), rows)
+                    (slope,) = torch.autograd.grad(reading.sum(), images)
+                parts.append(self.transform.adjoint(slope).abs().mean(dim=1))
+            return torch.cat(parts)
+
+        with torch.no_grad():
+            result = self.limit.run(work)
+        self.evaluations += self.rows
+        return result
+
+    def obfuscated(self, mask: Tensor, batch: Batch, step: int, purpose: int) -> Tensor:
+        """The obfuscated images y (rows * draws, c, h, w) of a batch, clamped where the method clamps."""
+        _, images = self._obfuscate(mask, batch, step, purpose)
+        return images.clamp_(0, 1) if self.clamp else images
+
+    def _obfuscate(self, mask: Tensor, batch: Batch, step: int, purpose: int) -> tuple[Tensor, Tensor]:
+        """w = h - v (b, c, k), and the synthesis of h - (1 - s) w."""
+        photos = self.photos[batch.row : batch.row_end]
+        original = self._coefficients[photos].unsqueeze(1)
+        rows, _, channels, count = original.shape
+        draws = batch.draw_end - batch.draw
+        spread = self._noise(batch, step, purpose, channels * count).view(rows, draws, channels, count)
+        # w = (h - mean) - std * noise, in the noise's place.
+        torch.addcmul(self._centred[photos].unsqueeze(1), self._deviation[photos].unsqueeze(1), spread, out=spread)
+        away = (mask[batch.row : batch.row_end] - 1)[:, None, None]
+        coefficients = torch.addcmul(original, away, spread)
+        return spread.flatten(0, 1), self.transform.synthesis(coefficients.flatten(0, 1))
+
+    def _noise(self, batch: Batch, step: int, purpose: int, count: int) -> Tensor:
+        def streams(draws: range) -> list[Stream]:
+            keys = self.keys[batch.row : batch.row_end]
+            return [Stream(self.seed, key, step, draw, purpose) for key in keys for draw in draws]
+
+        draws = range(batch.draw, batch.draw_end)
+        dtype, device = self.images.dtype, self.images.device
+        if not (self.antithetic and purpose == OPTIMISE):
+            return self.noise.draw(streams(draws), count, dtype, device)
+        pairs = range(draws.start // 2, (draws.stop + 1) // 2)
+        half = self.noise.draw(streams(pairs), count, dtype, device).view(-1, len(pairs), 1, count)
+        both = torch.cat((half, -half), dim=2).flatten(1, 2)
+        offset = draws.start - 2 * pairs.start
+        return both[:, offset : offset + len(draws)].flatten(0, 1)
+
+    def _distortions(self, images: Tensor, batch: Batch) -> Tensor:
+        return self.distortion.compare(self._clean_of(batch), self._read(images, batch))
+
+    def _read(self, images: Tensor, batch: Batch) -> Tensor:
+        rows = self._rows_of(batch)
+        return self.decision.read(self.forward(images, rows), rows)
+
+    def _clean_of(self, batch: Batch) -> Tensor:
+        return self.clean[self._rows_of(batch)]
+
+    def _rows_of(self, batch: Batch) -> Tensor:
+        rows = torch.arange(batch.row, batch.row_end, device=self.images.device)
+        return rows.repeat_interleave(batch.draw_end - batch.draw)

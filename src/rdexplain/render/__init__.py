@@ -1,0 +1,8 @@
+"""The picture for a talk: an explanation drawn with matplotlib's objects, without pyplot and without global settings."""
+
+from rdexplain.render.files import save_figure, save_panel, save_picture
+from rdexplain.render.panel import panel
+from rdexplain.render.samples import samples_panel
+from rdexplain.render.scales import Scale, scales
+
+__all__ = ["Scale", "panel", "samples_panel", "save_figure", "save_panel", "save_picture", "scales"]

@@ -1,0 +1,58 @@
+"""A wavelet mask, seen scale by scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from rdexplain.errors import OptionError
+from rdexplain.explanation import Explanation
+from rdexplain.render.words import is_pixel, one_row
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """What a mask keeps at one scale.
+
+    Attributes:
+        name: ``low-pass``, or the size of the details, such as ``32 px``.
+        step: how many pixels of the explained image one entry stands for, in each direction: 2^i at the i-th scale,
+            1 being the finest.
+        kept: share of the coefficients kept at this scale, the mean mask value, in [0, 1]. It counts every entry,
+            those beyond the photo's border too.
+        entries: (h', w') in [0, 1], the mask; of the three orientations the largest.
+    """
+
+    name: str
+    step: int
+    kept: float
+    entries: Tensor
+
+    def extent(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """Left, right, bottom and top of the entries, in pixels of the explained image, y downwards.
+
+        A transform of an image has more entries than fit over it, as the filters reach beyond the border, as far on
+        one side as on the other: so the entries lie centred on the image.
+        """
+        rows, columns = self.entries.shape
+        across, down = columns * self.step, rows * self.step
+        return (width - across) / 2, (width + across) / 2, (height + down) / 2, (height - down) / 2
+
+
+def scales(explanation: Explanation, row: int = 0) -> list[Scale]:
+    """The scales of a wavelet mask, from coarse to fine, the low-pass first.
+
+    Raises:
+        OptionError: no such row, or the mask is one of pixels.
+    """
+    explanation = one_row(explanation, row)
+    if is_pixel(explanation):
+        raise OptionError("a mask of pixels has no scales")
+    low, *details = (band[0].float() for band in explanation.mask)
+    coarsest = 2 ** len(details)
+    found = [Scale("low-pass", coarsest, float(low.mean()), low)]
+    for number, band in enumerate(details):
+        step = coarsest >> number
+        found.append(Scale(f"{step}\N{NO-BREAK SPACE}px", step, float(band.mean()), band.amax(dim=0)))
+    return found

@@ -1,0 +1,67 @@
+"""Figures in words, as an audience reads them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import PurePath
+
+from rdexplain.errors import OptionError
+from rdexplain.explanation import Explanation
+
+_METHODS = {"cartoonx": "CartoonX", "pixel_rde": "Pixel RDE"}
+_PERCENT = "\N{NO-BREAK SPACE}%"
+DOT = "   \N{MIDDLE DOT}   "
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] as ``99 %``, ``1.3 %``, ``< 0.1 %``; only a share of exactly 0 or 1 reads ``0 %`` or ``100 %``."""
+    value = 100 * share
+    if not math.isfinite(value):
+        return "unknown"
+    if value == 0 or value == 100:
+        return f"{value:.0f}{_PERCENT}"
+    if value < 0.05:
+        return f"<\N{NO-BREAK SPACE}0.1{_PERCENT}"
+    if value > 99.95:
+        return f">\N{NO-BREAK SPACE}99.9{_PERCENT}"
+    digits = 1 if value < 9.95 or value > 99.5 else 0
+    return f"{value:.{digits}f}{_PERCENT}"
+
+
+def one_row(explanation: Explanation, row: int) -> Explanation:
+    """One row, as an explanation of length 1, or OptionError."""
+    if not -len(explanation) <= row < len(explanation):
+        raise OptionError(f"there is no row {row}: the explanation has {len(explanation)}")
+    return explanation[row]
+
+
+def decision(explanation: Explanation) -> str:
+    """What was explained, such as ``Egyptian cat, 99 %``."""
+    return f"{explanation.labels[0]}, {percent(float(explanation.probability[0]))}"
+
+
+def figures(explanation: Explanation) -> str:
+    """What is kept, what the model makes of it, and the distortion, in one line."""
+    things = "pixels" if is_pixel(explanation) else "coefficients"
+    kept = percent(float(explanation.non_sparsity[0]))
+    alone = percent(float(explanation.kept_probability[0]))
+    distortion = float(explanation.distortion[0])
+    return DOT.join(
+        (
+            f"keeps {kept} of the {things}",
+            f"{alone} with the kept part alone",
+            f"distortion {distortion:.4f}" if distortion >= 5e-5 or distortion == 0 else "distortion < 0.0001",
+        )
+    )
+
+
+def provenance(explanation: Explanation) -> str:
+    """Method, model and photo, in one line."""
+    method = _METHODS.get(explanation.method, explanation.method)
+    photo = explanation.photos[0]
+    return DOT.join((f"{method} of {explanation.model}", *([PurePath(photo).name] if photo else [])))
+
+
+def is_pixel(explanation: Explanation) -> bool:
+    """Whether the mask lives on the pixels."""
+    return explanation.options.get("representation") == "pixel"

@@ -1,0 +1,90 @@
+"""What a representation is to the rest: linear maps between pixels and a flat row of coefficients."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Band:
+    """A block of coefficients of one kind: the low-pass, or the details of one scale.
+
+    Attributes:
+        shape: (h, w), or (orientations, h, w).
+        scale: 0 for the low-pass (or pixels), then 1 for the finest details up to J for the coarsest.
+    """
+
+    shape: tuple[int, ...]
+    scale: int
+
+    @property
+    def count(self) -> int:
+        return math.prod(self.shape)
+
+
+class Transform(ABC):
+    """A representation at one image size, on flat coefficients (..., k): all that the solver sees.
+
+    ``synthesis`` is linear, ``adjoint`` its transpose, and ``synthesis(analysis(x)) == x``.
+    """
+
+    size: tuple[int, int]
+    bands: tuple[Band, ...]
+
+    @property
+    def count(self) -> int:
+        """k, the number of mask entries."""
+        return sum(band.count for band in self.bands)
+
+    @abstractmethod
+    def analysis(self, images: Tensor) -> Tensor:
+        """(n, c, h, w) to coefficients (n, c, k)."""
+
+    @abstractmethod
+    def synthesis(self, coefficients: Tensor) -> Tensor:
+        """Coefficients (n, c, k) to (n, c, h, w)."""
+
+    @abstractmethod
+    def adjoint(self, gradient: Tensor) -> Tensor:
+        """The transpose of `synthesis`: (n, c, h, w) to (n, c, k)."""
+
+    def split(self, flat: Tensor) -> list[Tensor]:
+        """Views of (..., k) as the list of bands (..., *band.shape), low-pass first."""
+        parts = flat.split([band.count for band in self.bands], dim=-1)
+        return [part.unflatten(-1, band.shape) for part, band in zip(parts, self.bands, strict=True)]
+
+    def join(self, bands: Sequence[Tensor]) -> Tensor:
+        """The inverse of `split`."""
+        return torch.cat(
+            [tensor.flatten(-len(band.shape)) for tensor, band in zip(bands, self.bands, strict=True)],
+            dim=-1,
+        )
+
+
+class Representation(ABC):
+    """Where masks live. The object holds options only; `transform` builds the maps for an image size."""
+
+    name: str
+
+    @abstractmethod
+    def transform(self, size: tuple[int, int], dtype: torch.dtype, device: torch.device | str = "cpu") -> Transform:
+        """The representation at an image size (h, w). Built once for each size, type and device."""
+
+    @abstractmethod
+    def analysis(self, images: Tensor) -> list[Tensor]:
+        """(n, c, h, w) to the list of bands (n, c, *band.shape), low-pass first, then coarse to fine."""
+
+    @abstractmethod
+    def synthesis(self, coefficients: Sequence[Tensor]) -> Tensor:
+        """The inverse of `analysis`."""
+
+    @abstractmethod
+    def options(self) -> dict[str, Any]:
+        """What it takes to build this representation again."""

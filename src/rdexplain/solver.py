@@ -1,0 +1,117 @@
+"""The one optimisation loop: projected Adam on the mask, batched over rows and draws."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rdexplain.errors import OptionError, SolverError
+from rdexplain.objective import Objective
+from rdexplain.progress import Progress
+
+SCHEDULES = ("constant", "cosine")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the mask is optimised.
+
+    Attributes:
+        steps: Adam steps.
+        draws: fresh noise draws a step.
+        step_size: Adam's learning rate.
+        sparsity: λk, the weight of the mean mask value in the loss.
+        schedule: ``constant``, or ``cosine`` from the step size down to zero.
+        betas: Adam's decay rates.
+    """
+
+    steps: int
+    draws: int
+    step_size: float
+    sparsity: float
+    schedule: str = "constant"
+    betas: tuple[float, float] = (0.9, 0.999)
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise OptionError(f"steps must be at least 0, got {self.steps}")
+        if self.draws < 1:
+            raise OptionError(f"draws must be at least 1, got {self.draws}")
+        if not (math.isfinite(self.step_size) and self.step_size > 0):
+            raise OptionError(f"step size must be a positive number, got {self.step_size}")
+        if not (math.isfinite(self.sparsity) and self.sparsity >= 0):
+            raise OptionError(f"sparsity must be a number of at least 0, got {self.sparsity}")
+        if self.schedule not in SCHEDULES:
+            raise OptionError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step (from 0)."""
+        if self.schedule == "constant":
+            return self.step_size
+        return self.step_size * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What the loop found.
+
+    Attributes:
+        mask: (R, k) in [0, 1].
+        distortion, non_sparsity: (steps, R), before each step's update, the distortion on that step's draws.
+    """
+
+    mask: Tensor
+    distortion: Tensor
+    non_sparsity: Tensor
+
+
+def solve(objective: Objective, start: Tensor, settings: Settings, progress: Progress | None = None) -> Solution:
+    """Minimise D(s) + λk mean(s) from a mask (R, k): Adam step, then clamp to [0, 1].
+
+    Rows do not influence each other.
+
+    Raises:
+        SolverError: the loss of a row is not finite.
+    """
+    mask = start.clone()
+    adam = torch.optim.Adam([mask], lr=settings.step_size, betas=settings.betas)
+    distortions, rates = [], []
+    pull = settings.sparsity / mask.shape[1]
+    # Reading a number back stalls a GPU, so there the losses are looked at now and then.
+    every = 1 if mask.device.type == "cpu" else 20
+    for step in range(settings.steps):
+        gradient, distortion = objective.gradient(mask, step, settings.draws)
+        distortions.append(distortion)
+        rates.append(mask.mean(dim=1))
+        mask.grad = gradient.add_(pull)
+        adam.param_groups[0]["lr"] = settings.rate(step)
+        adam.step()
+        mask.clamp_(0, 1)
+        if (step + 1) % every == 0 or step + 1 == settings.steps:
+            _check(distortions, every)
+            if progress is not None:
+                loss = distortion + settings.sparsity * rates[-1]
+                progress(step + 1, float(loss.mean()))
+    empty = mask.new_zeros((0, mask.shape[0]))
+    return Solution(
+        mask.detach(),
+        torch.stack(distortions) if distortions else empty,
+        torch.stack(rates) if rates else empty,
+    )
+
+
+def _check(distortions: list[Tensor], every: int) -> None:
+    recent = torch.stack(distortions[-every:])
+    if bool(recent.isfinite().all()):
+        return
+    step, row = (~recent.isfinite()).nonzero()[0].tolist()
+    number = len(distortions) - len(recent) + step
+    rows = (~recent.isfinite()).any(dim=0).nonzero().flatten().tolist()
+    raise SolverError(
+        f"the distortion of row {row} is not finite at step {number}: the network gives NaN or infinity on the "
+        "obfuscated image (half precision that overflows, or a network that divides by what the noise made zero)",
+        rows,
+    )

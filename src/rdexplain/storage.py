@@ -1,0 +1,150 @@
+"""Explanations on disk: tensors as safetensors, the record as JSON, both written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as safetensors_bytes
+
+from rdexplain.errors import RDExplainError
+from rdexplain.explanation import Explanation
+
+FORMAT = 1
+_TENSORS = (
+    "images",
+    "picture",
+    "distortion",
+    "non_sparsity",
+    "objective",
+    "empty_distortion",
+    "collapsed",
+    "target",
+    "probability",
+    "kept_probability",
+    "photo",
+)
+_OPTIONAL = ("samples", "sample_probabilities")
+_FIELDS = (
+    "method",
+    "model",
+    "seed",
+    "steps",
+    "draws",
+    "seconds",
+    "network_evaluations",
+    "measurements",
+    "device",
+    "options",
+    "versions",
+    "target_kind",
+)
+
+
+def save(explanation: Explanation, path: str | Path, *, overwrite: bool = True) -> tuple[Path, Path]:
+    """See `Explanation.save`."""
+    tensors_path, record_path = paths(path)
+    if not overwrite:
+        for existing in (tensors_path, record_path):
+            if existing.exists():
+                raise FileExistsError(f"{existing} exists")
+    tensors = {name: getattr(explanation, name) for name in _TENSORS}
+    tensors |= {name: value for name in _OPTIONAL if (value := getattr(explanation, name)) is not None}
+    tensors |= {f"mask.{number}": band for number, band in enumerate(explanation.mask)}
+    tensors |= {f"history.{name}": curve for name, curve in explanation.history.items()}
+    header = {name: getattr(explanation, name) for name in _FIELDS}
+    header |= {"format": FORMAT, "labels": explanation.labels, "photos": explanation.photos}
+    records = [explanation.record(row) for row in range(len(explanation))]
+    record = records[0] if len(records) == 1 else {"explanations": records}
+    data = safetensors_bytes(
+        {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()},
+        {"rdexplain": json.dumps(header)},
+    )
+    write_whole(tensors_path, data)
+    write_whole(record_path, (json.dumps(record, indent=2) + "\n").encode())
+    return tensors_path, record_path
+
+
+def load_explanation(path: str | Path) -> Explanation:
+    """Read what `Explanation.save` wrote.
+
+    Args:
+        path: with or without one of the two suffixes.
+
+    Raises:
+        RDExplainError: the file is missing, is not an explanation, or was written by a newer version.
+    """
+    file = paths(path)[0]
+    try:
+        with safe_open(file, framework="pt") as content:
+            metadata = content.metadata() or {}
+            tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise RDExplainError(f"no such explanation: {file}") from error
+    except (SafetensorError, OSError) as error:
+        raise RDExplainError(f"{file} cannot be read as an explanation: {error}") from error
+    if "rdexplain" not in metadata:
+        raise RDExplainError(f"{file} was not written by rdexplain")
+    header: dict[str, Any] = json.loads(metadata["rdexplain"])
+    if header.pop("format") > FORMAT:
+        raise RDExplainError(f"{file} was written by a newer rdexplain: upgrade to read it")
+    labels, photos = tuple(header.pop("labels")), tuple(header.pop("photos"))
+    masks = sorted(name for name in tensors if name.startswith("mask."))
+    fields: dict[str, Any] = {
+        **{name: tensors[name] for name in _TENSORS},
+        **{name: tensors.get(name) for name in _OPTIONAL},
+        **header,
+    }
+    return Explanation(
+        mask=[tensors[f"mask.{number}"] for number in range(len(masks))],
+        history={
+            name.removeprefix("history."): tensor for name, tensor in tensors.items() if name.startswith("history.")
+        },
+        labels=labels,
+        photos=photos,
+        **fields,
+    )
+
+
+def paths(path: str | Path) -> tuple[Path, Path]:
+    """The two files of an explanation. Only their own suffixes are taken off: `a.cartoonx` keeps its dot."""
+    path = Path(path)
+    stem = path.name.removesuffix(".safetensors").removesuffix(".json")
+    return path.with_name(stem + ".safetensors"), path.with_name(stem + ".json")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name in its folder, then rename it: it is there whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary path that becomes `path` when the block ends, and vanishes when it fails."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes private files; a result has the permissions that the user's umask gives.
+        temporary.chmod(0o666 & ~_umask())
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,27 @@
+"""The versions that a result depends on."""
+
+from __future__ import annotations
+
+import functools
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+from rdexplain._version import __version__
+
+_PACKAGES = ("torch", "torchvision", "numpy", "PyWavelets")
+
+
+@functools.cache
+def _installed() -> tuple[tuple[str, str], ...]:
+    found = []
+    for package in _PACKAGES:
+        try:
+            found.append((package, version(package)))
+        except PackageNotFoundError:
+            continue
+    return tuple(found)
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package, of Python and of the packages that make the numbers."""
+    return {"rdexplain": __version__, "python": platform.python_version(), **dict(_installed())}
