@@ -245,7 +245,7 @@ def test_ycbcr(tmp_path: Path) -> None:
     [
         ((53.59, 0, 0), (128, 128, 128)),
         ((47.34, 55.62, 39.33), (200, 60, 50)),
-        ((39.75, 12.33, -52.19), (60, 90, 180)),
+        ((58.82, 0, -30), (116, 143, 194)),
     ],
 )
 def test_lab(tmp_path: Path, lab: tuple, rgb: tuple) -> None:
@@ -403,7 +403,15 @@ def test_orientation(tmp_path: Path, kind: str, orientation: int) -> None:
     assert load_photo(path, size=5).original_size == expected.shape[:2]
 
 
-@pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b"Exif\0\0"])
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\0\0",
+        b"Exif\0\0garbage",
+        b"Exif\0\0MM\0*\0\0\0\x08\xff\xff",  # more tags than there are
+        b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x04top\0\0\0\0\0",  # an orientation in words
+    ],
+)
 def test_broken_exif_does_not_spoil_a_photo(tmp_path: Path, exif: bytes) -> None:
     Image.fromarray(RGB).save(path := tmp_path / "a.jpg", exif=exif)
     Image.fromarray(RGB).save(plain := tmp_path / "plain.jpg")
@@ -533,6 +541,7 @@ def test_files_that_are_no_photos(tmp_path: Path) -> None:
     refused(tmp_path / "zebra.jpg", "no such file or folder: ", "zebra.jpg")
     refused("", "no such file or folder: ''")
     refused("a\0b", "no such file or folder: 'a\\x00b'")
+    refused("a\0/b", "no such file or folder: 'a\\x00/b'")
     refused(str(tmp_path / "two\nlines.png"), "no such file", "two\\nlines.png")
     refused("a" * 5000, "cannot read", "name too long")
     os.mkfifo(tmp_path / "pipe.png")

@@ -214,8 +214,6 @@ def _read(source: str) -> Image.Image:
 
 def _decode(stream: IO[bytes]) -> Image.Image:
     image: Image.Image = Image.open(stream)
-    if 0 in image.size:
-        raise PhotoError("it has no pixels")
     tags = _checked_tags(image)
     image.load()
     # load() turns a TIFF upright and forgets its orientation, so the orientation is read after it.
@@ -318,5 +316,5 @@ _FITS: dict[str, Callable[[Image.Image, tuple[int, int]], Image.Image]] = {"squa
 def _to_tensor(image: Image.Image) -> Tensor:
     pixels = torch.from_numpy(np.array(image))
     if image.mode == "F":
-        return pixels.clamp(0, 1).expand(3, -1, -1).contiguous()  # bilinear weights may add up to 1 + 1e-7
+        return pixels.expand(3, -1, -1).contiguous()
     return pixels.permute(2, 0, 1).contiguous().to(torch.float32).div(255)

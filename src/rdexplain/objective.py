@@ -72,7 +72,9 @@ class Objective:
 
         With w = h - v the obfuscated coefficients are h - (1 - s) w, so dD/ds is the mean over draws, and sum over
         channels, of w times the adjoint of the synthesis applied to dd/dy. Autograd runs through the network alone.
+        Without noise all draws are the same, so one is taken.
         """
+        draws = draws if self.noise.is_random else 1
 
         def work(limit: int) -> tuple[Tensor, Tensor]:
             gradient, distortion = torch.zeros_like(mask), mask.new_zeros(self.rows)
@@ -131,7 +133,7 @@ class Objective:
             for batch in batches(self.rows, 1, limit):
                 images = self.images[self.photos[batch.row : batch.row_end]]
                 with torch.enable_grad():
-                    rows = self._rows_of(batch)
+                    rows = self.rows_of(batch)
                     reading = decision.read(self.forward(images.requires_grad_(), rows), rows)
                     (slope,) = torch.autograd.grad(reading.sum(), images)
                 parts.append(self.transform.adjoint(slope).abs().mean(dim=1))
@@ -179,12 +181,13 @@ class Objective:
         return self.distortion.compare(self._clean_of(batch), self._read(images, batch))
 
     def _read(self, images: Tensor, batch: Batch) -> Tensor:
-        rows = self._rows_of(batch)
+        rows = self.rows_of(batch)
         return self.decision.read(self.forward(images, rows), rows)
 
     def _clean_of(self, batch: Batch) -> Tensor:
-        return self.clean[self._rows_of(batch)]
+        return self.clean[self.rows_of(batch)]
 
-    def _rows_of(self, batch: Batch) -> Tensor:
+    def rows_of(self, batch: Batch) -> Tensor:
+        """The row of each image of a batch."""
         rows = torch.arange(batch.row, batch.row_end, device=self.images.device)
         return rows.repeat_interleave(batch.draw_end - batch.draw)

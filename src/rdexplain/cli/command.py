@@ -49,6 +49,7 @@ class Command:
     """A subcommand.
 
     Attributes:
+        arguments: what its usage line shows.
         declare: adds the command's arguments to its parser; imports nothing heavy.
         run: does the work, and returns the exit status.
         examples: shown at the end of its help.
@@ -56,6 +57,7 @@ class Command:
 
     name: str
     summary: str
+    arguments: str
     declare: Callable[[Parser], None]
     run: Callable[[argparse.Namespace], int]
     examples: str = ""
@@ -79,7 +81,8 @@ def tool_parser(commands: Sequence[Command]) -> Parser:
 def parser_of(command: Command) -> Parser:
     """A command's own parser."""
     epilog = f"examples:\n{command.examples}" if command.examples else None
-    parser = Parser(prog=f"rdexplain {command.name}", description=f"{command.summary}.", epilog=epilog)
+    usage = f"rdexplain {command.name} {command.arguments} [options]".replace("  ", " ")
+    parser = Parser(usage=usage, description=f"{command.summary}.", epilog=epilog)
     command.declare(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser

@@ -55,4 +55,4 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-COMMAND = Command("methods", "List the methods", _declare, _run)
+COMMAND = Command("methods", "List the methods", "", _declare, _run)

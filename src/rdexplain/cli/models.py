@@ -45,6 +45,7 @@ def _matches(name: str, pattern: str) -> bool:
 COMMAND = Command(
     "models",
     "List the models that load by name",
+    "[PATTERN]",
     _declare,
     _run,
     "  rdexplain models resnet\n  rdexplain models 'vit_*'",

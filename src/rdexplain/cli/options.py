@@ -106,8 +106,8 @@ PHOTOS = Group(
         Option(
             "photos", "a photo, a folder, a glob pattern, or sample:NAME", str, "PHOTO", extra={"nargs": "+"}
         ),
-        Option("--size", "side of the square that is explained, in pixels (256, or the model's own)", whole(1), "PIXELS"),
-        _choice("--fit", "fit", FITS, "squash to the square, or resize and crop the centre (squash)", "squash"),
+        Option("--size", "side of the square that is explained, in pixels (default 256, or the model's own)", whole(1), "PIXELS"),
+        _choice("--fit", "fit", FITS, "squash to the square, or resize and crop the centre (default squash)", "squash"),
     ),
 )
 MODEL = Group(
@@ -115,7 +115,7 @@ MODEL = Group(
     (
         Option(
             "--model",
-            "a name that `rdexplain models` lists, or your own package.module:factory (efficientnet_lite0)",
+            "a name that `rdexplain models` lists, or your own package.module:factory (default efficientnet_lite0)",
             str,
             "NAME",
             "efficientnet_lite0",
@@ -136,7 +136,7 @@ TARGETS = Group(
     (
         Option(
             "--target",
-            "a class: its index, its name, its WordNet id, or auto, the predicted one (auto); may be repeated",
+            "a class: its index, its name, its WordNet id, or auto, the predicted one (default); may be repeated",
             str,
             "CLASS",
             extra={"action": "append"},
@@ -147,9 +147,9 @@ TARGETS = Group(
 METHOD = Group(
     "method",
     (
-        _choice("--method", "method", tuple(METHODS), "see `rdexplain methods` (cartoonx)", "cartoonx"),
+        _choice("--method", "method", tuple(METHODS), "see `rdexplain methods` (default cartoonx)", "cartoonx"),
         _of_method(
-            "--preset", one_of("preset", PRESETS), _names(PRESETS), "what sets the options that are not given (fast)"
+            "--preset", one_of("preset", PRESETS), _names(PRESETS), "what sets the options that are not given (default fast)"
         ),
         _of_method("--steps", whole(0), "N", "optimiser steps"),
         _of_method("--draws", whole(1), "N", "noise draws a step"),
@@ -161,29 +161,29 @@ METHOD = Group(
             _names((*INITS, "FILE")),
             "the mask to start from; FILE is an explanation's .safetensors",
         ),
-        _of_method("--distortion", one_of("distortion", DISTORTIONS), _names(DISTORTIONS), "what must be kept (label)"),
-        _of_method("--noise", one_of("noise", NOISES), _names(NOISES), "what replaces the rest (gaussian)"),
+        _of_method("--distortion", one_of("distortion", DISTORTIONS), _names(DISTORTIONS), "what must be kept (default label)"),
+        _of_method("--noise", one_of("noise", NOISES), _names(NOISES), "what replaces the rest (default gaussian)"),
         _of_method(
             "--noise-scaling",
             one_of("noise scaling", NOISE_SCALINGS),
             _names(NOISE_SCALINGS),
-            "of the noise over the scales (original)",
+            "of the noise over the scales (default original)",
         ),
-        _of_method("--seed", whole(0), "N", "of the noise (0)"),
+        _of_method("--seed", whole(0), "N", "of the noise (default 0)"),
     ),
 )
 WAVELET = Group(
     "wavelets (cartoonx)",
     (
-        _of_method("--wavelet", str, "NAME", "any discrete wavelet of PyWavelets (db3)", ("cartoonx",)),
-        _of_method("--levels", whole(1), "N", "scales (5)", ("cartoonx",)),
-        _of_method("--padding", str, "MODE", "boundary mode of PyWavelets (zero)", ("cartoonx",)),
+        _of_method("--wavelet", str, "NAME", "any discrete wavelet of PyWavelets (default db3)", ("cartoonx",)),
+        _of_method("--levels", whole(1), "N", "scales (default 5)", ("cartoonx",)),
+        _of_method("--padding", str, "MODE", "boundary mode of PyWavelets (default zero)", ("cartoonx",)),
     ),
 )
 RESULTS = Group(
     "results",
     (
-        Option("--out", "folder for the results (explanations)", Path, "DIR", Path("explanations")),
+        Option("--out", "folder for the results (default explanations)", Path, "DIR", Path("explanations")),
         Option("--overwrite", "replace results that are there already"),
         Option("--samples", "also a picture of N obfuscated images, and what the model sees in them", whole(0), "N", 0),
         Option("--original-size", "also the explanation at the size of the original photo"),
@@ -192,9 +192,9 @@ RESULTS = Group(
 RUNNING = Group(
     "running",
     (
-        Option("--device", "auto, cpu, cuda, cuda:1, ... (auto: a GPU if there is one)", str, "DEVICE", "auto"),
+        Option("--device", "auto, cpu, cuda, cuda:1, ... (default auto: a GPU if there is one)", str, "DEVICE", "auto"),
         _of_method("--internal-batch-size", whole(1), "N", "images in one forward pass; bounds the memory"),
-        Option("--photos-per-batch", "photos that are optimised together (4, or 16 on a GPU)", whole(1), "N"),
+        Option("--photos-per-batch", "photos that are optimised together (default 4, or 16 on a GPU)", whole(1), "N"),
         Option("--quiet", "print nothing but errors"),
     ),
 )

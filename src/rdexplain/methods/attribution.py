@@ -74,13 +74,14 @@ class Attribution(RateDistortion):
 
     def _with(self, n_steps: int | None, internal_batch_size: int | None) -> Attribution:
         """This method with other steps or batch size."""
-        if n_steps is None and internal_batch_size is None:
-            return self
-        method = copy.copy(self)
+        method, options = copy.copy(self), self.options
         if n_steps is not None:
-            method.settings = replace(self.settings, steps=check_whole("n_steps", n_steps, 0))
+            settings = replace(options.settings, steps=check_whole("n_steps", n_steps, 0))
+            options = replace(options, settings=settings)
         if internal_batch_size is not None:
-            method.internal_batch_size = check_whole("internal_batch_size", internal_batch_size, 1)
+            size = check_whole("internal_batch_size", internal_batch_size, 1)
+            options = replace(options, internal_batch_size=size)
+        method.options = options
         return method
 
 

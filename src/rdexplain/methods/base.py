@@ -3,89 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from typing import Any, TypedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from rdexplain import philox
-from rdexplain.decisions import Decision, Label, Probabilities, check_output
-from rdexplain.distortions import find_distortion
+from rdexplain.decisions import Decision, Label, Probabilities
 from rdexplain.errors import OptionError, SolverError
 from rdexplain.explanation import Explanation, synthesise
-from rdexplain.initial import Init, initial_mask
-from rdexplain.memory import Batch, BatchLimit, batches
-from rdexplain.methods.checks import check_images, check_number, check_range, check_whole
-from rdexplain.methods.presets import Preset, Presets, find_preset
-from rdexplain.methods.targets import rows_for
-from rdexplain.models import Model, as_model, frozen
-from rdexplain.noise import Noise
+from rdexplain.initial import initial_mask
+from rdexplain.memory import BatchLimit
+from rdexplain.methods.checks import check_images, check_range, check_whole
+from rdexplain.methods.options import SharedOptions, resolve
+from rdexplain.methods.outcome import measure, samples, targets_tensor
+from rdexplain.methods.presets import Presets
+from rdexplain.methods.problem import Problem, Run, find_rows
+from rdexplain.models import Model, accelerated, as_model, frozen
 from rdexplain.objective import Objective
 from rdexplain.progress import Progress, progress_bar
 from rdexplain.representations import Representation
-from rdexplain.solver import Settings, Solution, solve
+from rdexplain.solver import Solution, solve
 from rdexplain.versions import versions
-
-FRESH_DRAWS = 256
-"""Draws on which a finished mask is measured."""
-EMPTY_DRAWS = 32
-"""Draws on which the empty mask is measured, to compare with."""
-COLLAPSED = 0.8
-"""A mask whose distortion is this share of the empty mask's, or more, keeps nothing that the model uses."""
-
-
-class SharedOptions(TypedDict, total=False):
-    """The options that all rate-distortion methods take.
-
-    preset: name of a preset; it sets what is left None.
-    steps, draws, step_size: optimiser steps, noise draws a step, Adam's step size.
-    sparsity: λk, the weight of the mean mask value.
-    noise: "gaussian", "uniform" or "zero".
-    noise_scaling: "original", "linear", "inverse_linear" or "exponential".
-    distortion: "label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root" or "kl".
-    init: "ones", "coarse", "random", "gradient" or a mask.
-    seed: of the noise.
-    internal_batch_size: images in one forward pass; bounds the memory, not the result.
-    device: where to run; by default where the model is. The model itself is never moved.
-    """
-
-    preset: str
-    steps: int | None
-    draws: int | None
-    step_size: float | None
-    sparsity: float | None
-    noise: str
-    noise_scaling: str
-    distortion: str
-    init: Init | None
-    seed: int
-    internal_batch_size: int | None
-    device: str | torch.device | None
-
-
-@dataclass(frozen=True)
-class _Run:
-    """One call of `explain`: what its rows are."""
-
-    model: Model
-    images: Tensor
-    arguments: tuple[Any, ...]
-    photos: Tensor
-    targets: list[tuple[int, ...]]
-    keys: tuple[int, ...]
-
-    def forward(self, images: Tensor, rows: Tensor) -> Any:
-        """The model's output; additional arguments with one entry per photo follow the rows."""
-        photos = self.photos[rows]
-        count = len(self.images)
-        arguments = [
-            value[photos] if isinstance(value, Tensor) and value.ndim and len(value) == count else value
-            for value in self.arguments
-        ]
-        return self.model(images, *arguments)
 
 
 class RateDistortion:
@@ -95,9 +36,9 @@ class RateDistortion:
         model: a `Model`, an ``nn.Module`` or a callable from images (n, 3, h, w) in [0, 1] to (n, classes).
         representation: where the mask lives.
         presets: the method's presets.
-        default_sparsity: λk where the user gives none.
+        sparsity: λk where the user gives none.
         clamp: whether the obfuscated image is clamped to [0, 1].
-        options: see `SharedOptions`.
+        given: the user's options.
 
     Raises:
         OptionError: an option outside what it may be.
@@ -110,30 +51,15 @@ class RateDistortion:
         model: Model | Callable[..., Any],
         representation: Representation,
         presets: Presets,
-        default_sparsity: float,
+        sparsity: float,
         clamp: bool,
-        options: SharedOptions,
+        given: SharedOptions,
     ) -> None:
-        known = SharedOptions.__annotations__
-        for name in options:
-            if name not in known:
-                raise TypeError(f"{type(self).__name__} has no option {name!r}; it has {', '.join(known)}")
-        self.model = as_model(model)
+        self.options = resolve(given, presets, sparsity, type(self).__name__)
         self.representation = representation
         self.clamp = clamp
-        self.preset_name = options.get("preset", "fast")
-        preset = find_preset(self.preset_name, presets)
-        self.init: Init = _or(options.get("init"), preset.init)
-        self.settings = _settings(preset, options, default_sparsity)
-        self.antithetic = preset.antithetic
-        self.noise = Noise(options.get("noise", "gaussian"), _underscored(options.get("noise_scaling", "original")))
-        self.distortion = find_distortion(_underscored(options.get("distortion", "label")))
-        self.seed = check_whole("seed", options.get("seed", 0), 0)
-        size = options.get("internal_batch_size")
-        self.internal_batch_size = None if size is None else check_whole("internal_batch_size", size, 1)
-        self.device = options.get("device")
-        if self.device is not None:
-            self.model = self.model.on(self.device)
+        device = given.get("device")
+        self.model = as_model(model) if device is None else as_model(model).on(device)
 
     @property
     def forward_func(self) -> Model:
@@ -153,23 +79,23 @@ class RateDistortion:
         """The method's name, as captum's methods have it."""
         return type(self).__name__
 
-    def options(self) -> dict[str, Any]:
+    def __repr__(self) -> str:
+        settings = self.options.settings
+        return (
+            f"{self.get_name()}({self.model.name}, {self.representation!r}, {self.options.preset}: "
+            f"{settings.steps} steps x {settings.draws} draws, sparsity={settings.sparsity:g})"
+        )
+
+    def record(self) -> dict[str, Any]:
         """Every option, resolved, ready for JSON."""
-        settings = asdict(self.settings)
+        model = self.model
         return {
-            "preset": self.preset_name,
             **self.representation.options(),
-            **settings,
-            "betas": list(settings["betas"]),
-            "antithetic": self.antithetic,
-            "noise": self.noise.kind,
-            "noise_scaling": self.noise.scaling,
-            "distortion": self.distortion.name,
-            "init": self.init if isinstance(self.init, str) else "given",
+            **self.options.record(),
             "clamp": self.clamp,
-            "normalise": None if self.model.mean is None else [self.model.mean, self.model.std],
-            "weights": self.model.weights,
-            "internal_batch_size": self.internal_batch_size,
+            "weights": model.weights,
+            "mean": None if model.mean is None else list(model.mean),
+            "std": None if model.std is None else list(model.std),
         }
 
     def explain(
@@ -225,87 +151,66 @@ class RateDistortion:
     ) -> Explanation:
         started = time.perf_counter()
         check_whole("samples", samples, 0)
-        images = check_images(images).to(self.model.device)
-        limit = BatchLimit(self.internal_batch_size, images.device)
+        if photos is not None and len(photos) != len(images):
+            raise OptionError(f"{len(photos)} photo names for {len(images)} images: give one for each")
         with ExitStack() as stack:
-            stack.enter_context(torch.inference_mode(False))
-            stack.enter_context(frozen(self.model))
-            # A tensor made in inference mode could not take part in autograd.
-            images = images.clone() if images.is_inference() else images
-            run, output = self._rows(images, target, top_k, ids, additional_forward_args, limit)
-            objective = self._objective(run, output, limit)
-            start = initial_mask(objective, self.init, Label(run.targets, self.model.probabilities))
+            problem = stack.enter_context(self.problem(images, target, top_k, ids, additional_forward_args))
             if show_progress and progress is None:
-                progress = stack.enter_context(progress_bar(self.settings.steps, self.get_name()))
-            solution = self._solve(objective, start, progress)
-            names = _names(photos, len(images))
-            return self._explanation(run, output, objective, solution, samples, names, started)
+                progress = stack.enter_context(progress_bar(self.options.settings.steps, self.get_name()))
+            start = initial_mask(problem.objective, self.options.init, problem.label)
+            solution = self._solve(problem.objective, start, progress)
+            return self._explanation(problem, solution, samples, photos, started)
 
-    def _rows(
+    @contextmanager
+    def problem(
         self,
         images: Tensor,
-        target: Any,
-        top_k: int | None,
-        ids: Sequence[int | str] | None,
-        additional_forward_args: Any,
-        limit: BatchLimit,
-    ) -> tuple[_Run, Tensor]:
-        """The rows of a call, and the model's output (R, ...) on their clean images."""
-        count = len(images)
-        arguments = additional_forward_args
-        if arguments is None:
-            arguments = ()
-        elif not isinstance(arguments, tuple):
-            arguments = (arguments,)
-        every = torch.arange(count, device=images.device)
-        clean = _Run(self.model, images, arguments, every, [], ())
+        target: Any = None,
+        top_k: int | None = None,
+        ids: Sequence[int | str] | None = None,
+        additional_forward_args: Any = None,
+    ) -> Iterator[Problem]:
+        """What `explain` minimises, for a loop of your own; the model is frozen inside the ``with`` block.
 
-        def work(size: int) -> Tensor:
-            parts = [check_output(clean.forward(images[part], part), len(part)) for part in every.split(size)]
-            return torch.cat(parts)
+        Args: as `explain`'s.
+        """
+        images = check_images(images).to(self.model.device)
+        limit = BatchLimit(self.options.internal_batch_size, images.device)
+        with torch.inference_mode(False), frozen(self.model):
+            # A tensor made in inference mode could not take part in autograd.
+            images = images.clone() if images.is_inference() else images
+            run, output = find_rows(self.model, images, target, top_k, ids, additional_forward_args, limit)
+            if self.options.accelerate:
+                first = run.arguments_for(torch.zeros_like(run.photos[:1]))
+                run = replace(run, model=accelerated(self.model, images[:1], first))
+            label = Label(run.targets, self.model.probabilities)
+            yield Problem(run, output, label, self._objective(run, output, label, limit))
 
-        with torch.no_grad():
-            output = limit.run(work)
-        rows = rows_for(self.model, output, target, top_k)
-        keys = _keys(images, ids)
-        photos = torch.tensor([photo for photo, _ in rows], device=images.device)
-        run = _Run(
-            self.model,
-            images,
-            arguments,
-            photos,
-            [indices for _, indices in rows],
-            tuple(keys[photo] for photo, _ in rows),
-        )
-        return run, output[photos]
-
-    def _objective(self, run: _Run, output: Tensor, limit: BatchLimit) -> Objective:
-        decision: Decision = (
-            Label(run.targets, self.model.probabilities)
-            if self.distortion.reads == "label"
-            else Probabilities(self.model.probabilities)
-        )
-        rows = torch.arange(len(run.targets), device=run.images.device)
-        size = (run.images.shape[-2], run.images.shape[-1])
+    def _objective(self, run: Run, output: Tensor, label: Label, limit: BatchLimit) -> Objective:
+        options, images = self.options, run.images
+        whole = options.distortion.reads == "all"
+        decision: Decision = Probabilities(self.model.probabilities) if whole else label
+        rows = torch.arange(len(run.targets), device=images.device)
+        size = (images.shape[-2], images.shape[-1])
         return Objective(
-            images=run.images,
+            images=images,
             photos=run.photos,
             keys=run.keys,
             forward=run.forward,
             decision=decision,
-            distortion=self.distortion,
+            distortion=options.distortion,
             clean=decision.read(output, rows),
-            transform=self.representation.transform(size, run.images.dtype, run.images.device),
-            noise=self.noise,
-            seed=self.seed,
+            transform=self.representation.transform(size, images.dtype, images.device),
+            noise=options.noise,
+            seed=options.seed,
             clamp=self.clamp,
             limit=limit,
-            antithetic=self.antithetic,
+            antithetic=options.antithetic,
         )
 
     def _solve(self, objective: Objective, start: Tensor, progress: Progress | None) -> Solution:
         try:
-            return solve(objective, start, self.settings, progress)
+            return solve(objective, start, self.options.settings, progress)
         except SolverError as error:
             blamed = sorted({int(objective.photos[row]) for row in error.photos})
             if not blamed:
@@ -315,112 +220,51 @@ class RateDistortion:
 
     def _explanation(
         self,
-        run: _Run,
-        output: Tensor,
-        objective: Objective,
+        problem: Problem,
         solution: Solution,
-        samples: int,
-        names: tuple[str | None, ...],
+        count: int,
+        names: Sequence[str | None] | None,
         started: float,
     ) -> Explanation:
-        transform, mask = objective.transform, solution.mask
-        draws = FRESH_DRAWS if self.noise.is_random else 1
-        distortion, reading = objective.measure(mask, draws)
-        empty, _ = objective.measure(torch.zeros_like(mask), min(draws, EMPTY_DRAWS))
-        label = Label(run.targets, self.model.probabilities)
-        rows = torch.arange(objective.rows, device=mask.device)
-        kept = reading if self.distortion.reads == "label" else _pick(reading, output, run.targets)
-        bands = transform.split(mask)
+        run, objective, mask = problem.run, problem.objective, solution.mask
+        settings = self.options.settings
+        outcome = measure(problem, mask)
+        bands = objective.transform.split(mask)
         images = run.images[run.photos]
-        shown = self._samples(run, objective, mask, samples)
-        targets = torch.tensor(run.targets)
-        photos = run.photos.tolist()
+        shown, shown_probabilities = samples(problem, mask, count)
+        rows = torch.arange(objective.rows, device=mask.device)
+        non_sparsity = mask.mean(dim=1)
         return Explanation(
             images=images.cpu(),
             mask=[band.contiguous().cpu() for band in bands],
             picture=self._picture(images, bands).cpu(),
-            distortion=distortion.cpu(),
-            non_sparsity=mask.mean(dim=1).cpu(),
-            objective=(distortion + self.settings.sparsity * mask.mean(dim=1)).cpu(),
-            empty_distortion=empty.cpu(),
-            collapsed=(distortion >= COLLAPSED * empty).cpu(),
-            target=targets.squeeze(1) if targets.shape[1] == 1 else targets,
-            probability=label.read(output, rows).squeeze(1).cpu(),
-            kept_probability=kept.squeeze(1).cpu(),
-            labels=tuple(self.model.class_name(indices[0]) for indices in run.targets),
-            history={
-                "distortion": solution.distortion.cpu(),
-                "non_sparsity": solution.non_sparsity.cpu(),
-            },
+            distortion=outcome.distortion.cpu(),
+            non_sparsity=non_sparsity.cpu(),
+            objective=(outcome.distortion + settings.sparsity * non_sparsity).cpu(),
+            empty_distortion=outcome.empty_distortion.cpu(),
+            collapsed=outcome.collapsed.cpu(),
+            target=targets_tensor(run.targets),
+            probability=problem.label.read(problem.output, rows).squeeze(1).cpu(),
+            kept_probability=outcome.kept_probability.cpu(),
+            labels=tuple(run.model.class_name(indices[0]) for indices in run.targets),
+            history={"distortion": solution.distortion.cpu(), "non_sparsity": solution.non_sparsity.cpu()},
             photo=run.photos.cpu(),
-            photos=tuple(names[photo] for photo in photos),
-            samples=None if shown is None else shown[0].cpu(),
-            sample_probabilities=None if shown is None else shown[1].cpu(),
+            photos=tuple(None if names is None else names[photo] for photo in run.photos.tolist()),
+            samples=shown,
+            sample_probabilities=shown_probabilities,
             method=self.name,
             model=self.model.name,
-            seed=self.seed,
-            steps=self.settings.steps,
-            draws=self.settings.draws,
+            seed=self.options.seed,
+            steps=settings.steps,
+            draws=settings.draws,
             seconds=(time.perf_counter() - started) / objective.rows,
             network_evaluations=objective.evaluations // objective.rows,
-            measurements=draws + min(draws, EMPTY_DRAWS) + samples + 1,
+            measurements=outcome.measurements + count,
             device=str(mask.device),
-            options=self.options(),
+            options=self.record(),
             versions=versions(),
         )
 
     def _picture(self, images: Tensor, bands: list[Tensor]) -> Tensor:
         """The picture (R, 1, h, w) of a mask."""
         return synthesise(self.representation, images.mean(dim=1, keepdim=True), bands)
-
-    def _samples(self, run: _Run, objective: Objective, mask: Tensor, samples: int) -> tuple[Tensor, Tensor] | None:
-        if not samples:
-            return None
-        images, probabilities = [], []
-        with torch.no_grad():
-            for batch in batches(objective.rows, samples, objective.limit.size):
-                part = objective.obfuscated(mask, Batch(*batch), 0, philox.SHOW)
-                rows = torch.arange(batch.row, batch.row_end, device=mask.device)
-                rows = rows.repeat_interleave(batch.draw_end - batch.draw)
-                images.append(part)
-                probabilities.append(self.model.probabilities(run.forward(part, rows)))
-        shape = (objective.rows, samples)
-        return torch.cat(images).unflatten(0, shape), torch.cat(probabilities).unflatten(0, shape)
-
-
-def _settings(preset: Preset, options: SharedOptions, default_sparsity: float) -> Settings:
-    return Settings(
-        steps=check_whole("steps", _or(options.get("steps"), preset.steps), 0),
-        draws=check_whole("draws", _or(options.get("draws"), preset.draws), 1),
-        step_size=check_number("step_size", _or(options.get("step_size"), preset.step_size)),
-        sparsity=check_number("sparsity", _or(options.get("sparsity"), default_sparsity)),
-        schedule=preset.schedule,
-        betas=preset.betas,
-    )
-
-
-def _or(value: Any, default: Any) -> Any:
-    return default if value is None else value
-
-
-def _underscored(name: Any) -> Any:
-    """Names are spelled with underscores; people also write hyphens and blanks."""
-    return name.replace("-", "_").replace(" ", "_") if isinstance(name, str) else name
-
-
-def _names(photos: Sequence[str | None] | None, count: int) -> tuple[str | None, ...]:
-    return (None,) * count if photos is None else tuple(photos)
-
-
-def _keys(images: Tensor, ids: Sequence[int | str] | None) -> list[int]:
-    if ids is None:
-        return [philox.photo_key(image) for image in images]
-    if len(ids) != len(images):
-        raise OptionError(f"{len(ids)} ids for {len(images)} images")
-    return [philox.name_key(one) if isinstance(one, str) else int(one) for one in ids]
-
-
-def _pick(reading: Tensor, output: Tensor, targets: list[tuple[int, ...]]) -> Tensor:
-    """The targets' entries of readings of all probabilities, (R, 1)."""
-    whole = reading.view(output.shape)
-    return torch.stack([whole[(row, *indices)] for row, indices in enumerate(targets)]).unsqueeze(1)

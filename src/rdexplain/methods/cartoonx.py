@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Unpack
 
 from rdexplain.methods.attribution import Attribution
-from rdexplain.methods.base import SharedOptions
+from rdexplain.methods.options import SharedOptions
 from rdexplain.methods.presets import PAPER, Preset, Presets
 from rdexplain.models import Model
 from rdexplain.representations import Wavelet

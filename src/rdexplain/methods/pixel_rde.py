@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Unpack
 from torch import Tensor
 
 from rdexplain.methods.attribution import Attribution
-from rdexplain.methods.base import SharedOptions
+from rdexplain.methods.options import SharedOptions
 from rdexplain.methods.presets import PAPER, Preset, Presets
 from rdexplain.models import Model
 from rdexplain.representations import Pixel

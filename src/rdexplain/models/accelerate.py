@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -16,7 +17,7 @@ TOLERANCE = 1e-4
 """Largest change of the output, relative to its size, that rounding may make; beyond it the network is left alone."""
 
 
-def accelerated(model: Model, images: Tensor) -> Model:
+def accelerated(model: Model, images: Tensor, arguments: Sequence[Any] = ()) -> Model:
     """A model that gives the same output for its images up to rounding, faster; or the model itself.
 
     Convolutions take the batch normalisations that follow them into their weights, on a private copy, and the copy's
@@ -25,7 +26,8 @@ def accelerated(model: Model, images: Tensor) -> Model:
 
     Args:
         model: what is explained.
-        images: (n, c, h, w), to compare the outputs on; the first is used.
+        images: (n, c, h, w), to compare the outputs on.
+        arguments: the network's further arguments for them.
     """
     network = model.network
     if not isinstance(network, nn.Module) or isinstance(network, torch.jit.ScriptModule) or _has_hooks(network):
@@ -34,12 +36,20 @@ def accelerated(model: Model, images: Tensor) -> Model:
         twin = copy.deepcopy(network)
     except Exception:  # whatever a user's network objects to copying with, it can still be used as it is
         return model
-    folded = fold_batch_norms(twin)
-    convolutions = any(isinstance(module, nn.Conv2d) for module in twin.modules())
-    if not (folded or convolutions):
+    fold_batch_norms(twin)
+    if not any(isinstance(module, nn.Conv2d) for module in twin.modules()):
         return model
-    candidate = model.with_network(twin.to(memory_format=torch.channels_last), channels_last=convolutions)
-    return candidate if _agree(model, candidate, images[:1]) else model
+    candidate = model.with_network(_ChannelsLast(twin))
+    return candidate if _agree(model, candidate, images, arguments) else model
+
+
+class _ChannelsLast(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor, *arguments: Any) -> Any:
+        return self.network(images.contiguous(memory_format=torch.channels_last), *arguments)
 
 
 def fold_batch_norms(network: nn.Module) -> int:
@@ -137,10 +147,10 @@ def _has_hooks(network: nn.Module) -> bool:
     return any(getattr(module, kind, None) for module in network.modules() for kind in kinds)
 
 
-def _agree(model: Model, candidate: Model, images: Tensor) -> bool:
+def _agree(model: Model, candidate: Model, images: Tensor, arguments: Sequence[Any]) -> bool:
     with torch.no_grad():
         try:
-            expected, got = model(images), candidate(images)
+            expected, got = model(images, *arguments), candidate(images, *arguments)
         except Exception:  # the network's own error is raised where it is used, not here
             return False
     if not (isinstance(expected, Tensor) and isinstance(got, Tensor) and expected.shape == got.shape):

@@ -68,7 +68,7 @@ class Model:
         self._constants: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
 
     def __call__(self, images: Tensor, *args: Any) -> Any:
-        """``network((images - mean) / std, *args)``, differentiable.
+        """``network((images - mean) / std, *args)`` in the network's own floating-point type, differentiable.
 
         Args:
             images: (n, 3, h, w), floating point, in [0, 1].
@@ -82,7 +82,7 @@ class Model:
             if size != (self.input_size, self.input_size):
                 needed = f"{self.input_size} x {self.input_size}"
                 raise ModelError(f"{self.name} takes images of {needed} pixels only, not {' x '.join(map(str, size))}")
-        return self.network(self.normalised(images), *args)
+        return self.network(self.normalised(images).to(self.dtype), *args)
 
     def normalised(self, images: Tensor) -> Tensor:
         """``(images - mean) / std`` per channel, or the images themselves without normalisation."""
@@ -105,7 +105,10 @@ class Model:
 
     def probabilities(self, output: Tensor) -> Tensor:
         """Class probabilities (n, classes, ...): the output itself, or the softmax over its dimension 1."""
-        return output if self.output == "probabilities" else output.softmax(dim=1)
+        if self.output == "probabilities":
+            return output
+        # Half precision is the network's choice; its softmax would lose the small probabilities.
+        return output.softmax(dim=1, dtype=torch.promote_types(output.dtype, torch.float32))
 
     def find_class(self, query: str | SupportsIndex) -> int:
         """The index of a class.

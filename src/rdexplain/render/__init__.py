@@ -1,4 +1,4 @@
-"""The picture for a talk: an explanation drawn with matplotlib's objects, without pyplot and without global settings."""
+"""The picture for a talk, drawn with matplotlib's objects: no pyplot, no global settings."""
 
 from rdexplain.render.files import save_figure, save_panel, save_picture
 from rdexplain.render.panel import panel

@@ -10,23 +10,24 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 from torch import Tensor
 
 # Named outright, so that the picture does not depend on anyone's rcParams. This font comes with matplotlib.
 FONT = "DejaVu Sans"
+LEADING = 1.35
 INK = "#1a1a1a"
 SOFT = "#595959"
-RULE = "#d0d0d0"
-# Vermilion of Okabe and Ito: apart from every grey for every kind of colour vision.
+RULE = "#e2e2e2"
+# Okabe and Ito's vermilion: apart from every grey for every kind of colour vision.
 SIGNAL = "#d55e00"
-LEADING = 1.35
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a text is set. `size` is in points."""
+    """How a text is set; `size` in points."""
 
     size: float
     colour: str = INK
@@ -34,7 +35,7 @@ class Style:
 
     @property
     def font(self) -> FontProperties:
-        return FontProperties(family=FONT, size=self.size, weight=self.weight)
+        return FontProperties(family=FONT, size=self.size, weight=self.weight, style="normal", stretch="normal")
 
     def height(self, lines: int = 1) -> float:
         """Inches that so many lines take."""
@@ -45,19 +46,32 @@ class Style:
         return float(TextToPath().get_text_width_height_descent(text, self.font, False)[0]) / 72
 
 
+TITLE = Style(22, weight="bold")
+FIGURES = Style(13)
+NOTICE = Style(12.5, weight="bold")
+CAPTION = Style(12, SOFT)
+SMALL = Style(10, SOFT)
+
+MARGIN = 0.4
+GAP = 0.2
+NARROWEST = 7.2
+"""Inches of content, so that a line of figures fits above slim pictures."""
+# A picture has about the same area whatever its shape; all in inches.
+_SIDE, _LONGEST = 3.7, 5.2
+_NOTICE_PAD = 0.14
+
+
 def wrapped(text: str, style: Style, width: float, most: int = 1) -> list[str]:
     """The text in at most so many lines of at most that width in inches; what is too much ends in an ellipsis."""
     lines: list[str] = []
-    words = [word for word in text.split(" ") if word]
+    words = text.split(" ")
     while words and len(lines) < most:
         count = len(words)
-        while count > 1 and style.width(" ".join(words[:count])) > width:
+        while count > 1 and len(lines) < most - 1 and style.width(" ".join(words[:count])) > width:
             count -= 1
-        if len(lines) == most - 1:
-            count = len(words)
         lines.append(_cut(" ".join(words[:count]), style, width))
         words = words[count:]
-    return lines or [""]
+    return lines
 
 
 def _cut(line: str, style: Style, width: float) -> str:
@@ -65,7 +79,15 @@ def _cut(line: str, style: Style, width: float) -> str:
         return line
     while line and style.width(line + _ELLIPSIS) > width:
         line = line[:-1]
-    return line.rstrip() + _ELLIPSIS
+    return line.rstrip(" ,") + _ELLIPSIS
+
+
+def picture_size(picture: Tensor) -> tuple[float, float]:
+    """Width and height in inches at which a picture (c, h, w) is drawn."""
+    shape = (picture.shape[-2] / picture.shape[-1]) ** 0.5
+    width, height = _SIDE / shape, _SIDE * shape
+    shrink = min(1, _LONGEST / max(width, height))
+    return width * shrink, height * shrink
 
 
 class Page:
@@ -73,24 +95,37 @@ class Page:
 
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
-        self.figure = Figure(figsize=(width, height), dpi=100, facecolor="white", layout="none")
+        self.figure = Figure(
+            figsize=(width, height), dpi=100, facecolor="white", edgecolor="white", linewidth=0, layout="none"
+        )
         FigureCanvasAgg(self.figure)
 
     def text(self, x: float, y: float, lines: list[str], style: Style, align: str = "left") -> None:
         """Lines of text, the first one's top at y."""
         for number, line in enumerate(lines):
-            # A label may hold dollar signs: they are no formulas.
             self.figure.text(
                 x / self.width,
-                1 - (y + style.height(number + 1) - style.size * 0.38 / 72) / self.height,
+                # Baselines, so that lines with and without descenders stand alike.
+                1 - (y + style.height(number + 1) - 0.38 * style.size / 72) / self.height,
                 line,
                 fontproperties=style.font,
                 color=style.colour,
                 ha=align,
                 va="baseline",
+                # A label may hold dollar signs: they are no formulas.
                 parse_math=False,
                 usetex=False,
             )
+
+    def notice(self, y: float, lines: list[str]) -> float:
+        """A warning that nobody overlooks, across the page at y. Returns the inches that it takes."""
+        height = notice_height(lines)
+        axes = self.axes(MARGIN, y, self.width - 2 * MARGIN, height)
+        axes.set(xlim=(0, self.width - 2 * MARGIN), ylim=(0, 1))
+        axes.add_patch(Rectangle((0, 0), self.width, 1, facecolor="#fbe9dc", linewidth=0))
+        axes.add_patch(Rectangle((0, 0), 0.06, 1, facecolor=SIGNAL, linewidth=0))
+        self.text(MARGIN + 0.06 + _NOTICE_PAD, y + _NOTICE_PAD / 2, lines, NOTICE)
+        return height
 
     def axes(self, x: float, y: float, width: float, height: float) -> Axes:
         """Bare axes."""
@@ -99,19 +134,30 @@ class Page:
         axes.set_axis_off()
         return axes
 
-    def picture(self, x: float, y: float, width: float, height: float, picture: Tensor, **options: Any) -> Axes:
+    def picture(self, x: float, y: float, size: tuple[float, float], picture: Tensor, **options: Any) -> None:
         """A picture (1 or 3, h, w) in [0, 1] that fills its place, whatever its own shape."""
-        axes = self.axes(x, y, width, height)
+        axes = self.axes(x, y, *size)
         rows, columns = picture.shape[-2:]
         show(axes, as_array(picture), (0, columns, rows, 0), **options)
         axes.set(xlim=(0, columns), ylim=(rows, 0))
-        return axes
+
+
+def notice_width(content: float) -> float:
+    """Inches for the text of a notice on a page with so much content."""
+    return content - 0.06 - 2 * _NOTICE_PAD
+
+
+def notice_height(lines: list[str]) -> float:
+    """Inches that a notice takes."""
+    return NOTICE.height(len(lines)) + _NOTICE_PAD
 
 
 def show(axes: Axes, pixels: np.ndarray, extent: tuple[float, float, float, float], **options: Any) -> None:
     """``imshow`` with every option that rcParams would otherwise set."""
     options = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": "bicubic", **options}
-    axes.imshow(pixels, extent=extent, aspect="auto", origin="upper", resample=True, **options)
+    axes.imshow(
+        pixels, extent=extent, aspect="auto", origin="upper", resample=True, interpolation_stage="auto", **options
+    )
 
 
 def as_array(picture: Tensor) -> np.ndarray:

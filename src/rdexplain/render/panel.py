@@ -1,125 +1,96 @@
-"""One explanation on one page: photo, explanation, and what is kept at each scale."""
+"""One explanation on one page: the photo, what is kept of it, and what is kept at each scale."""
 
 from __future__ import annotations
 
-import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from torch import Tensor
-from torch.nn.functional import max_pool2d
 
 from rdexplain.errors import OptionError
 from rdexplain.explanation import Explanation
-from rdexplain.render.layout import INK, RULE, SIGNAL, SOFT, Page, Style, as_array, show, wrapped
-from rdexplain.render.scales import Scale, scales
-from rdexplain.render.words import DOT, decision, figures, is_pixel, one_row, provenance, percent
+from rdexplain.render import layout
+from rdexplain.render.layout import CAPTION, FIGURES, GAP, MARGIN, SMALL, TITLE, Page
+from rdexplain.render.scales import scales
+from rdexplain.render.strip import cell_width, draw_strip, strip_height
+from rdexplain.render.words import DOT, decision, figures, is_pixel, one_row, provenance
 
-MARGIN = 0.4
-GAP = 0.2
-# A picture has about this area whatever its shape, within these sides: all in inches.
-SIDE, WIDEST, TALLEST = 3.7, 5.0, 5.0
-NARROWEST_PAGE = 7.5
-MOST_CELL = 0.62
-"""Of a picture's width, the most that a scale's may have."""
-CELL_GAP = 0.12
-BAR = 0.06
-MOST_ENTRIES = 300
-"""Across one scale. More would be finer than the dots of the page, so that single ones would vanish."""
-
-TITLE = Style(22, weight="bold")
-FIGURES = Style(13)
-CAPTION = Style(12, SOFT)
-CELL = Style(11)
-SMALL = Style(10, SOFT)
-NOTICE = Style(12.5, SIGNAL, "bold")
-
-COLLAPSED = "Collapsed: the mask keeps nothing that the model uses, so the picture explains nothing."
-KEPT = LinearSegmentedColormap.from_list("kept", [(213 / 255, 94 / 255, 0, 0), (0.835, 0.369, 0, 1)])
+COLLAPSED = "Collapsed: this mask keeps nothing that the model uses. Its picture explains nothing."
+_MOST_CELL = 0.6
+"""The width of a scale's cell is at most this part of a picture's."""
+_CAPTION_GAP = 0.06
 
 
 def panel(
     explanation: Explanation, row: int = 0, *, title: str | None = None, original: Tensor | None = None
 ) -> Figure:
-    """Draw one row."""
+    """Draw one row of an explanation for a talk.
+
+    Pictures side by side: the photo, the explanation in grey, the explanation in colour; for a mask of pixels the
+    photo, the mask (copper, as published) and the photo times the mask. Below, for a wavelet mask, what is kept at
+    each scale, from coarse to fine: the mask on the faded photo, the mean over the orientations, in
+    colours that lift small values; a bar and a number give the mean mask value of the scale.
+
+    Args:
+        explanation: of one row or many.
+        row: which.
+        title: the headline; by default the class and its probability, which otherwise go to the second line.
+        original: (3, H, W) in [0, 1], the photo before it was resized. It is shown in place of the explained image,
+            and all pictures have its aspect ratio.
+
+    Returns:
+        a figure with an Agg canvas, unknown to pyplot; its size follows from the content.
+
+    Raises:
+        OptionError: no such row, or `original` is no (3, H, W) tensor.
+    """
     one = one_row(explanation, row)
     photo = one.images[0] if original is None else _checked(original)
     pictures = _pictures(one, photo)
-    bands = [] if is_pixel(one) else scales(one)
-    high, wide = photo.shape[-2:]
-    width, height = picture_size(high, wide)
-    content = max(len(pictures) * width + (len(pictures) - 1) * GAP, NARROWEST_PAGE)
-    heading = wrapped(title or decision(one), TITLE, content, 2)
-    told = wrapped(DOT.join((decision(one), figures(one))) if title else figures(one), FIGURES, content, 3)
-    notice = wrapped(COLLAPSED, NOTICE, content - 0.3, 2) if bool(one.collapsed[0]) else []
-    cell = min((content - (len(bands) - 1) * CELL_GAP) / len(bands), MOST_CELL * width) if bands else 0
-    cell_high = cell * height / width
+    found = [] if is_pixel(one) else scales(one)
+    width, height = size = layout.picture_size(photo)
+    content = max(len(pictures) * width + (len(pictures) - 1) * GAP, layout.NARROWEST)
+    heading = layout.wrapped(title or decision(one), TITLE, content, 2)
+    said = layout.wrapped(DOT.join([decision(one)] * bool(title) + [figures(one)]), FIGURES, content, 3)
+    collapsed = bool(one.collapsed[0])
+    notice = layout.wrapped(COLLAPSED, layout.NOTICE, layout.notice_width(content), 2) if collapsed else []
+    cell = cell_width(len(found), content, _MOST_CELL * width) if found else 0.0
+    cell_size = (cell, cell * height / width)
 
-    total = MARGIN + TITLE.height(len(heading)) + 0.06 + FIGURES.height(len(told))
-    total += (0.2 + NOTICE.height(len(notice)) + 0.16) if notice else 0
-    total += 0.22 + CAPTION.height() + 0.05 + height
-    total += (0.28 + CAPTION.height() + 0.05 + cell_high + 0.1 + BAR + 0.05 + CELL.height()) if bands else 0
-    total += 0.2 + SMALL.height() + MARGIN * 0.7
-    page = Page(content + 2 * MARGIN, total)
-    y = MARGIN
-    page.text(MARGIN, y, heading, TITLE)
-    y += TITLE.height(len(heading)) + 0.06
-    page.text(MARGIN, y, told, FIGURES)
-    y += FIGURES.height(len(told))
+    # The tops of the parts, one below the other.
+    said_top = MARGIN + TITLE.height(len(heading)) + 0.05
+    notice_top = said_top + FIGURES.height(len(said)) + 0.2
+    pictures_top = notice_top + (layout.notice_height(notice) + 0.2 if notice else 0)
+    strip_top = pictures_top + CAPTION.height() + _CAPTION_GAP + height + 0.26
+    foot_top = strip_top + (strip_height(cell_size[1]) + 0.2 if found else -0.06)
+    page = Page(content + 2 * MARGIN, foot_top + SMALL.height() + MARGIN * 0.8)
+
+    page.text(MARGIN, MARGIN, heading, TITLE)
+    page.text(MARGIN, said_top, said, FIGURES)
     if notice:
-        y += 0.2
-        page.text(MARGIN + 0.15, y+0.08, notice, NOTICE)
-        y += NOTICE.height(len(notice)) + 0.16
-    y += 0.22
+        page.notice(notice_top, notice)
     gap = (content - len(pictures) * width) / (len(pictures) - 1)
-    for number, (caption, picture, cmap) in enumerate(pictures):
+    for number, (caption, picture, options) in enumerate(pictures):
         x = MARGIN + number * (width + gap)
-        page.text(x, y, [caption], CAPTION)
-        page.picture(x, y + CAPTION.height() + 0.05, width, height, picture, cmap=cmap)
-    y += CAPTION.height() + 0.05 + height
-    if bands:
-        y += 0.28
-        page.text(MARGIN, y, ["What is kept at each scale, coarse to fine"], CAPTION)
-        y += CAPTION.height() + 0.05
-        cgap = (content - len(bands)*cell)/(len(bands)-1) if len(bands)>3 else GAP
-        for number, scale in enumerate(bands):
-            x = MARGIN + number * (cell + cgap)
-            _cell(page, x, y, cell, cell_high, scale, photo, tuple(one.images.shape[-2:]))
-        y += cell_high + 0.1 + BAR + 0.05 + CELL.height()
-    y += 0.2
-    page.text(MARGIN, y, [provenance(one)], SMALL)
+        page.text(x, pictures_top, layout.wrapped(caption, CAPTION, width + gap - 0.1), CAPTION)
+        page.picture(x, pictures_top + CAPTION.height() + _CAPTION_GAP, size, picture, **options)
+    if found:
+        shape = (one.images.shape[-2], one.images.shape[-1])
+        draw_strip(page, (MARGIN, strip_top), content, cell_size, found, photo, shape)
+    page.text(MARGIN, foot_top, layout.wrapped(provenance(one), SMALL, content), SMALL)
     return page.figure
 
 
-def _cell(page, x, y, width, height, scale, photo, size):
-    axes = page.axes(x, y, width, height)
-    grey = as_array(photo.mean(0, keepdim=True))
-    show(axes, 0.62 + 0.38 * grey, (0, size[1], size[0], 0))
-    left, right, bottom, top = scale.extent(*size)
-    show(axes, scale.entries.numpy(), (left, right, bottom, top), cmap=KEPT, interpolation="nearest")
-    axes.set(xlim=(0, size[1]), ylim=(size[0], 0))
-    y += height + 0.1
-    bar = page.axes(x, y, width, BAR)
-    bar.set(xlim=(0, 1), ylim=(0, 1))
-    bar.add_patch(Rectangle((0, 0), 1, 1, color="#e4e4e4", lw=0))
-    bar.add_patch(Rectangle((0, 0), scale.kept, 1, color=SIGNAL, lw=0))
-    y += BAR + 0.05
-    page.text(x, y, [scale.name], CELL)
-    page.text(x + width, y, [percent(scale.kept)], CELL, "right")
-
-
-def picture_size(high: int, wide: int) -> tuple[float, float]:
-    shape = (high / wide) ** 0.5
-    width, height = SIDE / shape, SIDE * shape
-    shrink = min(1, WIDEST / width, TALLEST / height)
-    return width * shrink, height * shrink
-
-
-def _pictures(one, photo):
+def _pictures(one: Explanation, photo: Tensor) -> list[tuple[str, Tensor, dict[str, str]]]:
+    """Caption, picture (1 or 3, h, w) and options of imshow, from left to right."""
+    colour = one.picture_colour[0]
     if is_pixel(one):
-        return [("Photo", photo, "gray"), ("Kept pixels", one.picture[0], "copper"), ("Kept pixels of the photo", one.picture_colour[0], "gray")]
-    return [("Photo", photo, "gray"), ("Explanation", one.picture[0], "gray"), ("In colour", one.picture_colour[0], "gray")]
+        # Single pixels are what the mask decides on: they are drawn as squares where they are large enough.
+        squares = {"interpolation": "auto"}
+        kept = ("Kept pixels", one.picture[0], {"cmap": "copper", **squares})
+        return [("Photo", photo, {}), kept, ("Kept pixels of the photo", colour, squares)]
+    return [("Photo", photo, {}), ("Explanation", one.picture[0], {}), ("Explanation in colour", colour, {})]
 
 
 def _checked(original: Tensor) -> Tensor:
+    if original.ndim != 3 or original.shape[0] != 3 or 0 in original.shape:
+        raise OptionError(f"original is one photo (3, H, W), not {tuple(original.shape)}")
     return original

@@ -20,8 +20,8 @@ class Scale:
         step: how many pixels of the explained image one entry stands for, in each direction: 2^i at the i-th scale,
             1 being the finest.
         kept: share of the coefficients kept at this scale, the mean mask value, in [0, 1]. It counts every entry,
-            those beyond the photo's border too.
-        entries: (h', w') in [0, 1], the mask; of the three orientations the largest.
+            also those of the padding beyond the photo's border.
+        entries: (h', w') in [0, 1], the mask; of the three orientations the mean.
     """
 
     name: str
@@ -30,10 +30,10 @@ class Scale:
     entries: Tensor
 
     def extent(self, height: int, width: int) -> tuple[float, float, float, float]:
-        """Left, right, bottom and top of the entries, in pixels of the explained image, y downwards.
+        """Left, right, bottom and top of the entries, in pixels of the explained image (height, width), y downwards.
 
-        A transform of an image has more entries than fit over it, as the filters reach beyond the border, as far on
-        one side as on the other: so the entries lie centred on the image.
+        There are more entries than fit on the image, as the filters reach beyond its border, and as far on one side
+        as on the other: the entries lie centred on the image.
         """
         rows, columns = self.entries.shape
         across, down = columns * self.step, rows * self.step
@@ -41,7 +41,7 @@ class Scale:
 
 
 def scales(explanation: Explanation, row: int = 0) -> list[Scale]:
-    """The scales of a wavelet mask, from coarse to fine, the low-pass first.
+    """The scales of one row's wavelet mask, from coarse to fine, the low-pass first.
 
     Raises:
         OptionError: no such row, or the mask is one of pixels.
@@ -50,9 +50,9 @@ def scales(explanation: Explanation, row: int = 0) -> list[Scale]:
     if is_pixel(explanation):
         raise OptionError("a mask of pixels has no scales")
     low, *details = (band[0].float() for band in explanation.mask)
-    coarsest = 2 ** len(details)
+    coarsest = 1 << len(details)
     found = [Scale("low-pass", coarsest, float(low.mean()), low)]
     for number, band in enumerate(details):
         step = coarsest >> number
-        found.append(Scale(f"{step}\N{NO-BREAK SPACE}px", step, float(band.mean()), band.amax(dim=0)))
+        found.append(Scale(f"{step}\N{NO-BREAK SPACE}px", step, float(band.mean()), band.mean(dim=0)))
     return found

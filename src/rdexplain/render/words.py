@@ -10,11 +10,11 @@ from rdexplain.explanation import Explanation
 
 _METHODS = {"cartoonx": "CartoonX", "pixel_rde": "Pixel RDE"}
 _PERCENT = "\N{NO-BREAK SPACE}%"
-DOT = "   \N{MIDDLE DOT}   "
+DOT = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}\N{MIDDLE DOT}\N{NO-BREAK SPACE} "
 
 
 def percent(share: float) -> str:
-    """A share in [0, 1] as ``99 %``, ``1.3 %``, ``< 0.1 %``; only a share of exactly 0 or 1 reads ``0 %`` or ``100 %``."""
+    """A share in [0, 1] in words: ``99 %``, ``1.3 %``, ``< 0.1 %``. ``0 %`` and ``100 %`` are exact."""
     value = 100 * share
     if not math.isfinite(value):
         return "unknown"

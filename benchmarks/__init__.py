@@ -1,0 +1,1 @@
+"""Benchmarks of rdexplain: ``python -m benchmarks``."""

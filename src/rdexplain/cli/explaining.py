@@ -1,0 +1,127 @@
+"""From the arguments of ``rdexplain explain`` to a run over photos."""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rdexplain.cli.bar import Bar
+from rdexplain.cli.command import UsageError
+from rdexplain.cli.methods import METHODS
+from rdexplain.cli.options import method_options
+from rdexplain.cli.outputs import Outputs, stems
+from rdexplain.cli.photos import Run, Settings
+from rdexplain.cli.report import Report
+from rdexplain.cli.targets import Slugs, Targets
+from rdexplain.errors import OptionError
+from rdexplain.images import find_photos
+from rdexplain.methods.attribution import Attribution
+from rdexplain.models import Model, load_model
+from rdexplain.storage import load_explanation
+
+DEFAULT_SIZE = 256
+PHOTOS_PER_BATCH = {"cpu": 4}
+PHOTOS_PER_BATCH_ON_A_GPU = 16
+
+
+def run(arguments: argparse.Namespace, bar: Bar) -> int:
+    """Explain the photos; see `rdexplain.cli.main` for the exit status.
+
+    All that can be found out before the first photo is explained is found out here.
+    """
+    if arguments.quiet:
+        warnings.simplefilter("ignore")
+    options = method_options(arguments)
+    sources = find_photos(arguments.photos)
+    model = _model(arguments, bar)
+    targets = Targets(model, arguments.target, arguments.top_k)
+    size = _size(arguments.size, model)
+    method = _method(arguments.method, model, options, size)
+    names, slugs = stems(sources), Slugs(model)
+    extras = [".samples.png"] * bool(arguments.samples) + [".original.png"] * bool(arguments.original_size)
+    outputs = Outputs(arguments.out, arguments.method, extras)
+    files = [slugs.of(index) for index in targets.classes if index is not None] if targets.several else [None]
+    outputs.check(names, files if targets.known or not targets.several else None, slugs, arguments.overwrite)
+    labels = [model.class_name(index) for index in targets.classes if index is not None] if targets.known else None
+    report = Report(bar, list(names.values()), labels, arguments.quiet)
+    per_batch = arguments.photos_per_batch or PHOTOS_PER_BATCH.get(model.device.type, PHOTOS_PER_BATCH_ON_A_GPU)
+    settings = Settings(size, arguments.fit, per_batch, arguments.samples, arguments.original_size)
+    started = time.monotonic()
+    with outputs.open():
+        tally = Run(method, targets, slugs, outputs, report, bar, settings, _provenance(options)).over(names)
+    report.summary(len(names), tally.failed, time.monotonic() - started)
+    return tally.status
+
+
+def _model(arguments: argparse.Namespace, bar: Bar) -> Model:
+    if arguments.no_normalise and (arguments.mean or arguments.std):
+        raise UsageError("--no-normalise leaves no use for --mean and --std")
+    bar.stage(f"loading {arguments.model}")
+    return load_model(
+        arguments.model,
+        weights=arguments.weights,
+        mean=arguments.mean,
+        std=arguments.std,
+        normalise=not arguments.no_normalise,
+        classes=arguments.classes,
+        device=_device(arguments.device),
+    )
+
+
+def _device(name: str) -> str | torch.device:
+    """The device, seen to work."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):  # the model's loader knows about those
+            torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise OptionError(f"no device {name!r} here: choose auto, cpu, cuda or cuda:1") from error
+    return device
+
+
+def _size(wanted: int | None, model: Model) -> int:
+    if model.fixed_size and model.input_size is not None:
+        if wanted not in (None, model.input_size):
+            raise UsageError(
+                f"{model.name} takes photos of {model.input_size} x {model.input_size} pixels only: leave out --size"
+            )
+        return model.input_size
+    return wanted or DEFAULT_SIZE
+
+
+def _method(name: str, model: Model, options: dict[str, Any], size: int) -> Attribution:
+    """The method, with a start that fits, and as many levels as the size has room for."""
+    options = dict(options)
+    file = options.get("init")
+    if isinstance(file, Path):
+        start = load_explanation(file)
+        options["init"] = start.mask
+    method: Attribution = METHODS[name].load()(model, **options)
+    if isinstance(file, Path):
+        _check_start(file, len(start), start.options, tuple(start.images.shape[-2:]), method, size)
+    method.representation.transform((size, size), model.dtype, model.device)
+    return method
+
+
+def _check_start(
+    file: Path, count: int, options: dict[str, Any], has: tuple[int, ...], method: Attribution, size: int
+) -> None:
+    if count != 1:
+        raise OptionError(f"{file} holds {count} explanations: --init needs the mask of one")
+    for key, value in method.representation.options().items():
+        if options.get(key) != value:
+            raise OptionError(f"--init {file} is a mask for {key} {options.get(key)}, not {value}")
+    if has != (size, size):
+        raise OptionError(f"--init {file} is a mask for {has[0]} x {has[1]} pixels, not {size} x {size}")
+
+
+def _provenance(options: dict[str, Any]) -> dict[str, Any]:
+    """What the method itself does not know of its options."""
+    return {"init": str(options["init"])} if isinstance(options.get("init"), Path) else {}

@@ -1,0 +1,153 @@
+"""A run over photos: batch by batch, each batch's results written before the next one begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rdexplain.cli.bar import Bar
+from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
+from rdexplain.cli.outputs import Outputs
+from rdexplain.cli.report import Report
+from rdexplain.cli.targets import Slugs, Targets
+from rdexplain.errors import PhotoError, SolverError
+from rdexplain.explanation import Explanation
+from rdexplain.images import Photo, load_photo
+from rdexplain.methods.attribution import Attribution
+from rdexplain.methods.base import EMPTY_DRAWS, FRESH_DRAWS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How photos are read, and what is written of them."""
+
+    size: int
+    fit: str
+    per_batch: int
+    samples: int
+    original_size: bool
+
+
+@dataclass
+class Tally:
+    """How many photos are done."""
+
+    explained: int = 0
+    failed: int = 0
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        if not self.failed:
+            return FINE
+        return SOME_FAILED if self.explained else ERROR
+
+
+@dataclass(frozen=True)
+class Run:
+    """Explains photos and writes what comes of it. `provenance` replaces entries of each record's options."""
+
+    method: Attribution
+    targets: Targets
+    slugs: Slugs
+    outputs: Outputs
+    report: Report
+    bar: Bar
+    settings: Settings
+    provenance: dict[str, Any]
+
+    def over(self, names: Mapping[str, str]) -> Tally:
+        """Explain all photos, by the names of their results. One that cannot be explained does not stop the others.
+
+        Raises:
+            RDExplainError: something that is no single photo's fault. What is finished stays.
+        """
+        tally = Tally()
+        self.bar.expect(len(names), self.method.settings.steps, self._measuring())
+        try:
+            for batch in self._batches(names, tally):
+                self._explain(batch, names, tally)
+        except BaseException as error:
+            if tally.explained:
+                error.add_note(f"{tally.explained} of {len(names)} photos are explained, in {self.outputs.folder}")
+            raise
+        return tally
+
+    def _batches(self, names: Mapping[str, str], tally: Tally) -> Iterator[list[Photo]]:
+        """Photos as they are needed; those that cannot be read are left out."""
+        batch: list[Photo] = []
+        for source in names:
+            try:
+                batch.append(load_photo(source, self.settings.size, self.settings.fit))
+            except PhotoError as error:
+                self._fail(str(error), tally)
+            if len(batch) == self.settings.per_batch:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _explain(self, batch: list[Photo], names: Mapping[str, str], tally: Tally) -> None:
+        """A batch, without the photos that the solver cannot explain."""
+        while batch:
+            self.bar.begin(len(batch), names[batch[0].source])
+            images = torch.stack([photo.pixels for photo in batch]).to(self.method.model.dtype)
+            try:
+                explanation = self.method.explain(
+                    images,
+                    **self.targets.of(images),
+                    samples=self.settings.samples,
+                    photos=[photo.source for photo in batch],
+                    progress=self.bar.step,
+                )
+            except SolverError as error:
+                if not error.photos:
+                    raise
+                for position in error.photos:
+                    self._fail(f"{batch[position].source}: {error.__cause__ or error}", tally)
+                batch = [photo for position, photo in enumerate(batch) if position not in error.photos]
+                continue
+            self._write(batch, explanation, names, tally)
+            return
+
+    def _write(self, batch: list[Photo], explanation: Explanation, names: Mapping[str, str], tally: Tally) -> None:
+        owner = explanation.photo.tolist()
+        for position, photo in enumerate(batch):
+            for row in (row for row, place in enumerate(owner) if place == position):
+                # A photo's file is the same whichever batch it was in.
+                one = replace(explanation[row], photo=torch.zeros(1, dtype=torch.int64))
+                one = replace(one, options=one.options | self.provenance | {"fit": photo.fit})
+                slug = self.slugs.of(int(one.target[0])) if self.targets.several else None
+                base = self.outputs.base(names[photo.source], slug)
+                picture = self.outputs.write(base, self._writers(one, photo))
+                self.report.explained(names[photo.source], one, picture)
+            tally.explained += 1
+            self.bar.finish(1)
+
+    def _writers(self, explanation: Explanation, photo: Photo) -> dict[str, Callable[[Path], object]]:
+        from rdexplain.render import samples_panel, save_panel, save_picture
+
+        writers: dict[str, Callable[[Path], object]] = {
+            "": explanation.save,
+            ".png": lambda path: save_panel(explanation, path),
+        }
+        if self.settings.samples:
+            writers[".samples.png"] = lambda path: save_picture(path, samples_panel(explanation))
+        if self.settings.original_size:
+            writers[".original.png"] = lambda path: save_picture(path, explanation.picture_at(*photo.original_size)[0])
+        return writers
+
+    def _fail(self, text: str, tally: Tally) -> None:
+        self.report.failed(text)
+        tally.failed += 1
+        self.bar.finish(1)
+
+    def _measuring(self) -> float:
+        """The share of a photo's time that measuring the finished mask takes: passes without gradients cost a third."""
+        settings = self.method.settings
+        measuring = (FRESH_DRAWS + EMPTY_DRAWS) / 3
+        return measuring / (measuring + settings.steps * settings.draws)

@@ -1,0 +1,129 @@
+"""The options that all rate-distortion methods share, and what they resolve to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypedDict
+
+import torch
+
+from rdexplain.distortions import Distortion, find_distortion
+from rdexplain.initial import Init
+from rdexplain.methods.checks import check_number, check_whole
+from rdexplain.methods.presets import Preset, Presets, find_preset
+from rdexplain.noise import Noise
+from rdexplain.solver import Settings
+
+
+class SharedOptions(TypedDict, total=False):
+    """The options that all rate-distortion methods take.
+
+    preset: name of a preset; it sets what is left None.
+    steps, draws, step_size: optimiser steps, noise draws a step, Adam's step size.
+    sparsity: λk, the weight of the mean mask value.
+    noise: "gaussian", "uniform" or "zero".
+    noise_scaling: "original", "linear", "inverse_linear" or "exponential".
+    distortion: "label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root" or "kl".
+    init: "ones", "coarse", "random", "gradient" or a mask.
+    seed: of the noise.
+    internal_batch_size: images in one forward pass; bounds the memory, not the result.
+    accelerate: whether the network may run as a private copy that is faster and equal up to rounding.
+    device: where to run; by default where the model is. The model itself is never moved.
+    """
+
+    preset: str
+    steps: int | None
+    draws: int | None
+    step_size: float | None
+    sparsity: float | None
+    noise: str
+    noise_scaling: str
+    distortion: str
+    init: Init | None
+    seed: int
+    internal_batch_size: int | None
+    accelerate: bool
+    device: str | torch.device | None
+
+
+@dataclass(frozen=True)
+class Options:
+    """`SharedOptions` with nothing left open. The attributes are theirs."""
+
+    preset: str
+    settings: Settings
+    antithetic: bool
+    noise: Noise
+    distortion: Distortion
+    init: Init
+    seed: int
+    internal_batch_size: int | None
+    accelerate: bool
+
+    def record(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "preset": self.preset,
+            **asdict(self.settings),
+            "betas": list(self.settings.betas),
+            "antithetic": self.antithetic,
+            "noise": self.noise.kind,
+            "noise_scaling": self.noise.scaling,
+            "distortion": self.distortion.name,
+            "init": self.init if isinstance(self.init, str) else "given",
+            "internal_batch_size": self.internal_batch_size,
+            "accelerate": self.accelerate,
+        }
+
+
+def resolve(given: Mapping[str, Any], presets: Presets, sparsity: float, owner: str) -> Options:
+    """The options of a method.
+
+    Args:
+        given: `SharedOptions`.
+        presets: the method's presets.
+        sparsity: the method's λk where none is given.
+        owner: the method's name, for messages.
+
+    Raises:
+        TypeError: an option that there is not.
+        OptionError: a value outside what it may be.
+    """
+    for name in given:
+        if name not in SharedOptions.__annotations__:
+            raise TypeError(f"{owner} has no option {name!r}; it has {', '.join(SharedOptions.__annotations__)}")
+    name = given.get("preset", "fast")
+    preset = find_preset(name, presets)
+    size = given.get("internal_batch_size")
+    return Options(
+        preset=name,
+        settings=_settings(preset, given, sparsity),
+        antithetic=preset.antithetic,
+        noise=Noise(given.get("noise", "gaussian"), _underscored(given.get("noise_scaling", "original"))),
+        distortion=find_distortion(_underscored(given.get("distortion", "label"))),
+        init=_or(given.get("init"), preset.init),
+        seed=check_whole("seed", given.get("seed", 0), 0),
+        internal_batch_size=None if size is None else check_whole("internal_batch_size", size, 1),
+        accelerate=bool(given.get("accelerate", True)),
+    )
+
+
+def _settings(preset: Preset, given: Mapping[str, Any], sparsity: float) -> Settings:
+    return Settings(
+        steps=check_whole("steps", _or(given.get("steps"), preset.steps), 0),
+        draws=check_whole("draws", _or(given.get("draws"), preset.draws), 1),
+        step_size=check_number("step_size", _or(given.get("step_size"), preset.step_size)),
+        sparsity=check_number("sparsity", _or(given.get("sparsity"), sparsity)),
+        schedule=preset.schedule,
+        betas=preset.betas,
+    )
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _underscored(name: Any) -> Any:
+    """Names are spelled with underscores; people also write hyphens and blanks."""
+    return name.replace("-", "_").replace(" ", "_") if isinstance(name, str) else name

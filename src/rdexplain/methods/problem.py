@@ -1,0 +1,107 @@
+"""One call of a method before it is solved: its rows, and the objective over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rdexplain import philox
+from rdexplain.decisions import Label, check_output
+from rdexplain.errors import OptionError
+from rdexplain.memory import BatchLimit
+from rdexplain.methods.targets import rows_for
+from rdexplain.models import Model
+from rdexplain.objective import Objective
+
+
+@dataclass(frozen=True)
+class Run:
+    """The rows of a call; a row is a photo with a target.
+
+    Attributes:
+        model: the model to run.
+        images: (n, c, h, w).
+        arguments: the model's further arguments, for all photos.
+        photos: (R,) the photo of each row.
+        targets: the R rows' targets as tuples of indices.
+        keys: the R rows' noise keys.
+    """
+
+    model: Model
+    images: Tensor
+    arguments: tuple[Any, ...]
+    photos: Tensor
+    targets: tuple[tuple[int, ...], ...]
+    keys: tuple[int, ...]
+
+    def forward(self, images: Tensor, rows: Tensor) -> Any:
+        """The model's output for images (b, c, h, w) made of the rows (b,)."""
+        return self.model(images, *self.arguments_for(self.photos[rows]))
+
+    def arguments_for(self, photos: Tensor) -> list[Any]:
+        """The further arguments of some photos: tensors with one entry per photo are picked from."""
+        count = len(self.images)
+        return [
+            value[photos] if isinstance(value, Tensor) and value.ndim and len(value) == count else value
+            for value in self.arguments
+        ]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a method minimises.
+
+    Attributes:
+        run: the rows.
+        output: the model's output on the rows' clean images, (R, classes).
+        label: reads the probability of the rows' targets.
+        objective: D and its gradient.
+    """
+
+    run: Run
+    output: Tensor
+    label: Label
+    objective: Objective
+
+
+def find_rows(
+    model: Model,
+    images: Tensor,
+    target: Any,
+    top_k: int | None,
+    ids: Sequence[int | str] | None,
+    additional_forward_args: Any,
+    limit: BatchLimit,
+) -> tuple[Run, Tensor]:
+    """The rows of a call, and the model's output (R, ...) on their clean images. Arguments as `explain`'s."""
+    arguments = additional_forward_args
+    if arguments is None:
+        arguments = ()
+    elif not isinstance(arguments, tuple):
+        arguments = (arguments,)
+    every = torch.arange(len(images), device=images.device)
+    clean = Run(model, images, arguments, every, (), ())
+
+    def work(size: int) -> Tensor:
+        return torch.cat([check_output(clean.forward(images[part], part), len(part)) for part in every.split(size)])
+
+    with torch.no_grad():
+        output = limit.run(work)
+    rows = rows_for(model, output, target, top_k)
+    keys = _keys(images, ids)
+    photos = torch.tensor([photo for photo, _ in rows], device=images.device)
+    targets = tuple(indices for _, indices in rows)
+    run = Run(model, images, arguments, photos, targets, tuple(keys[photo] for photo, _ in rows))
+    return run, output[photos]
+
+
+def _keys(images: Tensor, ids: Sequence[int | str] | None) -> list[int]:
+    if ids is None:
+        return [philox.photo_key(image) for image in images]
+    if len(ids) != len(images):
+        raise OptionError(f"{len(ids)} ids for {len(images)} images: give one for each")
+    return [philox.name_key(one) if isinstance(one, str) else int(one) for one in ids]

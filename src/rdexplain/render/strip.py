@@ -1,0 +1,119 @@
+"""The strip of scales: where a wavelet mask keeps something, from coarse to fine, on the faded photo."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Rectangle
+from torch import Tensor
+from torch.nn.functional import max_pool2d
+
+from rdexplain.render.layout import CAPTION, RULE, SIGNAL, SMALL, Page, Style, as_array, show
+from rdexplain.render.scales import Scale
+from rdexplain.render.words import percent
+
+HEADING = "What is kept at each scale, from coarse to fine"
+CELL = Style(10.5)
+GAP = 0.13
+FEW_GAP = 0.2
+BAR = 0.06
+BELOW = 0.09
+# Masks are extremely sparse: a power below 1 lifts small values out of the background.
+GAMMA = 0.6
+# Not opaque, so that the photo can be seen through the mask.
+OPACITY = 0.9
+MOST_ENTRIES = 300
+"""Across one scale. Finer entries than that are smaller than the dots of the page, and single ones would vanish."""
+_KEY = (0.9, 0.1)
+_COLOURS = LinearSegmentedColormap.from_list("kept", [f"{SIGNAL}00", f"{SIGNAL}{round(255 * OPACITY):02x}"])
+
+
+def strip_height(cell_height: float) -> float:
+    """Inches that the strip takes with cells of this height."""
+    return CAPTION.height() + 0.06 + cell_height + BELOW + BAR + 0.05 + CELL.height()
+
+
+def cell_width(count: int, content: float, most: float) -> float:
+    """Inches of one cell, if so many share the width `content`."""
+    return min((content - (count - 1) * GAP) / count, most)
+
+
+def draw_strip(
+    page: Page,
+    place: tuple[float, float],
+    content: float,
+    cell: tuple[float, float],
+    found: list[Scale],
+    photo: Tensor,
+    size: tuple[int, int],
+) -> None:
+    """Draw the scales of a mask, each with the share that it keeps.
+
+    Args:
+        page: where to draw.
+        place: (x, y) of the strip's top left corner, inches.
+        content: width of the strip, inches.
+        cell: (width, height) of a cell, inches.
+        found: the scales.
+        photo: (3, h, w) in [0, 1], for the background.
+        size: (h, w) of the explained image.
+    """
+    x, y = place
+    page.text(x, y, [HEADING], CAPTION)
+    _key(page, x + content, y)
+    y += CAPTION.height() + 0.06
+    background = 0.68 + 0.32 * as_array(photo.float().mean(dim=0, keepdim=True))
+    fits = len(found) * cell[0] + (len(found) - 1) * FEW_GAP <= content
+    gap = FEW_GAP if fits else (content - len(found) * cell[0]) / (len(found) - 1)
+    for number, scale in enumerate(found):
+        _draw_scale(page, (x + number * (cell[0] + gap), y), cell, scale, background, size)
+
+
+def _draw_scale(
+    page: Page,
+    place: tuple[float, float],
+    cell: tuple[float, float],
+    scale: Scale,
+    background: np.ndarray,
+    size: tuple[int, int],
+) -> None:
+    (x, y), (width, height), (rows, columns) = place, cell, size
+    axes = page.axes(x, y, width, height)
+    show(axes, background, (0, columns, rows, 0))
+    entries, extent = pooled(scale, size)
+    show(axes, entries.clamp(0, 1).pow(GAMMA).numpy(), extent, cmap=_COLOURS, interpolation="nearest")
+    axes.set(xlim=(0, columns), ylim=(rows, 0))
+    y += height + BELOW
+    bar = page.axes(x, y, width, BAR)
+    bar.set(xlim=(0, 1), ylim=(0, 1))
+    bar.add_patch(Rectangle((0, 0), 1, 1, facecolor=RULE, linewidth=0))
+    bar.add_patch(Rectangle((0, 0), scale.kept, 1, facecolor=SIGNAL, linewidth=0))
+    y += BAR + 0.05
+    page.text(x, y, [scale.name], CELL)
+    page.text(x + width, y, [percent(scale.kept)], CELL, "right")
+
+
+def pooled(scale: Scale, size: tuple[int, int]) -> tuple[Tensor, tuple[float, float, float, float]]:
+    """The entries of a scale and their extent; of entries too fine for the page, the largest of each block."""
+    left, right, bottom, top = scale.extent(*size)
+    block = math.ceil(max(size) / scale.step / MOST_ENTRIES)
+    if block <= 1:
+        return scale.entries, (left, right, bottom, top)
+    entries = max_pool2d(scale.entries[None], block, ceil_mode=True)[0]
+    side = block * scale.step
+    return entries, (left, left + entries.shape[1] * side, top + entries.shape[0] * side, top)
+
+
+def _key(page: Page, right: float, y: float) -> None:
+    """What the colours mean: a ramp from 0 to 1."""
+    width, height = _KEY
+    page.text(right, y + 0.02, ["1"], SMALL, "right")
+    right -= SMALL.width("1") + 0.06
+    axes = page.axes(right - width, y + (CAPTION.height() - height) / 2, width, height)
+    show(axes, np.full((1, 1), 0.84), (0, 1, 1, 0))
+    ramp = torch.linspace(0, 1, 128).pow(GAMMA)[None].numpy()
+    show(axes, ramp, (0, 1, 1, 0), cmap=_COLOURS, interpolation="bilinear")
+    page.text(right - width - 0.06, y + 0.02, ["mask  0"], SMALL, "right")
