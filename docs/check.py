@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import rdexplain
-from rdexplain.cli import build_parser
+from rdexplain.cli import COMMANDS
+from rdexplain.cli.command import parser_of
+from rdexplain.errors import RDExplainError
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
@@ -41,24 +43,24 @@ def wrong_python(page: Path) -> Iterator[str]:
             yield f"python block does not compile: {error}"
             continue
         for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "rx":
-                if not hasattr(rdexplain, node.attr):
-                    yield f"rdexplain has no {node.attr}"
+            ours = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "rx"
+            if ours and not hasattr(rdexplain, node.attr):
+                yield f"rdexplain has no {node.attr}"
 
 
 def wrong_commands(page: Path) -> Iterator[str]:
     """`rdexplain` commands in shell blocks that the command line would refuse."""
-    parser = build_parser()
+    parsers = {command.name: parser_of(command) for command in COMMANDS}
     for block in blocks(page, "sh"):
         for line in block.replace("\\\n", " ").splitlines():
             for command in line.split("&&"):
                 words = shlex.split(command, comments=True)
-                if words[:1] == ["rdexplain"]:
-                    try:
-                        parser.parse_args(words[1:])
-                    except SystemExit as end:
-                        if end.code:
-                            yield f"command is refused: {command.strip()}"
+                if words[:1] != ["rdexplain"] or words[-1] == "--help":
+                    continue
+                try:
+                    parsers[words[1]].parse_known(words[2:])
+                except (KeyError, RDExplainError) as error:
+                    yield f"{command.strip()!r} is refused: {error}"
 
 
 def main() -> int:

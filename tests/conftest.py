@@ -56,6 +56,7 @@ def _photos(count: int, size: int | tuple[int, int] = 32, dtype: torch.dtype = t
         coarse = torch.rand(1, 3, 6, 6, generator=generator, dtype=torch.float64)
         image = nn.functional.interpolate(coarse, size=size, mode="bicubic", align_corners=False)
         image = image + 0.1 * torch.randn(image.shape, generator=generator, dtype=torch.float64)
+        image = ((image - image.mean()) * 6).tanh()  # of much contrast, so that noise leaves [0, 1]
         images.append((image - image.min()) / (image.max() - image.min()))
     return torch.cat(images).to(dtype)
 

@@ -104,9 +104,10 @@ def test_gradcheck(name):
 
 def test_kl_is_the_direction_of_the_published_script():
     p, q = readings("kl", P, Q)
-    assert torch.allclose(find_distortion("kl").compare(p, q), torch.distributions.kl_divergence(
-        torch.distributions.Categorical(q), torch.distributions.Categorical(p)
-    ))
+    assert torch.allclose(
+        find_distortion("kl").compare(p, q),
+        torch.distributions.kl_divergence(torch.distributions.Categorical(q), torch.distributions.Categorical(p)),
+    )
 
 
 @pytest.mark.parametrize(("name", "near"), [("lable", "label"), ("l2root", "l2_root"), ("KL", "kl")])

@@ -692,6 +692,7 @@ def test_a_link_is_another_photo(album: Path) -> None:
     ("pattern", "message"),
     [
         ("albun", "no such file or folder: albun (did you mean album?)"),
+        ("albun/", "no such file or folder: albun/ (did you mean album?)"),
         ("album/B.pmg", "no such file or folder: album/B.pmg (did you mean album/b.png?)"),
         ("album/zzzzzz", "no such file or folder: album/zzzzzz"),
         ("nowhere/b.png", "no such file or folder: nowhere/b.png"),

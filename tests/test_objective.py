@@ -23,7 +23,17 @@ def flat(bands: list[Tensor], start: int) -> Tensor:
 
 
 def by_autograd(
-    representation, images, network, masks, *, clamp, target=1, distortion="label", purpose=OPTIMISE, step=STEP, draws=DRAWS
+    representation,
+    images,
+    network,
+    masks,
+    *,
+    clamp,
+    target=1,
+    distortion="label",
+    purpose=OPTIMISE,
+    step=STEP,
+    draws=DRAWS,
 ):
     """D (n,), dD/ds (n, k) and the obfuscated images before the clamp, straight from the definition."""
     distance = find_distortion(distortion)
@@ -54,10 +64,7 @@ def noise_of(image, h, sizes, purpose, step, draws):
     channels = image.shape[0]
     streams = [Stream(SEED, photo_key(image), step, draw, purpose) for draw in range(draws)]
     numbers = philox.normal(streams, channels * sum(sizes), torch.float64).view(draws, channels, sum(sizes))
-    return [
-        part.reshape(draws, *band.shape[1:])
-        for part, band in zip(numbers.split(sizes, dim=2), h, strict=True)
-    ]
+    return [part.reshape(draws, *band.shape[1:]) for part, band in zip(numbers.split(sizes, dim=2), h, strict=True)]
 
 
 def random_masks(objective, seed=0) -> Tensor:
@@ -209,7 +216,9 @@ def test_antithetic_gradient_is_that_of_finite_differences(photos, network, make
 
 @pytest.mark.parametrize("representation", REPRESENTATIONS)
 @pytest.mark.parametrize("batch", [1, 3, 7, 8])
-def test_gradient_in_float32_does_not_depend_on_the_batch(representation, batch, make_photos, smooth_network, make_objective):
+def test_gradient_in_float32_does_not_depend_on_the_batch(
+    representation, batch, make_photos, smooth_network, make_objective
+):
     photos, network = make_photos(5), smooth_network()
     whole = make_objective(representation, photos, network, seed=SEED, batch=100)
     parts = make_objective(representation, photos, network, seed=SEED, batch=batch)

@@ -37,13 +37,14 @@ class Label(Decision):
 
     def __init__(self, targets: Sequence[Target], probabilities: Callable[[Tensor], Tensor]) -> None:
         self.targets = tuple(target if isinstance(target, tuple) else (target,) for target in targets)
+        self._indices = torch.tensor(self.targets)
         self._probabilities = probabilities
 
     def read(self, output: Any, rows: Tensor) -> Tensor:
         probabilities = self._probabilities(output)
+        self._indices = self._indices.to(probabilities.device)
         numbers = torch.arange(len(rows), device=probabilities.device)
-        wanted = torch.tensor([self.targets[row] for row in rows.tolist()], device=probabilities.device)
-        return probabilities[(numbers, *wanted.unbind(1))].unsqueeze(1)
+        return probabilities[(numbers, *self._indices[rows].unbind(1))].unsqueeze(1)
 
 
 class Probabilities(Decision):

@@ -87,7 +87,8 @@ class Objective:
                     values = self._distortions(images.requires_grad_(), batch)
                     (slope,) = torch.autograd.grad(values.sum(), images)
                 if inside is not None:
-                    slope = slope * inside
+                    # Not a product: a slope that is infinite at 0 or 1 would make it NaN.
+                    slope = slope.where(inside, 0)
                 part = spread.mul_(self.transform.adjoint(slope))
                 rows = slice(batch.row, batch.row_end)
                 shape = (batch.row_end - batch.row, batch.draw_end - batch.draw)
@@ -100,8 +101,8 @@ class Objective:
         self.evaluations += self.rows * draws
         return result
 
-    def measure(self, mask: Tensor, draws: int) -> tuple[Tensor, Tensor]:
-        """D of a mask (R, k) on fresh draws that no optimisation step saw.
+    def measure(self, mask: Tensor, draws: int, step: int = 0) -> tuple[Tensor, Tensor]:
+        """D of a mask (R, k) on fresh draws that no optimisation step saw; another `step` gives other draws.
 
         Returns:
             D (R,), and the mean reading (R, m).
@@ -110,7 +111,7 @@ class Objective:
         def work(limit: int) -> tuple[Tensor, Tensor]:
             distortion, mean = mask.new_zeros(self.rows), torch.zeros_like(self.clean)
             for batch in batches(self.rows, draws, limit):
-                images = self.obfuscated(mask, batch, 0, MEASURE)
+                images = self.obfuscated(mask, batch, step, MEASURE)
                 reading = self._read(images, batch)
                 rows = slice(batch.row, batch.row_end)
                 shape = (batch.row_end - batch.row, batch.draw_end - batch.draw)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rdexplain.errors import OptionError, SolverError
 from rdexplain.objective import Objective
+from rdexplain.polish import cut_small
 from rdexplain.progress import Progress
 
 SCHEDULES = ("constant", "cosine")
@@ -26,6 +27,7 @@ class Settings:
         sparsity: λk, the weight of the mean mask value in the loss.
         schedule: ``constant``, or ``cosine`` from the step size down to zero.
         betas: Adam's decay rates.
+        cut: whether small entries are cut in the end, see `polish.cut_small`.
     """
 
     steps: int
@@ -34,6 +36,7 @@ class Settings:
     sparsity: float
     schedule: str = "constant"
     betas: tuple[float, float] = (0.9, 0.999)
+    cut: bool = False
 
     def __post_init__(self) -> None:
         if self.steps < 0:
@@ -97,7 +100,7 @@ def solve(objective: Objective, start: Tensor, settings: Settings, progress: Pro
                 progress(step + 1, float(loss.mean()))
     empty = mask.new_zeros((0, mask.shape[0]))
     return Solution(
-        mask.detach(),
+        cut_small(objective, mask.detach(), settings.sparsity) if settings.cut else mask.detach(),
         torch.stack(distortions) if distortions else empty,
         torch.stack(rates) if rates else empty,
     )
@@ -107,11 +110,11 @@ def _check(distortions: list[Tensor], every: int) -> None:
     recent = torch.stack(distortions[-every:])
     if bool(recent.isfinite().all()):
         return
-    step, row = (~recent.isfinite()).nonzero()[0].tolist()
+    step = int((~recent.isfinite()).any(dim=1).nonzero()[0])
     number = len(distortions) - len(recent) + step
     rows = (~recent.isfinite()).any(dim=0).nonzero().flatten().tolist()
     raise SolverError(
-        f"the distortion of row {row} is not finite at step {number}: the network gives NaN or infinity on the "
-        "obfuscated image (half precision that overflows, or a network that divides by what the noise made zero)",
+        f"the distortion is not finite at step {number}: the network gives NaN or infinity on the obfuscated image "
+        "(half precision that overflows, or a network that divides by what the noise made zero)",
         rows,
     )

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as safetensors_bytes
+from torch import Tensor
 
 from rdexplain.errors import RDExplainError
 from rdexplain.explanation import Explanation
@@ -92,9 +93,16 @@ def load_explanation(path: str | Path) -> Explanation:
         raise RDExplainError(f"{file} cannot be read as an explanation: {error}") from error
     if "rdexplain" not in metadata:
         raise RDExplainError(f"{file} was not written by rdexplain")
-    header: dict[str, Any] = json.loads(metadata["rdexplain"])
-    if header.pop("format") > FORMAT:
-        raise RDExplainError(f"{file} was written by a newer rdexplain: upgrade to read it")
+    try:
+        header: dict[str, Any] = json.loads(metadata["rdexplain"])
+        if header.pop("format") > FORMAT:
+            raise RDExplainError(f"{file} was written by a newer rdexplain: upgrade to read it")
+        return _explanation(header, tensors)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RDExplainError(f"{file} is not an explanation, or is damaged: {type(error).__name__}: {error}") from error
+
+
+def _explanation(header: dict[str, Any], tensors: dict[str, Tensor]) -> Explanation:
     labels, photos = tuple(header.pop("labels")), tuple(header.pop("photos"))
     masks = sorted(name for name in tensors if name.startswith("mask."))
     fields: dict[str, Any] = {

@@ -163,7 +163,9 @@ def test_synthesis_takes_the_size_of_the_last_analysis_with_such_bands(mode):
     torch.testing.assert_close(representation.synthesis(odd_bands), odd, rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize("representation", [Wavelet("db2", levels=2), Wavelet("haar", padding="symmetric", levels=1), Pixel()])
+@pytest.mark.parametrize(
+    "representation", [Wavelet("db2", levels=2), Wavelet("haar", padding="symmetric", levels=1), Pixel()]
+)
 def test_gradcheck(representation):
     size = (5, 6)
     transform = representation.transform(size, torch.float64)
@@ -208,7 +210,8 @@ def test_haar_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("wavelet", "size", "levels"), [("db3", (32, 32), 9), ("db3", (5, 200), 1), ("haar", (8, 8), 4), ("db5", (64, 12), 3)]
+    ("wavelet", "size", "levels"),
+    [("db3", (32, 32), 9), ("db3", (5, 200), 1), ("haar", (8, 8), 4), ("db5", (64, 12), 3)],
 )
 def test_too_many_levels(wavelet, size, levels):
     with pytest.raises(OptionError, match=rf"{levels} levels of {wavelet}.*{size[0]} x {size[1]}.*at most \d+"):

@@ -21,8 +21,9 @@ class Bar:
         self._task: Any = None
         if shown and sys.stderr.isatty():
             self._rich, self._task = _bar()
-        self._photos = self._done = self._batch = 0
+        self._photos = self._done = self._failed = self._batch = 0
         self._steps = 1
+        self._place = 0.0  # in photos
         self._measuring = 0.0
         self._started = 0.0
 
@@ -56,16 +57,23 @@ class Bar:
 
     def step(self, step: int, loss: float) -> None:
         """A step is done; of the solver's `Progress` form."""
-        share = step / self._steps * (1 - self._measuring)
-        place = self._done + self._batch * share
+        self._place = self._done + self._batch * step / self._steps * (1 - self._measuring)
         figures = f"step {step:>{len(str(self._steps))}}/{self._steps}  loss {loss:.4f}"
-        self._update(completed=place, figures=figures, left=self._left(place))
+        if step == self._steps:
+            figures = "measuring"
+        self._update(completed=self._place, figures=figures, ends=self._ends())
 
-    def finish(self, count: int) -> None:
+    def draw(self) -> None:
+        """The photos of the batch are explained, now their results are drawn and written."""
+        self._update(figures="drawing")
+
+    def finish(self, count: int, failed: bool = False) -> None:
         """`count` photos are written, or have failed."""
         self._done += count
+        self._failed += count * failed
         self._batch = max(self._batch - count, 0)
-        self._update(completed=float(self._done), left=self._left(self._done))
+        self._place = max(self._place, self._done)
+        self._update(completed=self._place, ends=self._ends())
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -79,13 +87,13 @@ class Bar:
         finally:
             self._rich.start()
 
-    def _left(self, place: float) -> str:
-        if not place:
-            return ""
-        seconds = round((time.monotonic() - self._started) * (self._photos - place) / place)
-        minutes, seconds = divmod(max(seconds, 0), 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"{hours}:{minutes:02}:{seconds:02} left" if hours else f"{minutes}:{seconds:02} left"
+    def _ends(self) -> float | None:
+        """When the whole run will be done, as far as can be told; in between two steps the clock runs on."""
+        worked = self._place - self._failed  # photos that fail take no time
+        if worked <= 0:
+            return None
+        now = time.monotonic()
+        return now + (now - self._started) * (self._photos - self._place) / worked
 
     def _update(self, **changes: Any) -> None:
         if self._rich is not None:
@@ -94,14 +102,26 @@ class Bar:
 
 def _bar() -> tuple[Any, Any]:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.text import Text
+
+    class Left(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            ends = task.fields["ends"]
+            return Text("" if ends is None else f" {_clock(ends - time.monotonic())} left", "dim")
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
-        TextColumn("{task.fields[figures]}", style="cyan"),
-        TextColumn("{task.fields[left]}", style="dim"),
+        TextColumn(" {task.fields[figures]}", style="cyan"),
+        Left(),
     )
     # Results go to stdout, whatever stderr is: only stderr's own lines pass through the bar.
     rich = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
-    return rich, rich.add_task("starting", total=None, figures="", left="")
+    return rich, rich.add_task("starting", total=None, figures="", ends=None)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(max(round(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

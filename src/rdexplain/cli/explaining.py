@@ -47,8 +47,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     outputs = Outputs(arguments.out, arguments.method, extras)
     files = [slugs.of(index) for index in targets.classes if index is not None] if targets.several else [None]
     outputs.check(names, files if targets.known or not targets.several else None, slugs, arguments.overwrite)
-    labels = [model.class_name(index) for index in targets.classes if index is not None] if targets.known else None
-    report = Report(bar, list(names.values()), labels, arguments.quiet)
+    report = Report(bar, list(names.values()), _labels(model, targets, len(names)), arguments.quiet)
     per_batch = arguments.photos_per_batch or PHOTOS_PER_BATCH.get(model.device.type, PHOTOS_PER_BATCH_ON_A_GPU)
     settings = Settings(size, arguments.fit, per_batch, arguments.samples, arguments.original_size)
     started = time.monotonic()
@@ -120,6 +119,15 @@ def _check_start(
             raise OptionError(f"--init {file} is a mask for {key} {options.get(key)}, not {value}")
     if has != (size, size):
         raise OptionError(f"--init {file} is a mask for {has[0]} x {has[1]} pixels, not {size} x {size}")
+
+
+def _labels(model: Model, targets: Targets, photos: int) -> list[str]:
+    """All labels that the report may have to align."""
+    if targets.known:
+        return [model.class_name(index) for index in targets.classes if index is not None]
+    if photos == 1 and not targets.several:
+        return []
+    return [entry.name for entry in model.classes or ()]
 
 
 def _provenance(options: dict[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def guarded(work: Callable[[], int], debug: bool) -> int:
             _discard_stdout()
     except Exception as error:
         status = ERROR
-        text = f"unexpected error: {type(error).__name__}: {error}: run again with --debug for the traceback"
+        text = f"unexpected error ({type(error).__name__}: {error}): run again with --debug for the traceback"
         problem = error
     if debug:
         traceback.print_exception(problem)

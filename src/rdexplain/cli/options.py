@@ -47,7 +47,7 @@ class Option:
     @property
     def name(self) -> str:
         """The attribute of the parsed arguments."""
-        return self.flags.split()[0].lstrip("-").replace("-", "_")
+        return self.extra.get("dest") or self.flags.split()[0].lstrip("-").replace("-", "_")
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,13 @@ def _of_method(flag: str, kind: Callable[[str], Any], metavar: str, help: str, o
 PHOTOS = Group(
     "photos",
     (
+        Option("photos", "a photo, a folder, a glob pattern, or sample:NAME", str, "PHOTO", extra={"nargs": "+"}),
         Option(
-            "photos", "a photo, a folder, a glob pattern, or sample:NAME", str, "PHOTO", extra={"nargs": "+"}
+            "--size",
+            "side of the square that is explained, in pixels (default 256, or the model's own)",
+            whole(1),
+            "PIXELS",
         ),
-        Option("--size", "side of the square that is explained, in pixels (default 256, or the model's own)", whole(1), "PIXELS"),
         _choice("--fit", "fit", FITS, "squash to the square, or resize and crop the centre (default squash)", "squash"),
     ),
 )
@@ -149,7 +152,10 @@ METHOD = Group(
     (
         _choice("--method", "method", tuple(METHODS), "see `rdexplain methods` (default cartoonx)", "cartoonx"),
         _of_method(
-            "--preset", one_of("preset", PRESETS), _names(PRESETS), "what sets the options that are not given (default fast)"
+            "--preset",
+            one_of("preset", PRESETS),
+            _names(PRESETS),
+            "what sets the options that are not given (default fast)",
         ),
         _of_method("--steps", whole(0), "N", "optimiser steps"),
         _of_method("--draws", whole(1), "N", "noise draws a step"),
@@ -161,7 +167,9 @@ METHOD = Group(
             _names((*INITS, "FILE")),
             "the mask to start from; FILE is an explanation's .safetensors",
         ),
-        _of_method("--distortion", one_of("distortion", DISTORTIONS), _names(DISTORTIONS), "what must be kept (default label)"),
+        _of_method(
+            "--distortion", one_of("distortion", DISTORTIONS), _names(DISTORTIONS), "what must be kept (default label)"
+        ),
         _of_method("--noise", one_of("noise", NOISES), _names(NOISES), "what replaces the rest (default gaussian)"),
         _of_method(
             "--noise-scaling",
@@ -194,6 +202,12 @@ RUNNING = Group(
     (
         Option("--device", "auto, cpu, cuda, cuda:1, ... (default auto: a GPU if there is one)", str, "DEVICE", "auto"),
         _of_method("--internal-batch-size", whole(1), "N", "images in one forward pass; bounds the memory"),
+        Option(
+            "--no-accelerate",
+            "run the network as it is, not a faster copy that is equal up to rounding",
+            extra={"action": "store_const", "const": False, "dest": "accelerate", "default": None},
+            of_method=True,
+        ),
         Option("--photos-per-batch", "photos that are optimised together (default 4, or 16 on a GPU)", whole(1), "N"),
         Option("--quiet", "print nothing but errors"),
     ),

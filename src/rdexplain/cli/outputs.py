@@ -55,9 +55,7 @@ class Outputs:
         """An explanation's file name without suffix."""
         return ".".join(filter(None, (stem, slug, self.method)))
 
-    def check(
-        self, names: dict[str, str], wanted: Sequence[str | None] | None, slugs: Slugs, overwrite: bool
-    ) -> None:
+    def check(self, names: dict[str, str], wanted: Sequence[str | None] | None, slugs: Slugs, overwrite: bool) -> None:
         """See that nothing is in the way of the results of photos, by `stems`.
 
         Args:
@@ -87,9 +85,9 @@ class Outputs:
             if os.path.realpath(self.folder / file) in photos:
                 raise OutputError(f"the results would replace the photo {self.folder / file}: choose another --out")
         if files and not overwrite:
-            more = "" if len(files) == 1 else f", as {_are(len(files) - 1)} of the results"
+            more = f" (and {len(files) - 1} more of these results)" if len(files) > 1 else ""
             raise OutputError(
-                f"{self.folder / files[0]} is there already{more}: replace with --overwrite, or choose another --out"
+                f"{self.folder / files[0]} exists already{more}: replace with --overwrite, or choose another --out"
             )
 
     def _longest_first(self) -> list[str]:
@@ -158,10 +156,6 @@ def _hash(source: str) -> str:
 
 def _shortened(name: str) -> str:
     return os.fsencode(name)[:_LONGEST].decode(errors="ignore")
-
-
-def _are(count: int) -> str:
-    return "is 1 more" if count == 1 else f"are {count} more"
 
 
 def _remove_empty(folders: Iterable[Path]) -> None:

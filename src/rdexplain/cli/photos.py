@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
@@ -18,7 +19,11 @@ from rdexplain.errors import PhotoError, SolverError
 from rdexplain.explanation import Explanation
 from rdexplain.images import Photo, load_photo
 from rdexplain.methods.attribution import Attribution
-from rdexplain.methods.base import EMPTY_DRAWS, FRESH_DRAWS
+
+MEASURING = 100
+"""Measuring a mask takes about as long as this many images forward and backward; for the time left."""
+SHOWN_SIZE = 1024
+"""The longer side of a photo in a panel, in pixels, at most."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Run:
             RDExplainError: something that is no single photo's fault. What is finished stays.
         """
         tally = Tally()
-        self.bar.expect(len(names), self.method.settings.steps, self._measuring())
+        self.bar.expect(len(names), self.method.options.settings.steps, self._measuring())
         try:
             for batch in self._batches(names, tally):
                 self._explain(batch, names, tally)
@@ -115,6 +120,7 @@ class Run:
             return
 
     def _write(self, batch: list[Photo], explanation: Explanation, names: Mapping[str, str], tally: Tally) -> None:
+        self.bar.draw()
         owner = explanation.photo.tolist()
         for position, photo in enumerate(batch):
             for row in (row for row, place in enumerate(owner) if place == position):
@@ -129,14 +135,17 @@ class Run:
             self.bar.finish(1)
 
     def _writers(self, explanation: Explanation, photo: Photo) -> dict[str, Callable[[Path], object]]:
-        from rdexplain.render import samples_panel, save_panel, save_picture
+        """For each suffix what writes the file; `Explanation.save` adds its own two."""
+        from rdexplain.render import samples_panel, save_figure, save_panel, save_picture
 
+        shown = _undistorted(photo)
         writers: dict[str, Callable[[Path], object]] = {
             "": explanation.save,
-            ".png": lambda path: save_panel(explanation, path),
+            ".png": lambda path: save_panel(explanation, path, original=shown),
         }
         if self.settings.samples:
-            writers[".samples.png"] = lambda path: save_picture(path, samples_panel(explanation))
+            class_name = self.method.model.class_name
+            writers[".samples.png"] = lambda path: save_figure(samples_panel(explanation, class_name=class_name), path)
         if self.settings.original_size:
             writers[".original.png"] = lambda path: save_picture(path, explanation.picture_at(*photo.original_size)[0])
         return writers
@@ -144,10 +153,22 @@ class Run:
     def _fail(self, text: str, tally: Tally) -> None:
         self.report.failed(text)
         tally.failed += 1
-        self.bar.finish(1)
+        self.bar.finish(1, failed=True)
 
     def _measuring(self) -> float:
-        """The share of a photo's time that measuring the finished mask takes: passes without gradients cost a third."""
-        settings = self.method.settings
-        measuring = (FRESH_DRAWS + EMPTY_DRAWS) / 3
-        return measuring / (measuring + settings.steps * settings.draws)
+        """The share of a photo's time that measuring the finished mask takes."""
+        settings = self.method.options.settings
+        return MEASURING / (MEASURING + settings.steps * settings.draws)
+
+
+def _undistorted(photo: Photo) -> Tensor | None:
+    """A photo as people know it, for the panel; None where the explanation is of a part of it, or it is gone."""
+    height, width = photo.original_size
+    if photo.fit != "squash":
+        return None
+    scale = min(1.0, SHOWN_SIZE / max(height, width))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    try:
+        return load_photo(photo.source, size).pixels
+    except PhotoError:
+        return None

@@ -9,6 +9,8 @@ from rdexplain.cli.bar import Bar
 from rdexplain.cli.guard import say
 from rdexplain.explanation import Explanation
 
+_Pieces = tuple[tuple[tuple[str, str], ...], ...]
+"""Pieces of a line, each of texts with their styles."""
 _WIDEST_NAME, _WIDEST_LABEL = 32, 24
 
 
@@ -17,36 +19,32 @@ class Report:
 
     Args:
         names: all the names of photos that there will be, for the columns' width.
-        labels: all the labels, where they are known.
+        labels: all the labels that there may be; none if nothing has to be aligned.
         quiet: whether only errors are said.
     """
 
-    def __init__(self, bar: Bar, names: list[str], labels: list[str] | None, quiet: bool) -> None:
+    def __init__(self, bar: Bar, names: list[str], labels: list[str], quiet: bool) -> None:
         self._bar = bar
         self._quiet = quiet
         self._name_width = min(max(map(len, names), default=0), _WIDEST_NAME)
-        longest = max(map(len, labels)) if labels else 0 if len(names) == 1 else _WIDEST_LABEL
-        self._label_width = min(longest, _WIDEST_LABEL)
+        self._label_width = min(max(map(len, labels), default=0), _WIDEST_LABEL)
 
     def explained(self, name: str, explanation: Explanation, picture: Path) -> None:
         """A line for an explanation of one row, and a warning if it came to nothing."""
         if self._quiet:
             return
         label = explanation.labels[0]
-        parts = (
-            (_fitted(name, self._name_width), "bold"),
-            (" -> ", "dim"),
-            (_fitted(label, self._label_width) if self._label_width else label, "bold green"),
-            (f"  {float(explanation.probability[0]):6.1%}", ""),
-            ("   distortion ", "dim"),
-            (f"{float(explanation.distortion[0]):.4f}", ""),
-            ("   non-sparsity ", "dim"),
-            (f"{float(explanation.non_sparsity[0]):.4f}", ""),
-            (f"   {explanation.seconds:5.1f} s   ", "dim"),
-            (str(picture), "cyan"),
+        fitted = _fitted(label, self._label_width) if self._label_width else label
+        pieces: _Pieces = (
+            ((_fitted(name, self._name_width), "bold"), (" -> ", "dim"), (fitted, "bold green")),
+            ((f"{float(explanation.probability[0]):6.1%}", ""),),
+            (("distortion ", "dim"), (f"{float(explanation.distortion[0]):.4f}", "")),
+            (("non-sparsity ", "dim"), (f"{float(explanation.non_sparsity[0]):.4f}", "")),
+            ((f"{explanation.seconds:5.1f} s", "dim"),),
+            ((str(picture), "cyan"),),
         )
         with self._bar.paused():
-            _print(parts)
+            _print(pieces)
         if bool(explanation.collapsed[0]):
             say(
                 f"warning: {name}: the mask for {label!r} keeps nothing that the model uses: "
@@ -66,17 +64,25 @@ class Report:
             say(f"explained {done or 'none'} of {photos} photos, {failed} failed")
         elif not self._quiet:
             with self._bar.paused():
-                _print(((f"explained {photos} photos in {_time(seconds)}", ""),))
+                print(f"explained {photos} photos in {_time(seconds)}", flush=True)
 
 
-def _print(parts: tuple[tuple[str, str], ...]) -> None:
+def _print(pieces: _Pieces) -> None:
+    """One line; on a terminal in colours, and on indented lines where it is too long for one."""
     if not sys.stdout.isatty():
-        print("".join(text for text, _ in parts), flush=True)
+        print("  ".join("".join(text for text, _ in piece) for piece in pieces), flush=True)
         return
     from rich.console import Console
     from rich.text import Text
 
-    Console(highlight=False, soft_wrap=True).print(Text.assemble(*parts))
+    console = Console(highlight=False, soft_wrap=True)
+    line = Text()
+    for piece in (Text.assemble(*piece) for piece in pieces):
+        if line and line.cell_len + 2 + piece.cell_len > console.width:
+            console.print(line)
+            line = Text("   ")
+        line = Text("  ").join((line, piece)) if line else piece
+    console.print(line)
 
 
 def _fitted(text: str, width: int) -> str:

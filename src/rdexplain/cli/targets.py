@@ -56,9 +56,7 @@ class Targets:
             return {}
         predicted = self._predicted(images) if None in self.classes else [-1] * len(images)
         # The predicted class may be one of the others: then it is explained once.
-        rows = [
-            list(dict.fromkeys(best if index is None else index for index in self.classes)) for best in predicted
-        ]
+        rows = [list(dict.fromkeys(best if index is None else index for index in self.classes)) for best in predicted]
         return {"target": rows}
 
     def _predicted(self, images: Tensor) -> list[int]:

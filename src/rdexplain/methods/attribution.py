@@ -69,7 +69,7 @@ class Attribution(RateDistortion):
             additional_forward_args=additional_forward_args,
             show_progress=show_progress,
         )
-        attribution = explanation.picture.to(single).expand_as(single)
+        attribution = explanation.picture.to(single).expand_as(single).contiguous()
         return (attribution,) if isinstance(inputs, tuple) else attribution
 
     def _with(self, n_steps: int | None, internal_batch_size: int | None) -> Attribution:

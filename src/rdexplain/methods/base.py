@@ -151,6 +151,8 @@ class RateDistortion:
     ) -> Explanation:
         started = time.perf_counter()
         check_whole("samples", samples, 0)
+        if isinstance(photos, str):
+            raise OptionError("photos must be a list with one name for each image, not one string")
         if photos is not None and len(photos) != len(images):
             raise OptionError(f"{len(photos)} photo names for {len(images)} images: give one for each")
         with ExitStack() as stack:

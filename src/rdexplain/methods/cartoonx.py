@@ -32,7 +32,7 @@ class CartoonX(Attribution):
     name = "cartoonx"
     presets: ClassVar[Presets] = {
         "paper": PAPER,
-        "fast": Preset(200, 4, 0.1, "cosine", (0.5, 0.999), "coarse"),
+        "fast": Preset(180, 4, 0.1, "cosine", (0.5, 0.999), "coarse", antithetic=True, cut=True),
     }
 
     def __init__(

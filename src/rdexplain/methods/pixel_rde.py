@@ -30,7 +30,7 @@ class PixelRDE(Attribution):
     name = "pixel_rde"
     presets: ClassVar[Presets] = {
         "paper": PAPER,
-        "fast": Preset(200, 4, 0.1, "cosine", (0.5, 0.999), "ones"),
+        "fast": Preset(180, 4, 0.1, "cosine", (0.5, 0.999), "ones", antithetic=True, cut=True),
     }
 
     def __init__(self, model: Model | Callable[..., Any], **options: Unpack[SharedOptions]) -> None:

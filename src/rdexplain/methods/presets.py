@@ -12,8 +12,9 @@ class Preset:
     """Defaults of the options that a preset sets.
 
     Attributes:
-        steps, draws, step_size, schedule, betas, antithetic: as in `solver.Settings` and `objective.Objective`.
+        steps, draws, step_size, schedule, betas, cut: as in `solver.Settings`.
         init: as in `initial.initial_mask`.
+        antithetic: as in `objective.Objective`.
     """
 
     steps: int
@@ -23,6 +24,7 @@ class Preset:
     betas: tuple[float, float]
     init: str
     antithetic: bool = False
+    cut: bool = False
 
 
 PAPER = Preset(

@@ -46,6 +46,8 @@ def rows_for(model: Model, output: Tensor, target: Any, top_k: int | None) -> li
         target = list(target) * photos
     if len(target) != photos:
         raise TargetError(f"{len(target)} targets for {photos} images: give one for each, or one for all")
+    if any(isinstance(wanted, list) and not wanted for wanted in target):
+        raise TargetError("a photo without targets: give each at least one")
     return [
         (photo, check_target(_index(model, one), output))
         for photo, wanted in enumerate(target)

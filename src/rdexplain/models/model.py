@@ -82,7 +82,8 @@ class Model:
             if size != (self.input_size, self.input_size):
                 needed = f"{self.input_size} x {self.input_size}"
                 raise ModelError(f"{self.name} takes images of {needed} pixels only, not {' x '.join(map(str, size))}")
-        return self.network(self.normalised(images).to(self.dtype), *args)
+        images, tensor = self.normalised(images), self._first_tensor(floating=True)
+        return self.network(images if tensor is None else images.to(tensor.dtype), *args)
 
     def normalised(self, images: Tensor) -> Tensor:
         """``(images - mean) / std`` per channel, or the images themselves without normalisation."""

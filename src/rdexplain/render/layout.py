@@ -42,8 +42,8 @@ class Style:
         return lines * self.size * LEADING / 72
 
     def width(self, text: str) -> float:
-        """Inches that a line takes."""
-        return float(TextToPath().get_text_width_height_descent(text, self.font, False)[0]) / 72
+        """Inches that a line takes, and a little more: hinting for the dots of a screen moves letters apart."""
+        return 1.02 * float(TextToPath().get_text_width_height_descent(text, self.font, False)[0]) / 72
 
 
 TITLE = Style(22, weight="bold")
@@ -54,32 +54,37 @@ SMALL = Style(10, SOFT)
 
 MARGIN = 0.4
 GAP = 0.2
-NARROWEST = 7.2
+NARROWEST = 7.9
 """Inches of content, so that a line of figures fits above slim pictures."""
 # A picture has about the same area whatever its shape; all in inches.
 _SIDE, _LONGEST = 3.7, 5.2
 _NOTICE_PAD = 0.14
 
 
-def wrapped(text: str, style: Style, width: float, most: int = 1) -> list[str]:
-    """The text in at most so many lines of at most that width in inches; what is too much ends in an ellipsis."""
+def wrapped(text: str, style: Style, width: float, most: int = 1, tail: str = "") -> list[str]:
+    """The text in at most so many lines of at most that width in inches.
+
+    What is too much ends in an ellipsis, but for the tail, which always stays.
+    """
     lines: list[str] = []
-    words = text.split(" ")
+    words = f"{text}{tail}".split(" ")
     while words and len(lines) < most:
         count = len(words)
         while count > 1 and len(lines) < most - 1 and style.width(" ".join(words[:count])) > width:
             count -= 1
-        lines.append(_cut(" ".join(words[:count]), style, width))
-        words = words[count:]
+        line, words = " ".join(words[:count]), words[count:]
+        lines.append(_cut(line, style, width, "" if words else tail))
     return lines
 
 
-def _cut(line: str, style: Style, width: float) -> str:
+def _cut(line: str, style: Style, width: float, tail: str) -> str:
     if style.width(line) <= width:
         return line
-    while line and style.width(line + _ELLIPSIS) > width:
+    end = _ELLIPSIS + tail
+    line = line.removesuffix(tail)
+    while line and style.width(line + end) > width:
         line = line[:-1]
-    return line.rstrip(" ,") + _ELLIPSIS
+    return line.rstrip(" ,") + end
 
 
 def picture_size(picture: Tensor) -> tuple[float, float]:
@@ -95,9 +100,9 @@ class Page:
 
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
-        self.figure = Figure(
-            figsize=(width, height), dpi=100, facecolor="white", edgecolor="white", linewidth=0, layout="none"
-        )
+        self.figure = Figure(figsize=(width, height), dpi=100, facecolor="white", edgecolor="white", linewidth=0)
+        # Places are given outright: no layout engine of anyone's rcParams moves them.
+        self.figure.set_layout_engine("none")
         FigureCanvasAgg(self.figure)
 
     def text(self, x: float, y: float, lines: list[str], style: Style, align: str = "left") -> None:

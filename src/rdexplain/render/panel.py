@@ -11,7 +11,7 @@ from rdexplain.render import layout
 from rdexplain.render.layout import CAPTION, FIGURES, GAP, MARGIN, SMALL, TITLE, Page
 from rdexplain.render.scales import scales
 from rdexplain.render.strip import cell_width, draw_strip, strip_height
-from rdexplain.render.words import DOT, decision, figures, is_pixel, one_row, provenance
+from rdexplain.render.words import decision, figures, is_pixel, one_row, provenance
 
 COLLAPSED = "Collapsed: this mask keeps nothing that the model uses. Its picture explains nothing."
 _MOST_CELL = 0.6
@@ -32,7 +32,7 @@ def panel(
     Args:
         explanation: of one row or many.
         row: which.
-        title: the headline; by default the class and its probability, which otherwise go to the second line.
+        title: the headline; by default the class and its probability, which with a title go to the line below.
         original: (3, H, W) in [0, 1], the photo before it was resized. It is shown in place of the explained image,
             and all pictures have its aspect ratio.
 
@@ -48,8 +48,10 @@ def panel(
     found = [] if is_pixel(one) else scales(one)
     width, height = size = layout.picture_size(photo)
     content = max(len(pictures) * width + (len(pictures) - 1) * GAP, layout.NARROWEST)
-    heading = layout.wrapped(title or decision(one), TITLE, content, 2)
-    said = layout.wrapped(DOT.join([decision(one)] * bool(title) + [figures(one)]), FIGURES, content, 3)
+    label, chance = decision(one)
+    heading = layout.wrapped(title, TITLE, content, 2) if title else layout.wrapped(label, TITLE, content, 2, chance)
+    said = layout.wrapped(label, FIGURES, content, 1, chance) if title else []
+    said += layout.wrapped(figures(one), FIGURES, content, 2)
     collapsed = bool(one.collapsed[0])
     notice = layout.wrapped(COLLAPSED, layout.NOTICE, layout.notice_width(content), 2) if collapsed else []
     cell = cell_width(len(found), content, _MOST_CELL * width) if found else 0.0
@@ -60,7 +62,7 @@ def panel(
     notice_top = said_top + FIGURES.height(len(said)) + 0.2
     pictures_top = notice_top + (layout.notice_height(notice) + 0.2 if notice else 0)
     strip_top = pictures_top + CAPTION.height() + _CAPTION_GAP + height + 0.26
-    foot_top = strip_top + (strip_height(cell_size[1]) + 0.2 if found else -0.06)
+    foot_top = strip_top + (strip_height(cell_size, found) + 0.2 if found else -0.06)
     page = Page(content + 2 * MARGIN, foot_top + SMALL.height() + MARGIN * 0.8)
 
     page.text(MARGIN, MARGIN, heading, TITLE)
@@ -70,7 +72,7 @@ def panel(
     gap = (content - len(pictures) * width) / (len(pictures) - 1)
     for number, (caption, picture, options) in enumerate(pictures):
         x = MARGIN + number * (width + gap)
-        page.text(x, pictures_top, layout.wrapped(caption, CAPTION, width + gap - 0.1), CAPTION)
+        page.text(x, pictures_top, [caption], CAPTION)
         page.picture(x, pictures_top + CAPTION.height() + _CAPTION_GAP, size, picture, **options)
     if found:
         shape = (one.images.shape[-2], one.images.shape[-1])
@@ -86,8 +88,8 @@ def _pictures(one: Explanation, photo: Tensor) -> list[tuple[str, Tensor, dict[s
         # Single pixels are what the mask decides on: they are drawn as squares where they are large enough.
         squares = {"interpolation": "auto"}
         kept = ("Kept pixels", one.picture[0], {"cmap": "copper", **squares})
-        return [("Photo", photo, {}), kept, ("Kept pixels of the photo", colour, squares)]
-    return [("Photo", photo, {}), ("Explanation", one.picture[0], {}), ("Explanation in colour", colour, {})]
+        return [("Photo", photo, {}), kept, ("In colour", colour, squares)]
+    return [("Photo", photo, {}), ("Explanation", one.picture[0], {}), ("In colour", colour, {})]
 
 
 def _checked(original: Tensor) -> Tensor:

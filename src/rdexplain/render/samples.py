@@ -49,8 +49,8 @@ def samples_panel(explanation: Explanation, row: int = 0, *, class_name: Callabl
     width, height = (side * _SCALE for side in layout.picture_size(images))
     across = min(len(images), _ACROSS)
     content = max(across * width + (across - 1) * GAP, _NARROWEST)
-    label = one.labels[0]
-    heading = layout.wrapped(decision(one), TITLE, content, 2)
+    label, chance = decision(one)
+    heading = layout.wrapped(label, TITLE, content, 2, chance)
     alone = percent(float(one.kept_probability[0]))
     rest = "nothing" if one.options.get("noise") == "zero" else "noise"
     said = layout.wrapped(f"The kept part, with {rest} in place of the rest: {alone} on average", FIGURES, content, 2)

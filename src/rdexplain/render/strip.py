@@ -18,22 +18,30 @@ from rdexplain.render.words import percent
 HEADING = "What is kept at each scale, from coarse to fine"
 CELL = Style(10.5)
 GAP = 0.13
-FEW_GAP = 0.2
+# A few cells stand together at the left, more of them fill the page.
+FEW_GAP, WIDEST_GAP = 0.2, 0.5
 BAR = 0.06
 BELOW = 0.09
 # Masks are extremely sparse: a power below 1 lifts small values out of the background.
 GAMMA = 0.6
 # Not opaque, so that the photo can be seen through the mask.
 OPACITY = 0.9
-MOST_ENTRIES = 300
+MOST_ENTRIES = 96
 """Across one scale. Finer entries than that are smaller than the dots of the page, and single ones would vanish."""
+# The darkest grey of the faded photo.
+_PALEST = 0.76
 _KEY = (0.9, 0.1)
 _COLOURS = LinearSegmentedColormap.from_list("kept", [f"{SIGNAL}00", f"{SIGNAL}{round(255 * OPACITY):02x}"])
 
 
-def strip_height(cell_height: float) -> float:
-    """Inches that the strip takes with cells of this height."""
-    return CAPTION.height() + 0.06 + cell_height + BELOW + BAR + 0.05 + CELL.height()
+def strip_height(cell: tuple[float, float], found: list[Scale]) -> float:
+    """Inches that the strip takes with cells of this width and height."""
+    return CAPTION.height() + 0.06 + cell[1] + BELOW + BAR + 0.05 + CELL.height(1 if _beside(cell[0], found) else 2)
+
+
+def _beside(width: float, found: list[Scale]) -> bool:
+    """Whether the name and the share fit side by side below every cell."""
+    return all(CELL.width(f"{scale.name}  {percent(scale.kept)}") <= width for scale in found)
 
 
 def cell_width(count: int, content: float, most: float) -> float:
@@ -65,14 +73,20 @@ def draw_strip(
     page.text(x, y, [HEADING], CAPTION)
     _key(page, x + content, y)
     y += CAPTION.height() + 0.06
-    background = 0.68 + 0.32 * as_array(photo.float().mean(dim=0, keepdim=True))
-    fits = len(found) * cell[0] + (len(found) - 1) * FEW_GAP <= content
-    gap = FEW_GAP if fits else (content - len(found) * cell[0]) / (len(found) - 1)
+    background = _PALEST + (1 - _PALEST) * as_array(photo.float().mean(dim=0, keepdim=True))
+    gap = (content - len(found) * cell[0]) / (len(found) - 1)
+    beside = _beside(cell[0], found)
+    if gap > WIDEST_GAP:
+        # Below slim cells the words are wider than the picture.
+        words = 0 if beside else max(CELL.width(text) for one in found for text in (one.name, percent(one.kept)))
+        gap = min(gap, max(FEW_GAP, words + GAP - cell[0]))
     for number, scale in enumerate(found):
-        _draw_scale(page, (x + number * (cell[0] + gap), y), cell, scale, background, size)
+        left = x + number * (cell[0] + gap)
+        _draw_map(page, (left, y), cell, scale, background, size)
+        _draw_share(page, (left, y + cell[1] + BELOW), cell[0], scale, beside)
 
 
-def _draw_scale(
+def _draw_map(
     page: Page,
     place: tuple[float, float],
     cell: tuple[float, float],
@@ -86,14 +100,19 @@ def _draw_scale(
     entries, extent = pooled(scale, size)
     show(axes, entries.clamp(0, 1).pow(GAMMA).numpy(), extent, cmap=_COLOURS, interpolation="nearest")
     axes.set(xlim=(0, columns), ylim=(rows, 0))
-    y += height + BELOW
+
+
+def _draw_share(page: Page, place: tuple[float, float], width: float, scale: Scale, beside: bool) -> None:
+    x, y = place
     bar = page.axes(x, y, width, BAR)
     bar.set(xlim=(0, 1), ylim=(0, 1))
     bar.add_patch(Rectangle((0, 0), 1, 1, facecolor=RULE, linewidth=0))
     bar.add_patch(Rectangle((0, 0), scale.kept, 1, facecolor=SIGNAL, linewidth=0))
     y += BAR + 0.05
-    page.text(x, y, [scale.name], CELL)
-    page.text(x + width, y, [percent(scale.kept)], CELL, "right")
+    share = percent(scale.kept)
+    page.text(x, y, [scale.name] if beside else [scale.name, share], CELL)
+    if beside:
+        page.text(x + width, y, [share], CELL, "right")
 
 
 def pooled(scale: Scale, size: tuple[int, int]) -> tuple[Tensor, tuple[float, float, float, float]]:

@@ -35,9 +35,9 @@ def one_row(explanation: Explanation, row: int) -> Explanation:
     return explanation[row]
 
 
-def decision(explanation: Explanation) -> str:
-    """What was explained, such as ``Egyptian cat, 99 %``."""
-    return f"{explanation.labels[0]}, {percent(float(explanation.probability[0]))}"
+def decision(explanation: Explanation) -> tuple[str, str]:
+    """What was explained, such as ``Egyptian cat`` and ``, 99 %``."""
+    return explanation.labels[0], f", {percent(float(explanation.probability[0]))}"
 
 
 def figures(explanation: Explanation) -> str:
@@ -46,13 +46,13 @@ def figures(explanation: Explanation) -> str:
     kept = percent(float(explanation.non_sparsity[0]))
     alone = percent(float(explanation.kept_probability[0]))
     distortion = float(explanation.distortion[0])
-    return DOT.join(
-        (
-            f"keeps {kept} of the {things}",
-            f"{alone} with the kept part alone",
-            f"distortion {distortion:.4f}" if distortion >= 5e-5 or distortion == 0 else "distortion < 0.0001",
-        )
+    said = (
+        f"keeps {kept} of the {things}",
+        f"{alone} with the kept part alone",
+        f"distortion {distortion:.4f}" if distortion >= 5e-5 or distortion == 0 else "distortion < 0.0001",
     )
+    # Lines break between these, not within.
+    return DOT.join(one.replace(" ", "\N{NO-BREAK SPACE}") for one in said)
 
 
 def provenance(explanation: Explanation) -> str:

@@ -1,0 +1,112 @@
+"""The tool around its commands: help, version, tables, and names that are repeated for speed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import rdexplain
+from rdexplain.cli import COMMANDS, main, options
+from rdexplain.cli.methods import METHODS
+from rdexplain.cli.targets import Slugs
+from rdexplain.models import Model
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"rdexplain {rdexplain.__version__}\n"
+
+
+@pytest.mark.parametrize("argv", [[], ["--help"], ["-h"], ["help"]])
+def test_help(argv, capsys):
+    assert main(argv) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("usage: rdexplain COMMAND ...")
+    assert all(command.name in shown and command.summary in shown for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+def test_help_of_a_command(command, capsys):
+    assert main([command, "--help"]) == 0
+    assert f"usage: rdexplain {command}" in capsys.readouterr().out
+
+
+def test_help_is_quick():
+    code = (
+        "import sys; from rdexplain.cli import main; main(['explain', '--help']);"
+        "print([name for name in ('torch', 'numpy', 'PIL', 'rich') if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == "[]"
+
+
+def test_public_names_are_imported_when_used():
+    assert set(rdexplain.__all__) <= set(dir(rdexplain))
+    assert all(getattr(rdexplain, name) is not None for name in rdexplain.__all__)
+    assert rdexplain.representations.Pixel().name == "pixel"
+    assert not hasattr(rdexplain, "no_such_name")
+
+
+def test_names_are_those_of_the_library():
+    from rdexplain import distortions, images, initial, noise
+
+    assert set(options.DISTORTIONS) == set(distortions.DISTORTIONS)
+    assert options.NOISES == noise.KINDS
+    assert set(options.NOISE_SCALINGS) == set(noise.SCALINGS)
+    assert options.INITS == initial.INITS
+    assert set(options.FITS) == set(images._FITS)
+    for name, method in METHODS.items():
+        assert method.load().name == name
+        assert set(options.PRESETS) == set(method.load().presets)
+
+
+def test_models(capsys):
+    assert main(["models", "Resnet1*"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["model", "source", "pixels", "classes", "weights"]
+    assert [row.split()[:4] for row in rows] == [
+        ["resnet101", "torchvision", "224", "1000"],
+        ["resnet152", "torchvision", "224", "1000"],
+        ["resnet18", "torchvision", "224", "1000"],
+    ]
+    assert main(["models", "vit-*_16"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == ["vit_b_16", "vit_l_16"]
+    assert main(["models"]) == 0
+    assert "efficientnet_lite0" in capsys.readouterr().out
+
+
+def test_a_table_on_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["methods"]) == 0
+    shown = capsys.readouterr().out
+    assert "pixel_rde" in shown
+    assert "─" in shown
+
+
+def test_slugs():
+    classes = ["Tabby cat", "crane", "Crane", "co.uk / École", "---"]
+    slugs = Slugs(Model(lambda images: images, classes=classes))
+    assert [slugs.of(index) for index in range(5)] == ["tabby-cat", "crane-1", "crane-2", "co-uk-école", "class-4"]
+    assert all(slugs.is_one(slugs.of(index)) for index in range(5))
+    assert not slugs.is_one("dog")
+    assert Slugs(Model(lambda images: images)).of(17) == "class-17"
+
+
+def test_the_time_left_is_that_of_all_photos(monkeypatch):
+    from rdexplain.cli import bar as module
+
+    now = 100.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    bar = module.Bar(shown=False)
+    bar.expect(photos=5, steps=10, measuring=0.2)
+    bar.finish(1, failed=True)
+    assert bar._ends() is None
+    bar.begin(2, "cat")
+    now = 108.0
+    bar.step(5, 0.1)  # 0.8 of a photo in 8 s, and 3.2 to go
+    assert bar._ends() == pytest.approx(108 + 32)
+    bar.finish(2)
+    assert bar._ends() == pytest.approx(108 + 8)
+    assert [module._clock(seconds) for seconds in (-1, 61, 3725)] == ["0:00", "1:01", "1:02:05"]

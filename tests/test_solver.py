@@ -1,0 +1,232 @@
+"""The loop: the published update step by step, and what it promises about batches."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+import torch
+
+from rdexplain import philox
+from rdexplain.errors import OptionError, SolverError
+from rdexplain.methods.presets import PAPER
+from rdexplain.philox import Stream, photo_key
+from rdexplain.representations import Pixel, Wavelet
+from rdexplain.solver import Settings, solve
+
+WAVELET = Wavelet("db3", levels=3)
+REPRESENTATIONS = [pytest.param(WAVELET, id="wavelet"), pytest.param(Pixel(), id="pixel")]
+
+
+def settings_of(**changes) -> Settings:
+    settings = {"steps": 10, "draws": 4, "step_size": 0.2, "sparsity": 0.1, "schedule": "cosine", "betas": (0.5, 0.999)}
+    return Settings(**{**settings, **changes})
+
+
+def ones(objective) -> torch.Tensor:
+    return torch.ones(objective.rows, objective.transform.count, dtype=objective.images.dtype)
+
+
+@pytest.mark.parametrize(("representation", "clamp"), [(Wavelet("db3", levels=5), True), (Pixel(), False)])
+def test_the_paper_s_update_is_adam_on_autograd_s_gradient(
+    representation, clamp, make_photos, smooth_network, make_objective
+):
+    """The published procedure in a few lines: Adam on D + λk mean(s), then the clamp to [0, 1]."""
+    image, network = make_photos(1, 32, torch.float64), smooth_network(torch.float64)
+    steps, draws, target, sparsity, seed = 6, PAPER.draws, 2, 20.0, 7
+    h = representation.analysis(image)
+    sizes = [band.shape[2:].numel() for band in h]
+    masks = [torch.ones(band.shape[:1] + band.shape[2:], dtype=torch.float64, requires_grad=True) for band in h]
+    adam = torch.optim.Adam(masks, lr=PAPER.step_size, betas=PAPER.betas)
+    with torch.no_grad():
+        p = network(image).softmax(1)[0, target]
+    losses = []
+    for step in range(steps):
+        streams = [Stream(seed, photo_key(image[0]), step, draw) for draw in range(draws)]
+        noise = philox.normal(streams, 3 * sum(sizes), torch.float64).view(draws, 3, -1).split(sizes, dim=2)
+        v = [x.mean() + x.std() * z.view(draws, *x.shape[1:]) for x, z in zip(h, noise, strict=True)]
+        y = representation.synthesis(
+            [s[:, None] * x + (1 - s[:, None]) * n for s, x, n in zip(masks, h, v, strict=True)]
+        )
+        distortion = (p - network(y.clamp(0, 1) if clamp else y).softmax(1)[:, target]).square().mean()
+        loss = distortion + sparsity * sum(s.sum() for s in masks) / sum(sizes)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        for s in masks:
+            s.data.clamp_(0, 1)
+        losses.append(loss.item())
+
+    objective = make_objective(
+        representation, image, network, seed=seed, targets=[target], clamp=clamp, antithetic=PAPER.antithetic
+    )
+    settings = Settings(steps, draws, PAPER.step_size, sparsity, PAPER.schedule, PAPER.betas)
+    solution = solve(objective, ones(objective), settings)
+    expected = torch.cat([s.detach().flatten() for s in masks])
+    assert (solution.mask[0] - expected).abs().max() < 1e-10
+    assert 0.001 < float(1 - expected.mean()) < 0.01  # it moved
+    found = solution.distortion[:, 0] + sparsity * solution.non_sparsity[:, 0]
+    assert found.tolist() == pytest.approx(losses, rel=1e-9)
+
+
+def test_the_update_with_momentum_and_schedule_by_hand(make_photos, smooth_network, make_objective):
+    """Adam as Kingma and Ba write it, on the objective's own gradients, with the cosine schedule."""
+    objective = make_objective(WAVELET, make_photos(2, 32, torch.float64), smooth_network(torch.float64))
+    settings = settings_of(steps=7, step_size=0.5)
+    s = ones(objective)
+    first, second = torch.zeros_like(s), torch.zeros_like(s)
+    for step in range(7):
+        gradient = objective.gradient(s, step, 4)[0] + settings.sparsity / s.shape[1]
+        first = 0.5 * first + 0.5 * gradient
+        second = 0.999 * second + 0.001 * gradient**2
+        rate = 0.5 * (1 + math.cos(math.pi * step / 7)) / 2
+        update = (first / (1 - 0.5 ** (step + 1))) / ((second / (1 - 0.999 ** (step + 1))).sqrt() + 1e-8)
+        s = (s - rate * update).clamp(0, 1)
+    solution = solve(objective, ones(objective), settings)
+    assert (solution.mask - s).abs().max() < 1e-9
+    assert (solution.mask == 0).any()  # so that the clamp was met
+    assert ((solution.mask > 0) & (solution.mask < 1)).any()
+
+
+@pytest.mark.parametrize("representation", REPRESENTATIONS)
+def test_masks_do_not_depend_on_the_batch(representation, make_photos, smooth_network, make_objective):
+    photos, network = make_photos(5, 32, torch.float64), smooth_network(torch.float64)
+
+    def masks(images, batch):
+        objective = make_objective(representation, images, network, clamp=False, batch=batch)
+        return solve(objective, ones(objective), settings_of())
+
+    whole = masks(photos, 100)
+    assert float(whole.mask.std()) > 0.1
+    for batch in (1, 3, 7):
+        assert (masks(photos, batch).mask - whole.mask).abs().max() < 1e-9
+    for number in range(5):
+        alone = masks(photos[number : number + 1], 100)
+        assert (alone.mask[0] - whole.mask[number]).abs().max() < 1e-9
+        torch.testing.assert_close(alone.distortion[:, 0], whole.distortion[:, number], rtol=1e-7, atol=1e-12)
+
+
+def test_rows_of_several_targets_are_those_of_single_targets(make_photos, smooth_network, make_objective):
+    photos, network = make_photos(2, 32, torch.float64), smooth_network(torch.float64)
+    rows = torch.tensor([0, 0, 0, 1, 1])
+    several = make_objective(WAVELET, photos, network, photos=rows, targets=[0, 1, 4, 2, 0], batch=6)
+    together = solve(several, ones(several), settings_of()).mask
+    for row, (photo, target) in enumerate([(0, 0), (0, 1), (0, 4), (1, 2), (1, 0)]):
+        one = make_objective(WAVELET, photos[photo : photo + 1], network, targets=[target])
+        assert (solve(one, ones(one), settings_of()).mask[0] - together[row]).abs().max() < 1e-9
+    assert (together[0] - together[1]).abs().max() > 0.1
+
+
+def test_it_minimises(make_photos, smooth_network, make_objective):
+    """The loss of the solution on fresh draws is far below that of ones, of zeros, and of as many random entries."""
+    objective = make_objective(WAVELET, make_photos(2, 32, torch.float64), smooth_network(torch.float64))
+    sparsity = 0.2
+    solution = solve(objective, ones(objective), settings_of(steps=80, sparsity=sparsity))
+
+    def loss(mask):
+        return objective.measure(mask, 200)[0] + sparsity * mask.mean(1)
+
+    found = loss(solution.mask)
+    order = torch.randperm(solution.mask.shape[1], generator=torch.Generator().manual_seed(0))
+    for other in (ones(objective), ones(objective) * 0, solution.mask[:, order]):
+        assert (found < 0.8 * loss(other)).all()
+    assert ((solution.mask >= 0) & (solution.mask <= 1)).all()
+
+
+def test_history_is_before_each_step(make_photos, smooth_network, make_objective):
+    objective = make_objective(WAVELET, make_photos(2, 32, torch.float64), smooth_network(torch.float64))
+    solution = solve(objective, ones(objective), settings_of())
+    assert solution.distortion.shape == solution.non_sparsity.shape == (10, 2)
+    assert torch.equal(solution.non_sparsity[0], torch.ones(2, dtype=torch.float64))
+    shorter = solve(objective, ones(objective), settings_of(steps=3, schedule="constant"))
+    longer = solve(objective, ones(objective), settings_of(steps=4, schedule="constant"))
+    assert torch.equal(shorter.mask.mean(1), longer.non_sparsity[3])
+    assert torch.equal(shorter.distortion, longer.distortion[:3])
+    assert torch.equal(objective.gradient(shorter.mask, 3, 4)[1], longer.distortion[3])
+
+
+def test_no_steps_leave_the_start(make_photos, smooth_network, make_objective):
+    objective = make_objective(Pixel(), make_photos(2), smooth_network())
+    start = torch.rand(2, 1024)
+    solution = solve(objective, start, settings_of(steps=0))
+    assert torch.equal(solution.mask, start)
+    assert solution.distortion.shape == solution.non_sparsity.shape == (0, 2)
+    assert objective.evaluations == 0
+
+
+def test_the_start_is_not_changed(make_photos, smooth_network, make_objective):
+    objective = make_objective(Pixel(), make_photos(1), smooth_network())
+    start = torch.ones(1, 1024)
+    solve(objective, start, settings_of(steps=2))
+    assert (start == 1).all()
+    assert start.grad is None
+
+
+def test_progress_is_told(make_photos, smooth_network, make_objective):
+    objective = make_objective(Pixel(), make_photos(2), smooth_network())
+    told = []
+    solution = solve(objective, ones(objective), settings_of(steps=4), lambda step, loss: told.append((step, loss)))
+    losses = (solution.distortion + 0.1 * solution.non_sparsity).mean(1)
+    assert [step for step, _ in told] == [1, 2, 3, 4]
+    assert [loss for _, loss in told] == pytest.approx(losses.tolist())
+
+
+def test_a_loss_that_is_not_finite(make_photos, smooth_network, make_objective):
+    """Row 1 gives NaN from step 2 on."""
+    network, calls = smooth_network(), 0
+
+    def breaking(images):
+        nonlocal calls
+        calls += 1
+        output = network(images)
+        if calls > 3:  # the clean images, and steps 0 and 1
+            output[len(output) // 3] = float("nan")
+        return output
+
+    objective = make_objective(Pixel(), make_photos(3), breaking)
+    with pytest.raises(SolverError, match="not finite at step 2") as caught:
+        solve(objective, ones(objective), settings_of(draws=4))
+    assert caught.value.photos == (1,)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_gradient_that_is_not_finite_is_no_silent_nan(steps, make_photos, make_objective):
+    """The distortion can be finite and its slope infinite: the mask would be NaN after the last step."""
+
+    def rooted(images):
+        means = images.mean((2, 3))
+        flat = (means - means.detach()).abs().sqrt()  # 0 with an infinite slope
+        return torch.cat((means + flat, -means), 1)
+
+    objective = make_objective(Pixel(), make_photos(2), rooted)
+    with pytest.raises(SolverError, match="not finite"):
+        solve(objective, torch.full((2, 1024), 0.5), settings_of(steps=steps))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": -1}, "steps must be at least 0, got -1"),
+        ({"draws": 0}, "draws must be at least 1, got 0"),
+        ({"step_size": 0.0}, "step size must be a positive number, got 0.0"),
+        ({"step_size": math.nan}, "step size must be a positive number, got nan"),
+        ({"step_size": math.inf}, "step size"),
+        ({"sparsity": -1.0}, "sparsity must be a number of at least 0, got -1.0"),
+        ({"sparsity": math.inf}, "sparsity"),
+        ({"schedule": "linear"}, "schedule must be one of constant, cosine, got 'linear'"),
+    ],
+)
+def test_settings_that_cannot_be(change, message):
+    with pytest.raises(OptionError, match=re.escape(message)):
+        settings_of(**change)
+
+
+def test_rates():
+    constant = settings_of(schedule="constant", step_size=0.3)
+    assert [constant.rate(step) for step in (0, 5, 9)] == [0.3] * 3
+    cosine = settings_of(schedule="cosine", step_size=0.4)
+    assert cosine.rate(0) == 0.4
+    assert cosine.rate(5) == pytest.approx(0.2)
+    assert 0 < cosine.rate(9) < 0.01
