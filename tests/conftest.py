@@ -85,7 +85,7 @@ def _objective(representation: Any, images: Tensor, network: Callable[..., Any],
         noise=options.pop("noise", Noise()),
         seed=options.pop("seed", 0),
         clamp=options.pop("clamp", True),
-        limit=BatchLimit(options.pop("batch", 100), images.device),
+        limit=BatchLimit(options.pop("batch", 100), images),
         **options,
     )
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from rdexplain.errors import SolverError
 from rdexplain.memory import BatchLimit, batches
 
+IMAGES = torch.zeros(1, 3, 64, 64)
+
 
 @given(st.integers(1, 9), st.integers(1, 20), st.integers(1, 50))
 def test_batches_cover_every_draw_of_every_row_once(rows, draws, limit):
@@ -37,7 +39,7 @@ ERRORS = [
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_halves_until_it_fits_and_stays_there(error):
-    limit = BatchLimit(20, torch.device("cpu"))
+    limit = BatchLimit(20, IMAGES)
     tried = []
 
     def work(size: int) -> str:
@@ -49,9 +51,7 @@ def test_halves_until_it_fits_and_stays_there(error):
     with pytest.warns(RuntimeWarning, match="out of memory: going on with") as warned:
         assert limit.run(work) == "done"
     assert tried == [20, 10, 5, 2]
-    assert [str(one.message) for one in warned][0] == (
-        "out of memory: going on with 10 instead of 20 images in a batch"
-    )
+    assert str(warned[0].message) == ("out of memory: going on with 10 instead of 20 images in a batch")
     assert len(warned) == 3
     assert limit.run(work) == "done"
     assert tried[4:] == [2]
@@ -62,7 +62,7 @@ def test_a_single_image_that_does_not_fit():
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     with pytest.raises(SolverError, match="out of memory with a single image") as caught:
-        BatchLimit(1, torch.device("cpu")).run(work)
+        BatchLimit(1, IMAGES).run(work)
     assert isinstance(caught.value.__cause__, torch.OutOfMemoryError)
 
 
@@ -71,4 +71,9 @@ def test_other_errors_pass():
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
-        BatchLimit(8, torch.device("cpu")).run(work)
+        BatchLimit(8, IMAGES).run(work)
+
+
+@pytest.mark.parametrize(("side", "batch"), [(128, 32), (256, 8), (2048, 1)])
+def test_without_a_size_the_batch_follows_the_pixels(side, batch):
+    assert BatchLimit(None, torch.zeros(1, 3, side, side)).size == batch

@@ -67,8 +67,6 @@ def test_round_trip_of_others(photos, tmp_path, dtype):
     maps = PixelRDE(lambda images: images, **SETTINGS).explain(photos.double(), (0, 3, 4))
     maps.save(tmp_path / "maps")
     assert_equal(load_explanation(tmp_path / "maps"), maps)
-    large = torch.rand(1, 3, 4096, 2, generator=torch.Generator().manual_seed(0))
-    del large
     converted = dataclasses.replace(maps, mask=[torch.full((2, 1), float(i), dtype=dtype) for i in range(12)])
     converted.save(tmp_path / "many")
     assert_equal(load_explanation(tmp_path / "many"), converted)
@@ -160,9 +158,13 @@ def test_a_write_that_fails_leaves_what_was_there(explanation, tmp_path, monkeyp
 
 
 def test_interrupted_block_leaves_nothing(tmp_path):
-    with pytest.raises(KeyboardInterrupt), storage.whole_file(tmp_path / "x.bin") as temporary:
-        temporary.write_bytes(b"half")
-        raise KeyboardInterrupt
+    def interrupted():
+        with storage.whole_file(tmp_path / "x.bin") as temporary:
+            temporary.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -80,8 +80,8 @@ def solve(objective: Objective, start: Tensor, settings: Settings, progress: Pro
         SolverError: the loss of a row is not finite.
     """
     mask = start.clone()
-    adam = torch.optim.Adam([mask], lr=settings.step_size, betas=settings.betas)
-    distortions, rates = [], []
+    adam = _Adam(mask, settings.betas)
+    distortions, rates, sound = [], [], []
     pull = settings.sparsity / mask.shape[1]
     # Reading a number back stalls a GPU, so there the losses are looked at now and then.
     every = 1 if mask.device.type == "cpu" else 20
@@ -89,32 +89,51 @@ def solve(objective: Objective, start: Tensor, settings: Settings, progress: Pro
         gradient, distortion = objective.gradient(mask, step, settings.draws)
         distortions.append(distortion)
         rates.append(mask.mean(dim=1))
-        mask.grad = gradient.add_(pull)
-        adam.param_groups[0]["lr"] = settings.rate(step)
-        adam.step()
+        # A finite distortion can have an infinite slope.
+        sound.append(distortion.isfinite() & gradient.isfinite().all(dim=1))
+        adam.step(mask, gradient.add_(pull), settings.rate(step))
         mask.clamp_(0, 1)
         if (step + 1) % every == 0 or step + 1 == settings.steps:
-            _check(distortions, every)
+            _check(sound, every)
             if progress is not None:
                 loss = distortion + settings.sparsity * rates[-1]
                 progress(step + 1, float(loss.mean()))
     empty = mask.new_zeros((0, mask.shape[0]))
     return Solution(
-        cut_small(objective, mask.detach(), settings.sparsity) if settings.cut else mask.detach(),
+        cut_small(objective, mask.detach(), settings.sparsity) if settings.cut and settings.steps else mask.detach(),
         torch.stack(distortions) if distortions else empty,
         torch.stack(rates) if rates else empty,
     )
 
 
-def _check(distortions: list[Tensor], every: int) -> None:
-    recent = torch.stack(distortions[-every:])
-    if bool(recent.isfinite().all()):
+class _Adam:
+    """Adam (Kingma and Ba, arXiv 1412.6980), the numbers of ``torch.optim.Adam``, whose first use imports for seconds."""
+
+    EPSILON = 1e-8
+
+    def __init__(self, like: Tensor, betas: tuple[float, float]) -> None:
+        self._betas = betas
+        self._mean, self._square = torch.zeros_like(like), torch.zeros_like(like)
+        self._steps = 0
+
+    def step(self, parameters: Tensor, gradient: Tensor, rate: float) -> None:
+        """Update the parameters in place."""
+        self._steps += 1
+        first, second = self._betas
+        self._mean.lerp_(gradient, 1 - first)
+        self._square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        size = (self._square / (1 - second**self._steps)).sqrt_().add_(self.EPSILON)
+        parameters.addcdiv_(self._mean, size, value=-rate / (1 - first**self._steps))
+
+
+def _check(sound: list[Tensor], recent: int) -> None:
+    """SolverError for the first of the recent steps that was not sound, with the rows that were not since."""
+    failed = ~torch.stack(sound[-recent:])
+    if not bool(failed.any()):
         return
-    step = int((~recent.isfinite()).any(dim=1).nonzero()[0])
-    number = len(distortions) - len(recent) + step
-    rows = (~recent.isfinite()).any(dim=0).nonzero().flatten().tolist()
+    step = len(sound) - len(failed) + int(failed.any(dim=1).nonzero()[0])
     raise SolverError(
-        f"the distortion is not finite at step {number}: the network gives NaN or infinity on the obfuscated image "
-        "(half precision that overflows, or a network that divides by what the noise made zero)",
-        rows,
+        f"the loss is not finite at step {step}: the network, or its gradient, gives NaN or infinity on the obfuscated "
+        "image (half precision that overflows, or a network that divides by what the noise made zero)",
+        failed.any(dim=0).nonzero().flatten().tolist(),
     )

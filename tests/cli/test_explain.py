@@ -279,7 +279,7 @@ def test_a_collapsed_mask_is_reported(run):
 
 
 def test_too_little_memory_is_one_line(run):
-    done = run("explain photos/cat.jpg --model cli_test_nets:Hungry")
+    done = run("explain photos/cat.jpg --model cli_test_nets:Hungry --internal-batch-size 4")
     assert done.status == 0
     assert done.err[0] == "rdexplain: warning: out of memory: going on with 2 instead of 4 images in a batch"
 

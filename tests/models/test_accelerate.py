@@ -138,7 +138,5 @@ def test_a_copy_that_disagrees_is_refused(images: torch.Tensor, monkeypatch: pyt
 def test_explanations_agree_in_float64(images: torch.Tensor) -> None:
     model = rx.as_model(trained(Untraceable()).double())
     options = {"levels": 2, "steps": 5, "draws": 2, "internal_batch_size": 4}
-    masks = [
-        rx.CartoonX(model, accelerate=fast, **options).explain(images.double()).mask[-1] for fast in (True, False)
-    ]
+    masks = [rx.CartoonX(model, accelerate=fast, **options).explain(images.double()).mask[-1] for fast in (True, False)]
     torch.testing.assert_close(masks[0], masks[1], rtol=0, atol=1e-9)

@@ -270,11 +270,11 @@ def test_bands_that_do_not_fit():
 
 @pytest.mark.parametrize("name", pywt.wavelist(kind="discrete"))
 def test_every_discrete_wavelet_inverts(name):
-    # The filters of dmey and of the long coiflets are rounded in PyWavelets itself.
+    # The filters of dmey are cut off in PyWavelets itself: it inverts no better there.
     size = (2 * pywt.Wavelet(name).dec_len + 3, 2 * pywt.Wavelet(name).dec_len)
     images = random(1, 1, *size)
     representation = Wavelet(name, levels=1)
     expected = pywt_image(pywt_bands(images, name, "zero", 1), name, "zero", size)
     found = representation.synthesis(representation.analysis(images)).numpy()
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
-    assert np.abs(found - images.numpy()).max() < (1e-2 if name == "dmey" else 1e-5)
+    assert np.abs(found - images.numpy()).max() < (0.05 if name == "dmey" else 1e-5)

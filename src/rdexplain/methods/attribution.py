@@ -40,8 +40,9 @@ class Attribution(RateDistortion):
     ) -> Tensor | tuple[Tensor, ...]:
         """Attributions of the shape of the inputs, by captum's conventions.
 
-        The noise is a function of an image's position in the call, not of its values, so that captum's perturbation
-        metrics see the method and not its noise. Values outside [0, 1] are allowed (captum's noise makes them).
+        All images of a call have the same noise, whatever their values and places, so that captum's perturbation
+        metrics see the method and not its noise: they compare an image with changed copies of it, at other places of
+        a batch. Values outside [0, 1] are allowed (captum's noise makes them).
 
         Args:
             inputs: (n, 3, h, w) or a tuple of one such tensor.
@@ -65,7 +66,7 @@ class Attribution(RateDistortion):
         explanation = method._explain(
             single,
             _one_each(target),
-            ids=range(len(single)) if single.ndim else None,
+            ids=[0] * len(single) if single.ndim else None,
             additional_forward_args=additional_forward_args,
             show_progress=show_progress,
         )

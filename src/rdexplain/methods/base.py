@@ -177,7 +177,7 @@ class RateDistortion:
         Args: as `explain`'s.
         """
         images = check_images(images).to(self.model.device)
-        limit = BatchLimit(self.options.internal_batch_size, images.device)
+        limit = BatchLimit(self.options.internal_batch_size, images)
         with torch.inference_mode(False), frozen(self.model):
             # A tensor made in inference mode could not take part in autograd.
             images = images.clone() if images.is_inference() else images

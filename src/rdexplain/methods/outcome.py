@@ -37,6 +37,8 @@ def measure(problem: Problem, mask: Tensor) -> Outcome:
     random = objective.noise.is_random
     fresh, few = (FRESH_DRAWS, EMPTY_DRAWS) if random else (1, 1)
     distortion, reading = objective.measure(mask, fresh)
+    # Compared on the same draws: two estimates on different ones would differ by themselves.
+    compared, _ = objective.measure(mask, few)
     empty, _ = objective.measure(torch.zeros_like(mask), few)
     targets = problem.run.targets
     whole = objective.distortion.reads == "all"
@@ -45,9 +47,9 @@ def measure(problem: Problem, mask: Tensor) -> Outcome:
         distortion=distortion,
         empty_distortion=empty,
         # Where even the empty mask distorts nothing, there is nothing to keep and nothing has collapsed.
-        collapsed=(distortion >= COLLAPSED * empty) & (empty > 1e-8),
+        collapsed=(compared >= COLLAPSED * empty) & (empty > 1e-8),
         kept_probability=kept,
-        measurements=fresh + few,
+        measurements=fresh + 2 * few,
     )
 
 

@@ -71,7 +71,7 @@ def fold_batch_norms(network: nn.Module) -> int:
 
 
 def _pairs(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
-    """Names of (convolution, the only thing that reads it: a normalisation), in the largest parts that can be traced."""
+    """A part that can be traced, as large as can be, with the names of a convolution and its only reader."""
     graph = _trace(module)
     if graph is None:
         for child in module.children():
