@@ -107,7 +107,7 @@ def solve(objective: Objective, start: Tensor, settings: Settings, progress: Pro
 
 
 class _Adam:
-    """Adam (Kingma and Ba, arXiv 1412.6980), the numbers of ``torch.optim.Adam``, whose first use imports for seconds."""
+    """Adam (Kingma and Ba, arXiv 1412.6980) with the numbers of ``torch.optim.Adam``, which is slow to import."""
 
     EPSILON = 1e-8
 
