@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -41,7 +42,11 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
     """The text of an error about a name that is none of `choices`, with the nearest ones."""
     known = sorted(set(choices))
     lowered = {choice.lower(): choice for choice in known}
-    near = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.5)]
+    text = name.lower()
+    # Names that hold the whole word come first: "Egyptian cat" is nearer to "cat" than "coat" is.
+    holding = [choice for choice in lowered if text and text in re.split(r"[\W_]+", choice)]
+    close = difflib.get_close_matches(text, lowered, n=3, cutoff=0.5)
+    near = [lowered[match] for match in dict.fromkeys([*sorted(holding, key=len), *close])][:3]
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     elif len(known) <= 12:

@@ -106,7 +106,14 @@ class Explanation:
         return synthesise(self.representation, self.images, self.mask)
 
     def picture_at(self, height: int, width: int) -> Tensor:
-        """The picture at another size, such as the original photo's, (n, 1, height, width), bilinear."""
+        """The picture at another size, such as the original photo's, (n, 1, height, width), bilinear.
+
+        Raises:
+            OptionError: a height or width that is no whole number above 0.
+        """
+        for side in (height, width):
+            if not isinstance(side, int) or side < 1:
+                raise OptionError(f"a picture's height and width are whole numbers above 0, not {side!r}")
         scaled = torch.nn.functional.interpolate(
             self.picture, size=(height, width), mode="bilinear", antialias=True, align_corners=False
         )

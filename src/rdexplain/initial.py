@@ -17,6 +17,13 @@ INITS = ("ones", "coarse", "random", "gradient")
 Init = str | Tensor | Sequence[Tensor]
 
 
+def check_init(init: Init) -> Init:
+    """An init, or OptionError for a name that is none."""
+    if isinstance(init, str) and init not in INITS:
+        raise OptionError(unknown("init", init, INITS))
+    return init
+
+
 def initial_mask(objective: Objective, init: Init, decision: Decision) -> Tensor:
     """The mask (R, k) at the start.
 

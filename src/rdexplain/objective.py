@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rdexplain.decisions import Decision
 from rdexplain.distortions import Distortion
+from rdexplain.errors import ModelError
 from rdexplain.memory import Batch, BatchLimit, batches
 from rdexplain.noise import Noise
 from rdexplain.philox import MEASURE, OPTIMISE, Stream
@@ -85,6 +86,8 @@ class Objective:
                     images.clamp_(0, 1)
                 with torch.enable_grad():
                     values = self._distortions(images.requires_grad_(), batch)
+                    if not values.requires_grad:
+                        raise ModelError("the model is not differentiable: its output does not depend on its input")
                     (slope,) = torch.autograd.grad(values.sum(), images)
                 if inside is not None:
                     # Not a product: a slope that is infinite at 0 or 1 would make it NaN.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
@@ -52,6 +53,8 @@ _FIELDS = (
 def save(explanation: Explanation, path: str | Path, *, overwrite: bool = True) -> tuple[Path, Path]:
     """See `Explanation.save`."""
     tensors_path, record_path = paths(path)
+    if not tensors_path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(tensors_path.parent))
     if not overwrite:
         for existing in (tensors_path, record_path):
             if existing.exists():

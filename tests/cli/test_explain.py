@@ -265,6 +265,18 @@ def test_options_stand_anywhere(run):
     assert len(files()) == 6
 
 
+def test_an_unlikely_class_gets_a_sparsity_to_try():
+    """λk scaled by the cost of the empty mask, p²: a class of 10 % at λk = 20 is one of 100 % at 0.2."""
+    from types import SimpleNamespace
+
+    from rdexplain.cli.report import _advice
+
+    explanation = SimpleNamespace(options={"sparsity": 20.0, "distortion": "label"}, empty_distortion=[0.011])
+    assert _advice(explanation) == "the class is unlikely, try --sparsity 0.4"
+    explanation.empty_distortion = [0.9]
+    assert _advice(explanation) == "try a lower --sparsity, or more --steps or --draws"
+
+
 def test_a_collapsed_mask_is_reported(run):
     command = "explain photos/cat.jpg --model cli_test_nets:Corner --sparsity 1e6 --step-size 1 --classes names.txt"
     done = run(command)
@@ -273,7 +285,7 @@ def test_a_collapsed_mask_is_reported(run):
     label = record("cat.pixel_rde")["target"]["label"]
     assert done.err == [
         f"rdexplain: warning: cat: the mask for {label!r} keeps nothing that the model uses: "
-        "try a lower --sparsity, or more --draws"
+        "try a lower --sparsity, or more --steps or --draws"
     ]
     assert run(f"{command} --overwrite --quiet").err == []
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+import rdexplain as rx
 from rdexplain import CartoonX, Explanation, PixelRDE, as_model, philox
 from rdexplain.errors import ModelError, OptionError, PhotoError, SolverError, TargetError
 from rdexplain.methods import outcome
@@ -566,3 +567,39 @@ def test_progress(make_photos, smooth_network, capsys):
     assert [step for step, _ in told] == [1, 2, 3]
     PixelRDE(smooth_network(), **QUICK).explain(make_photos(1), show_progress=True)
     assert capsys.readouterr().err == ""  # no terminal
+
+
+def test_class_names_that_are_not_as_many_as_the_outputs():
+    model = rx.as_model(lambda images: images.flatten(1)[:, :5], classes=["a", "b", "c"])
+    with pytest.raises(ModelError, match="3 class names for the 5 outputs"):
+        rx.PixelRDE(model, steps=1).explain(torch.rand(1, 3, 8, 8))
+
+
+def test_a_network_without_a_gradient():
+    model = rx.as_model(lambda images: images.detach().mean((2, 3)))
+    with pytest.raises(ModelError, match="not differentiable"):
+        rx.PixelRDE(model, steps=1).explain(torch.rand(1, 3, 8, 8))
+
+
+def test_a_network_that_fails_on_the_images():
+    model = rx.as_model(torch.nn.Linear(5, 3))
+    with pytest.raises(ModelError, match=r"Linear failed on images of shape \(1, 3, 8, 8\): RuntimeError"):
+        rx.PixelRDE(model, steps=1).explain(torch.rand(1, 3, 8, 8))
+
+
+def test_an_unknown_init_is_refused_at_once():
+    with pytest.raises(OptionError, match="unknown init 'zz'"):
+        rx.PixelRDE(lambda images: images.mean((2, 3)), init="zz")
+
+
+def test_half_precision_images_are_explained_in_float32():
+    model = rx.as_model(lambda images: images.mean((2, 3)))
+    explanation = rx.PixelRDE(model, steps=1).explain(torch.rand(1, 3, 8, 8).half())
+    assert explanation.mask[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize("size", [(0, 4), (-3, 4), ("x", 2), (2.5, 2)])
+def test_a_picture_at_no_size(size):
+    explanation = rx.PixelRDE(lambda images: images.mean((2, 3)), steps=0).explain(torch.rand(1, 3, 8, 8))
+    with pytest.raises(OptionError, match="whole numbers above 0"):
+        explanation.picture_at(*size)

@@ -93,7 +93,7 @@ def test_weights_classes_and_options(nets, tmp_path):
         ("my_test_nets.lacking:net", "needs no_such_package_at_all, which is not installed"),
         ("my_test_nets.zoo:tiney", "unknown factory of my_test_nets.zoo 'tiney': did you mean tiny"),
         ("my_test_nets.zoo:needs", "must work without arguments: missing a required argument: 'size'"),
-        ("my_test_nets.zoo:nothing", "returned no network but a NoneType"),
+        ("my_test_nets.zoo:nothing", "returned NoneType, not a network"),
         ("my_test_nets.zoo:number", "but a int"),
         (":tiny", "not of the form"),
         ("my_test_nets.zoo:", "not of the form"),
@@ -114,6 +114,7 @@ def test_weights_that_do_not_fit(nets, tmp_path):
         load_model(f"{nets}:function", weights="w.pt")
 
 
-def test_a_bug_in_the_factory_shows_its_traceback(nets):
-    with pytest.raises(ZeroDivisionError):
+def test_a_bug_in_the_factory_names_the_factory_and_keeps_its_traceback(nets):
+    with pytest.raises(ModelError, match="broken failed: ZeroDivisionError: division by zero") as caught:
         load_model(f"{nets}:broken")
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)

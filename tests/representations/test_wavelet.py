@@ -211,13 +211,18 @@ def test_haar_by_hand():
 
 @pytest.mark.parametrize(
     ("wavelet", "size", "levels"),
-    [("db3", (32, 32), 9), ("db3", (5, 200), 1), ("haar", (8, 8), 4), ("db5", (64, 12), 3)],
+    [("db3", (32, 32), 9), ("db3", (9, 200), 4), ("haar", (8, 8), 4), ("db5", (64, 12), 3)],
 )
 def test_too_many_levels(wavelet, size, levels):
     with pytest.raises(OptionError, match=rf"{levels} levels of {wavelet}.*{size[0]} x {size[1]}.*at most \d+"):
         Wavelet(wavelet, levels=levels).analysis(torch.zeros(1, 1, *size))
     with pytest.raises(OptionError, match="too many"):
         Wavelet(wavelet, levels=levels).transform(size, torch.float32)
+
+
+def test_an_image_without_room_for_one_level():
+    with pytest.raises(OptionError, match="5 x 200 is too small for db3: 6 pixels at least"):
+        Wavelet("db3", levels=1).analysis(torch.zeros(1, 1, 5, 200))
 
 
 @pytest.mark.parametrize("wavelet", WAVELETS)

@@ -19,7 +19,7 @@ from rdexplain.cli.photos import Run, Settings
 from rdexplain.cli.report import Report
 from rdexplain.cli.targets import Slugs, Targets
 from rdexplain.errors import OptionError
-from rdexplain.images import find_photos
+from rdexplain.images import MAX_SIZE, find_photos
 from rdexplain.methods.attribution import Attribution
 from rdexplain.models import Model, load_model
 from rdexplain.storage import load_explanation
@@ -92,6 +92,8 @@ def _size(wanted: int | None, model: Model) -> int:
                 f"{model.name} takes photos of {model.input_size} x {model.input_size} pixels only: leave out --size"
             )
         return model.input_size
+    if wanted is not None and wanted > MAX_SIZE:
+        raise UsageError(f"--size must be at most {MAX_SIZE} pixels, not {wanted}")
     return wanted or DEFAULT_SIZE
 
 

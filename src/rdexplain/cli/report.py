@@ -46,10 +46,7 @@ class Report:
         with self._bar.paused():
             _print(pieces)
         if bool(explanation.collapsed[0]):
-            say(
-                f"warning: {name}: the mask for {label!r} keeps nothing that the model uses: "
-                "try a lower --sparsity, or more --draws"
-            )
+            say(f"warning: {name}: the mask for {label!r} keeps nothing that the model uses: {_advice(explanation)}")
 
     def failed(self, text: str) -> None:
         """A photo that is left out."""
@@ -65,6 +62,16 @@ class Report:
         elif not self._quiet:
             with self._bar.paused():
                 print(f"explained {photos} photos in {_time(seconds)}", flush=True)
+
+
+def _advice(explanation: Explanation) -> str:
+    """What to try. The empty mask costs its distortion, p²: where that is small, λk has to be small too."""
+    sparsity = float(explanation.options["sparsity"])
+    empty = float(explanation.empty_distortion[0])
+    lower = 2 * sparsity * empty
+    if explanation.options["distortion"] != "label" or empty > 0.25 or lower > 10:
+        return "try a lower --sparsity, or more --steps or --draws"
+    return f"the class is unlikely, try --sparsity {lower:.1g}"
 
 
 def _print(pieces: _Pieces) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from rdexplain.errors import OptionError, PhotoError
@@ -20,7 +21,8 @@ def check_images(images: Any) -> Tensor:
     finite = images.isfinite().flatten(1).all(dim=1)
     if not bool(finite.all()):
         raise PhotoError(f"image {int((~finite).nonzero()[0])} of the batch has values that are NaN or infinite")
-    return images.detach()
+    # The noise's statistics and the mask need more than half precision; the network keeps its own.
+    return images.detach().to(torch.promote_types(images.dtype, torch.float32))
 
 
 def check_range(images: Tensor) -> None:

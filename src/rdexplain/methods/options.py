@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import torch
 
 from rdexplain.distortions import Distortion, find_distortion
-from rdexplain.initial import Init
+from rdexplain.initial import Init, check_init
 from rdexplain.methods.checks import check_number, check_whole
 from rdexplain.methods.presets import Preset, Presets, find_preset
 from rdexplain.noise import Noise
@@ -102,7 +102,7 @@ def resolve(given: Mapping[str, Any], presets: Presets, sparsity: float, owner: 
         antithetic=preset.antithetic,
         noise=Noise(given.get("noise", "gaussian"), _underscored(given.get("noise_scaling", "original"))),
         distortion=find_distortion(_underscored(given.get("distortion", "label"))),
-        init=_or(given.get("init"), preset.init),
+        init=check_init(_or(given.get("init"), preset.init)),
         seed=check_whole("seed", given.get("seed", 0), 0),
         internal_batch_size=None if size is None else check_whole("internal_batch_size", size, 1),
         accelerate=bool(given.get("accelerate", True)),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rdexplain import philox
 from rdexplain.decisions import Label, check_output
-from rdexplain.errors import OptionError
+from rdexplain.errors import ModelError, OptionError, RDExplainError
 from rdexplain.memory import BatchLimit
 from rdexplain.methods.targets import rows_for
 from rdexplain.models import Model
@@ -90,7 +90,17 @@ def find_rows(
         return torch.cat([check_output(clean.forward(images[part], part), len(part)) for part in every.split(size)])
 
     with torch.no_grad():
-        output = limit.run(work)
+        try:
+            output = limit.run(work)
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            if isinstance(error, RDExplainError):
+                raise
+            # The user's own network on images that it may not be made for.
+            shape = tuple(images.shape)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ModelError(f"{model.name} failed on images of shape {shape}: {reason}") from error
+    if model.classes is not None and output.shape[1] != len(model.classes):
+        raise ModelError(f"{len(model.classes)} class names for the {output.shape[1]} outputs of {model.name}")
     rows = rows_for(model, output, target, top_k)
     keys = _keys(images, ids)
     photos = torch.tensor([photo for photo, _ in rows], device=images.device)

@@ -45,7 +45,7 @@ def rows_for(model: Model, output: Tensor, target: Any, top_k: int | None) -> li
     if len(target) == 1 and photos > 1:
         target = list(target) * photos
     if len(target) != photos:
-        raise TargetError(f"{len(target)} targets for {photos} images: give one for each, or one for all")
+        raise TargetError(f"targets for {len(target)} images, but {photos} images: give one for each, or one for all")
     if any(isinstance(wanted, list) and not wanted for wanted in target):
         raise TargetError("a photo without targets: give each at least one")
     return [

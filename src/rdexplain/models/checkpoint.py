@@ -56,7 +56,8 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
             f"{path} is damaged, or a pickle with code, which is never run: save the network's state_dict()"
         ) from error
     except Exception as error:  # a damaged file can end in any, such as a KeyError of the unpickler
-        raise ModelError(f"cannot read the weights in {path}: {one_line(error)}") from error
+        reason = one_line(error) if isinstance(error, OSError | RuntimeError) else "it is no file of weights"
+        raise ModelError(f"cannot read the weights in {path}: {reason}") from error
     return _unwrapped(content, path)
 
 

@@ -87,7 +87,9 @@ class ClassIndex:
         if re.fullmatch(r"[+-]?\d+", text):
             return self._checked(int(text))
         if self._classes is None:
-            raise TargetError(f"no class {text!r}: the model has no class names, give an index or `classes`")
+            raise TargetError(
+                f"no class {text!r}: the model has no class names, give an index, or the names as classes"
+            )
         if _WNID.fullmatch(text.lower()):
             if text.lower() in self._wnids:
                 return self._wnids[text.lower()]

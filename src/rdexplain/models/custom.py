@@ -8,13 +8,13 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from torch import nn
 
 from rdexplain.errors import ModelError, unknown
-from rdexplain.models.checkpoint import is_random, load_state, own_random_state, read_state
+from rdexplain.models.checkpoint import is_random, load_state, one_line, own_random_state, read_state
 from rdexplain.models.classes import ClassName
 from rdexplain.models.model import Model, as_model
 from rdexplain.models.source import ModelInfo
@@ -80,6 +80,9 @@ def _found(module: str, factory: str, name: str) -> Any:
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:
+        if module.endswith(".py") or "/" in module:
+            hint = f"{PurePath(module).stem}:{factory}"
+            raise ModelError(f"{name!r} is a path: run in its folder, or install it, and say {hint}") from error
         if error.name and f"{module}.".startswith(f"{error.name}."):
             raise ModelError(f"no module {module} for the model {name}, in {os.getcwd()} or installed") from error
         raise ModelError(f"{module} needs {error.name}, which is not installed") from error
@@ -102,7 +105,10 @@ def _made(factory: Any, name: str) -> Model | Callable[..., Any]:
         raise ModelError(f"{name} must work without arguments: {error}") from error
     except ValueError:
         pass  # some builtins have no signature to look at
-    made = factory()
+    try:
+        made = factory()
+    except Exception as error:  # the user's code may fail in any way
+        raise ModelError(f"{name} failed: {type(error).__name__}: {one_line(error)}") from error
     if not callable(made):
-        raise ModelError(f"{name} returned no network but a {type(made).__name__}")
+        raise ModelError(f"{name} returned {type(made).__name__}, not a network")
     return made

@@ -65,6 +65,8 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
     """
     import timm
 
+    if weights is None and classes is not None and len(classes) != len(imagenet_classes()):
+        raise ModelError(f"{len(classes)} class names for the {len(imagenet_classes())} classes of {name}")
     state = None if is_random(weights) else read_state(weights or _weights_file(name))
     outputs = len(imagenet_classes() if classes is None else classes)
     with own_random_state():

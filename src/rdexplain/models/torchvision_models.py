@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -132,8 +133,8 @@ def _published_state(name: str, entry: Any) -> Mapping[str, Tensor]:
     """torchvision's own path: from the hub folder, and into it first if need be, with the hash checked."""
     file = _cached_file(entry)
     try:
-        # torch.hub says on stdout that it downloads, where a command's result may be.
-        with contextlib.redirect_stdout(sys.stderr):
+        # torch.hub says on stdout that it downloads, where a command's result may be. People at a terminal see it.
+        with contextlib.redirect_stdout(sys.stderr if sys.stderr.isatty() else io.StringIO()):
             return entry.get_state_dict(
                 progress=sys.stderr.isatty(), check_hash=True, map_location="cpu", weights_only=True
             )

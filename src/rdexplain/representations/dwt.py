@@ -82,6 +82,8 @@ def check_levels(size: tuple[int, int], wavelet: str, levels: int) -> None:
             break
         length = shorter
     if levels > possible:
+        if not possible:
+            raise OptionError(f"an image of {size[0]} x {size[1]} is too small for {wavelet}: {taps} pixels at least")
         raise OptionError(
             f"{levels} levels of {wavelet} are too many for an image of {size[0]} x {size[1]}: at most {possible} fit"
         )
