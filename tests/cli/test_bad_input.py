@@ -207,14 +207,25 @@ def start(command: str, **options: object) -> subprocess.Popen:
     return subprocess.Popen(arguments, env=environment(), text=True, **options)  # type: ignore[call-overload]
 
 
-def test_control_c(place):
+@pytest.fixture
+def interruptible():
+    """A shell that runs the tests in the background has its children ignore SIGINT; a person's terminal does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_control_c(place, interruptible):
     command = "explain photos --model cli_test_nets:Slow --method pixel_rde --size 16 --steps 100000 --no-accelerate"
-    process = start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 120
-    while not Path("reached").exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 120
+        while not Path("reached").exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, out, err) == (130, "", "rdexplain: interrupted\n")
     assert not Path("explanations").exists()
 
