@@ -42,6 +42,7 @@ def initial_mask(objective: Objective, init: Init, decision: Decision) -> Tensor
     dtype, device = objective.images.dtype, objective.images.device
     if not isinstance(init, str):
         return _given(init, objective.transform, shape).to(dtype=dtype, device=device)
+    check_init(init)
     if init == "ones":
         return torch.ones(shape, dtype=dtype, device=device)
     if init == "coarse":
@@ -55,9 +56,7 @@ def initial_mask(objective: Objective, init: Init, decision: Decision) -> Tensor
     if init == "random":
         streams = [philox.Stream(objective.seed, key, 0, 0, philox.START) for key in objective.keys]
         return philox.uniform(streams, shape[1], dtype, device)
-    if init == "gradient":
-        return quantiles(objective.sensitivity(decision))
-    raise OptionError(unknown("init", init, INITS))
+    return quantiles(objective.sensitivity(decision))
 
 
 def quantiles(values: Tensor) -> Tensor:
