@@ -14,7 +14,7 @@ from rdexplain.cli.command import Parser, UsageError
 from rdexplain.cli.methods import METHODS
 from rdexplain.cli.values import name_or_file, not_negative, one_of, per_channel, positive, whole
 
-PRESETS = ("fast", "paper")
+PRESETS = ("fast", "best", "paper")
 NOISES = ("gaussian", "uniform", "zero")
 NOISE_SCALINGS = ("original", "linear", "inverse_linear", "exponential")
 DISTORTIONS = ("label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root", "kl")

@@ -117,6 +117,9 @@ def _settings(preset: Preset, given: Mapping[str, Any], sparsity: float) -> Sett
         sparsity=check_number("sparsity", _or(given.get("sparsity"), sparsity)),
         schedule=preset.schedule,
         betas=preset.betas,
+        warmup=preset.warmup,
+        power=preset.power,
+        guard=preset.guard,
         cut=preset.cut,
     )
 
