@@ -21,6 +21,7 @@ from rdexplain.cli.targets import Slugs, Targets
 from rdexplain.errors import OptionError
 from rdexplain.images import MAX_SIZE, find_photos
 from rdexplain.methods.attribution import Attribution
+from rdexplain.methods.baselines import Baseline
 from rdexplain.models import Model, load_model
 from rdexplain.storage import load_explanation
 
@@ -36,7 +37,9 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     """
     if arguments.quiet:
         warnings.simplefilter("ignore")
-    options = method_options(arguments)
+    options = method_options(arguments, arguments.method)
+    if arguments.samples and METHODS[arguments.method].is_baseline:
+        raise UsageError(f"--samples shows what a mask keeps: {arguments.method} has none")
     sources = find_photos(arguments.photos)
     model = _model(arguments, bar)
     targets = Targets(model, arguments.target, arguments.top_k)
@@ -97,14 +100,14 @@ def _size(wanted: int | None, model: Model) -> int:
     return wanted or DEFAULT_SIZE
 
 
-def _method(name: str, model: Model, options: dict[str, Any], size: int) -> Attribution:
+def _method(name: str, model: Model, options: dict[str, Any], size: int) -> Attribution | Baseline:
     """The method, with a start that fits, and as many levels as the size has room for."""
     options = dict(options)
     file = options.get("init")
     if isinstance(file, Path):
         start = load_explanation(file)
         options["init"] = start.mask
-    method: Attribution = METHODS[name].load()(model, **options)
+    method: Attribution | Baseline = METHODS[name].load()(model, **options)
     if isinstance(file, Path):
         _check_start(file, len(start), start.options, tuple(start.images.shape[-2:]), method, size)
     method.representation.transform((size, size), model.dtype, model.device)
@@ -112,7 +115,7 @@ def _method(name: str, model: Model, options: dict[str, Any], size: int) -> Attr
 
 
 def _check_start(
-    file: Path, count: int, options: dict[str, Any], has: tuple[int, ...], method: Attribution, size: int
+    file: Path, count: int, options: dict[str, Any], has: tuple[int, ...], method: Attribution | Baseline, size: int
 ) -> None:
     if count != 1:
         raise OptionError(f"{file} holds {count} explanations: --init needs the mask of one")

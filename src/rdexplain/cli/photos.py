@@ -17,8 +17,10 @@ from rdexplain.cli.report import Report
 from rdexplain.cli.targets import Slugs, Targets
 from rdexplain.errors import PhotoError, SolverError
 from rdexplain.explanation import Explanation
+from rdexplain.heatmap import Heatmap
 from rdexplain.images import Photo, load_photo
 from rdexplain.methods.attribution import Attribution
+from rdexplain.methods.baselines import Baseline
 
 MEASURING = 100
 """Measuring a mask takes about as long as this many images forward and backward; for the time left."""
@@ -56,7 +58,7 @@ class Tally:
 class Run:
     """Explains photos and writes what comes of it. `provenance` replaces entries of each record's options."""
 
-    method: Attribution
+    method: Attribution | Baseline
     targets: Targets
     slugs: Slugs
     outputs: Outputs
@@ -72,7 +74,7 @@ class Run:
             RDExplainError: something that is no single photo's fault. What is finished stays.
         """
         tally = Tally()
-        self.bar.expect(len(names), self.method.options.settings.steps, self._measuring())
+        self.bar.expect(len(names), *steps_of(self.method, self.settings.size))
         try:
             for batch in self._batches(names, tally):
                 self._explain(batch, names, tally)
@@ -100,14 +102,15 @@ class Run:
         """A batch, without the photos that the solver cannot explain."""
         while batch:
             self.bar.begin(len(batch), names[batch[0].source])
+            samples: dict[str, Any] = {"samples": self.settings.samples} if self.settings.samples else {}
             images = torch.stack([photo.pixels for photo in batch]).to(self.method.model.dtype)
             try:
                 explanation = self.method.explain(
                     images,
                     **self.targets.of(images),
-                    samples=self.settings.samples,
                     photos=[photo.source for photo in batch],
                     progress=self.bar.step,
+                    **samples,
                 )
             except SolverError as error:
                 if not error.photos:
@@ -119,7 +122,9 @@ class Run:
             self._write(batch, explanation, names, tally)
             return
 
-    def _write(self, batch: list[Photo], explanation: Explanation, names: Mapping[str, str], tally: Tally) -> None:
+    def _write(
+        self, batch: list[Photo], explanation: Explanation | Heatmap, names: Mapping[str, str], tally: Tally
+    ) -> None:
         self.bar.draw()
         owner = explanation.photo.tolist()
         for position, photo in enumerate(batch):
@@ -134,16 +139,16 @@ class Run:
             tally.explained += 1
             self.bar.finish(1)
 
-    def _writers(self, explanation: Explanation, photo: Photo) -> dict[str, Callable[[Path], object]]:
+    def _writers(self, explanation: Explanation | Heatmap, photo: Photo) -> dict[str, Callable[[Path], object]]:
         """For each suffix what writes the file; `Explanation.save` adds its own two."""
         from rdexplain.render import samples_panel, save_figure, save_panel, save_picture
 
-        shown = _undistorted(photo)
+        shown = undistorted(photo)
         writers: dict[str, Callable[[Path], object]] = {
             "": explanation.save,
             ".png": lambda path: save_panel(explanation, path, original=shown),
         }
-        if self.settings.samples:
+        if self.settings.samples and isinstance(explanation, Explanation):
             class_name = self.method.model.class_name
             writers[".samples.png"] = lambda path: save_figure(samples_panel(explanation, class_name=class_name), path)
         if self.settings.original_size:
@@ -155,13 +160,16 @@ class Run:
         tally.failed += 1
         self.bar.finish(1, failed=True)
 
-    def _measuring(self) -> float:
-        """The share of a photo's time that measuring the finished mask takes."""
-        settings = self.method.options.settings
-        return MEASURING / (MEASURING + settings.steps * settings.draws)
+
+def steps_of(method: Attribution | Baseline, size: int) -> tuple[int, float]:
+    """A method's steps, and the share of a photo's time that measuring the finished mask takes after them."""
+    if isinstance(method, Baseline):
+        return method.work((size, size)), 0.0
+    settings = method.options.settings
+    return settings.steps, MEASURING / (MEASURING + settings.steps * settings.draws)
 
 
-def _undistorted(photo: Photo) -> Tensor | None:
+def undistorted(photo: Photo) -> Tensor | None:
     """A photo as people know it, for the panel; None where the explanation is of a part of it, or it is gone."""
     height, width = photo.original_size
     if photo.fit != "squash":
