@@ -12,7 +12,7 @@ from typing import Any
 
 from rdexplain.cli.command import Parser, UsageError
 from rdexplain.cli.methods import METHODS
-from rdexplain.cli.values import name_or_file, not_negative, one_of, per_channel, positive, whole
+from rdexplain.cli.values import name_or_file, not_negative, one_of, per_channel, positive, several_of, whole
 
 PRESETS = ("fast", "paper")
 NOISES = ("gaussian", "uniform", "zero")
@@ -25,6 +25,16 @@ RULES = ("epsilon_plus", "epsilon")
 
 _MASKS = tuple(method.name for method in METHODS.values() if not method.is_baseline)
 _WAVELETS = ("cartoonx", "random_wavelet")
+_TOGETHER = (
+    "cartoonx",
+    "pixel_rde",
+    "integrated_gradients",
+    "smooth_grad",
+    "guided_backprop",
+    "grad_cam",
+    "lrp",
+    "lime",
+)
 _SCORED = ("integrated_gradients", "smooth_grad", "guided_backprop", "grad_cam", "lime", "occlusion")
 
 
@@ -93,7 +103,8 @@ def method_options(arguments: Any, method: str, among: Sequence[str] = ()) -> di
         if option.only and method not in option.only:
             if set(option.only) & set(among):
                 continue
-            raise UsageError(f"{option.flags.split()[0]} is an option of {_listed(option.only)}, not of {method}")
+            others = _listed(tuple(among) or (method,))
+            raise UsageError(f"{option.flags.split()[0]} is an option of {_listed(option.only)}, not of {others}")
         given[option.name] = value
     return given
 
@@ -207,6 +218,19 @@ METHOD = Group(
         _of_method("--seed", whole(0), "N", "of the noise, or whatever is random (default 0)"),
     ),
 )
+COMPARED = Group(
+    "methods",
+    (
+        Option(
+            "--methods",
+            f"names with commas between them, see `rdexplain methods` (default {','.join(_TOGETHER)})",
+            several_of("method", tuple(METHODS)),
+            "NAME,NAME",
+            _TOGETHER,
+        ),
+        *METHOD.options[1:],
+    ),
+)
 BASELINES = Group(
     "baselines",
     (
@@ -252,11 +276,15 @@ WAVELET = Group(
         _of_method("--padding", str, "MODE", "boundary mode of PyWavelets (default zero)", _WAVELETS),
     ),
 )
+_WRITING = (
+    Option("--out", "folder for the results (default explanations)", Path, "DIR", Path("explanations")),
+    Option("--overwrite", "replace results that are there already"),
+)
+WRITING = Group("results", _WRITING)
 RESULTS = Group(
     "results",
     (
-        Option("--out", "folder for the results (default explanations)", Path, "DIR", Path("explanations")),
-        Option("--overwrite", "replace results that are there already"),
+        *_WRITING,
         Option("--samples", "also a picture of N obfuscated images, and what the model sees in them", whole(0), "N", 0),
         Option("--original-size", "also the explanation at the size of the original photo"),
     ),

@@ -24,6 +24,7 @@ from rdexplain.methods.baselines import Baseline
 
 MEASURING = 100
 """Measuring a mask takes about as long as this many images forward and backward; for the time left."""
+Result = Explanation | Heatmap
 SHOWN_SIZE = 1024
 """The longer side of a photo in a panel, in pixels, at most."""
 
@@ -56,7 +57,10 @@ class Tally:
 
 @dataclass(frozen=True)
 class Run:
-    """Explains photos and writes what comes of it. `provenance` replaces entries of each record's options."""
+    """Explains photos and writes what comes of it.
+
+    `provenance` replaces entries of each record's options; `keep` gets each result of one row, once it is written.
+    """
 
     method: Attribution | Baseline
     targets: Targets
@@ -66,6 +70,7 @@ class Run:
     bar: Bar
     settings: Settings
     provenance: dict[str, Any]
+    keep: Callable[[Result, Photo], None] | None = None
 
     def over(self, names: Mapping[str, str]) -> Tally:
         """Explain all photos, by the names of their results. One that cannot be explained does not stop the others.
@@ -122,9 +127,7 @@ class Run:
             self._write(batch, explanation, names, tally)
             return
 
-    def _write(
-        self, batch: list[Photo], explanation: Explanation | Heatmap, names: Mapping[str, str], tally: Tally
-    ) -> None:
+    def _write(self, batch: list[Photo], explanation: Result, names: Mapping[str, str], tally: Tally) -> None:
         self.bar.draw()
         owner = explanation.photo.tolist()
         for position, photo in enumerate(batch):
@@ -136,10 +139,12 @@ class Run:
                 base = self.outputs.base(names[photo.source], slug)
                 picture = self.outputs.write(base, self._writers(one, photo))
                 self.report.explained(names[photo.source], one, picture)
+                if self.keep is not None:
+                    self.keep(one, photo)
             tally.explained += 1
             self.bar.finish(1)
 
-    def _writers(self, explanation: Explanation | Heatmap, photo: Photo) -> dict[str, Callable[[Path], object]]:
+    def _writers(self, explanation: Result, photo: Photo) -> dict[str, Callable[[Path], object]]:
         """For each suffix what writes the file; `Explanation.save` adds its own two."""
         from rdexplain.render import samples_panel, save_figure, save_panel, save_picture
 

@@ -48,6 +48,14 @@ class Report:
         if isinstance(explanation, Explanation) and bool(explanation.collapsed[0]):
             say(f"warning: {name}: the mask for {label!r} keeps nothing that the model uses: {_advice(explanation)}")
 
+    def compared(self, paths: list[Path], seconds: float) -> None:
+        """Where the panel of a comparison is."""
+        if self._quiet:
+            return
+        shown: _Pieces = tuple(((str(path), "cyan"),) for path in paths)
+        with self._bar.paused():
+            _print(((("compared", "bold"), (f" in {_time(seconds)}", "dim")), *shown))
+
     def failed(self, text: str) -> None:
         """A photo that is left out."""
         say(f"error: {text}")
