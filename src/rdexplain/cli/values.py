@@ -28,7 +28,7 @@ def several_of(kind: str, names: Iterable[str]) -> Callable[[str], tuple[str, ..
     name = one_of(kind, names)
 
     def value(text: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name(part.strip()) for part in text.split(",")))
+        return tuple(dict.fromkeys(name(part.strip()) for part in text.split(",") if part.strip())) or (name(text),)
 
     return value
 

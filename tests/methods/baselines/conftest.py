@@ -71,6 +71,11 @@ def linear() -> Linear:
     return Linear()
 
 
+@pytest.fixture
+def make_linear() -> type[Linear]:
+    return Linear
+
+
 @pytest.fixture(params=list(QUICK), ids=lambda method: method.name)
 def method(request, network):
     return request.param(network, **QUICK[request.param])

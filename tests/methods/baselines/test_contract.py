@@ -125,7 +125,7 @@ def test_no_hook_outlives_an_error(method, make_photos, monkeypatch):
     if method.name.startswith("random"):
         method.explain(make_photos(1))
     else:
-        with pytest.raises((RuntimeError, ModelError), match="the network fails|is no grid|cannot follow"):
+        with pytest.raises((RuntimeError, ModelError), match=r"the network fails|is no grid|cannot follow"):
             method.explain(make_photos(1))
     assert_no_hooks(network)
     assert all(parameter.requires_grad for parameter in network.parameters())
