@@ -7,7 +7,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self, TypedDict
 
 import torch
@@ -18,6 +18,7 @@ from rdexplain.decisions import Label
 from rdexplain.errors import OptionError, SolverError, unknown
 from rdexplain.heatmap import Heatmap
 from rdexplain.memory import BatchLimit
+from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
 from rdexplain.methods.interface import CaptumInterface, same_ids
 from rdexplain.methods.outcome import targets_tensor
@@ -47,56 +48,6 @@ class BaselineOptions(TypedDict, total=False):
     internal_batch_size: int | None
     accelerate: bool
     device: str | torch.device | None
-
-
-@dataclass
-class Rows:
-    """The rows of a call and the number that is attributed.
-
-    Attributes:
-        run: the rows.
-        images: (R, c, h, w), each row's image.
-        limit: the largest batch.
-        label: reads the explained number of an output.
-        progress: called with the evaluations so far.
-        evaluations: images sent through the network so far.
-    """
-
-    run: Run
-    images: Tensor
-    limit: BatchLimit
-    label: Label
-    progress: Callable[[int], None]
-    evaluations: int = 0
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def score(self, images: Tensor, rows: Tensor) -> Tensor:
-        """The explained number (b,) of images (b, c, h, w) made of the rows (b,): captum's forward function."""
-        found = self.label.read(self.run.forward(images, rows), rows).squeeze(1)
-        self.count(len(images))
-        return found
-
-    def count(self, images: int) -> None:
-        """So many images have gone through the network."""
-        self.evaluations += images
-        self.progress(self.evaluations)
-
-    def gradient(self, images: Tensor, rows: Tensor) -> Tensor:
-        """The gradient of the explained number by the images, (b, c, h, w)."""
-        leaf = images.detach().requires_grad_()
-        with torch.enable_grad():
-            return torch.autograd.grad(self.score(leaf, rows).sum(), leaf)[0]
-
-    def of(self, *rows: int) -> Tensor:
-        """Row numbers as a tensor beside the images."""
-        return torch.tensor(rows, device=self.images.device)
-
-    def batched(self, work: Callable[[Tensor], Tensor]) -> Tensor:
-        """``work(rows)`` of all rows, as many at once as the limit allows."""
-        every = torch.arange(len(self), device=self.images.device)
-        return self.limit.run(lambda size: torch.cat([work(part) for part in every.split(size)]))
 
 
 class Baseline(CaptumInterface):
@@ -247,7 +198,7 @@ class Baseline(CaptumInterface):
                 lambda evaluations: report(evaluations // len(run.photos), float("nan")),
             )
             with torch.no_grad():
-                attribution = self._attributions(rows).detach()
+                attribution = self._attributions(rows).detach().to(images.dtype)
             self._check_finite(attribution, run)
         return rows, output, attribution
 

@@ -8,7 +8,8 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor, nn
 
-from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Rows, Score
+from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
+from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.baselines.spatial import Grid, find_grid, watched
 from rdexplain.models import Model
 

@@ -8,10 +8,11 @@ from typing import Any, Literal, Unpack, get_args
 from torch import Tensor
 
 from rdexplain.errors import OptionError, unknown
-from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Rows
+from rdexplain.methods.baselines.base import Baseline, BaselineOptions
 from rdexplain.methods.baselines.extra import needed
 from rdexplain.methods.baselines.layers import gradient_warnings_off, private_copy
 from rdexplain.methods.baselines.relevance import attach_rules, prepared
+from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_number
 from rdexplain.models import Model
 from rdexplain.models.accelerate import fold_batch_norms

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from rdexplain import philox
 from rdexplain.explanation import synthesise
-from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Rows
+from rdexplain.methods.baselines.base import Baseline, BaselineOptions
+from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.interface import same_ids
 from rdexplain.models import Model
 from rdexplain.representations import Wavelet

@@ -11,7 +11,8 @@ from torch import Tensor
 from rdexplain import philox
 from rdexplain.errors import OptionError
 from rdexplain.memory import batches
-from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Rows, Score
+from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
+from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_number, check_whole
 from rdexplain.models import Model
 
