@@ -33,7 +33,7 @@ def test_by_hand(network, make_photos):
     expected = nn.functional.interpolate(small, (32, 32), mode="bilinear")[:, 0]
     torch.testing.assert_close(found.scores[0], expected.detach(), rtol=1e-4, atol=1e-6)
     assert float(found.scores[0].min()) >= 0
-    assert found.options["layer"] is None
+    assert found.options["layer"] == "4"
 
 
 @pytest.mark.parametrize("inplace", [False, True])

@@ -147,7 +147,7 @@ class Baseline(CaptumInterface):
             seed=self.seed,
             seconds=(time.perf_counter() - started) / count,
             network_evaluations=rows.evaluations // count,
-            options=self.record(),
+            options=self.record() | rows.found,
             versions=versions("captum", "scikit-image"),
             device=str(attribution.device),
         )

@@ -54,6 +54,7 @@ class GradCAM(Baseline):
     def _attributions(self, rows: Rows) -> Tensor:
         first = rows.of(0)
         grid = find_grid(self.model, lambda image: rows.score(image, first), rows.images[:1], self.layer)
+        rows.found["layer"] = grid.layer
         size = (rows.images.shape[-2], rows.images.shape[-1])
 
         def work(which: Tensor) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ class Rows:
         label: reads the explained number of an output.
         progress: called with the evaluations so far.
         evaluations: images sent through the network so far.
+        found: what the method found out for an option that was left open; it goes into the record.
     """
 
     run: Run
@@ -32,6 +34,7 @@ class Rows:
     label: Label
     progress: Callable[[int], None]
     evaluations: int = 0
+    found: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
