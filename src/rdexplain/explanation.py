@@ -101,6 +101,11 @@ class Explanation:
         return representation_from(self.options)
 
     @property
+    def scores(self) -> list[Tensor]:
+        """How important each component is, in the layout of the mask: the mask itself."""
+        return self.mask
+
+    @property
     def picture_colour(self) -> Tensor:
         """(n, 3, h, w) in [0, 1]: the synthesis of the masked coefficients of all channels; pixels times the mask."""
         return synthesise(self.representation, self.images, self.mask)
@@ -111,13 +116,7 @@ class Explanation:
         Raises:
             OptionError: a height or width that is no whole number above 0.
         """
-        for side in (height, width):
-            if not isinstance(side, int) or side < 1:
-                raise OptionError(f"a picture's height and width are whole numbers above 0, not {side!r}")
-        scaled = torch.nn.functional.interpolate(
-            self.picture, size=(height, width), mode="bilinear", antialias=True, align_corners=False
-        )
-        return scaled.clamp(0, 1)
+        return resized(self.picture, height, width)
 
     def record(self, row: int = 0) -> dict[str, Any]:
         """One row's figures and provenance, ready for JSON."""
@@ -173,6 +172,17 @@ def synthesise(representation: Representation, images: Tensor, mask: list[Tensor
     transform = representation.transform((images.shape[-2], images.shape[-1]), images.dtype, images.device)
     kept = transform.analysis(images) * transform.join(mask).to(images.dtype).unsqueeze(1)
     return transform.synthesis(kept).clamp(0, 1)
+
+
+def resized(picture: Tensor, height: int, width: int) -> Tensor:
+    """A picture (n, c, h, w) in [0, 1] at another size, bilinear; see `Explanation.picture_at`."""
+    for side in (height, width):
+        if not isinstance(side, int) or side < 1:
+            raise OptionError(f"a picture's height and width are whole numbers above 0, not {side!r}")
+    scaled = torch.nn.functional.interpolate(
+        picture, size=(height, width), mode="bilinear", antialias=True, align_corners=False
+    )
+    return scaled.clamp(0, 1)
 
 
 def representation_from(options: dict[str, Any]) -> Representation:

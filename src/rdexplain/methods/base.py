@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from rdexplain.decisions import Decision, Label, Probabilities
-from rdexplain.errors import OptionError, SolverError
+from rdexplain.errors import SolverError
 from rdexplain.explanation import Explanation, synthesise
 from rdexplain.initial import initial_mask
 from rdexplain.memory import BatchLimit
-from rdexplain.methods.checks import check_images, check_range, check_whole
+from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
+from rdexplain.methods.interface import CaptumInterface
 from rdexplain.methods.options import SharedOptions, resolve
 from rdexplain.methods.outcome import measure, samples, targets_tensor
 from rdexplain.methods.presets import Presets
@@ -29,7 +30,7 @@ from rdexplain.solver import Solution, solve
 from rdexplain.versions import versions
 
 
-class RateDistortion:
+class RateDistortion(CaptumInterface):
     """Base of the methods. Holds options; `explain` does the work.
 
     Args:
@@ -60,24 +61,6 @@ class RateDistortion:
         self.clamp = clamp
         device = given.get("device")
         self.model = as_model(model) if device is None else as_model(model).on(device)
-
-    @property
-    def forward_func(self) -> Model:
-        """The model, under captum's name for it."""
-        return self.model
-
-    @property
-    def multiplies_by_inputs(self) -> bool:
-        """Captum asks: no, the attribution is a mask or its picture, not a gradient times the input."""
-        return False
-
-    def has_convergence_delta(self) -> bool:
-        """Captum asks: no."""
-        return False
-
-    def get_name(self) -> str:
-        """The method's name, as captum's methods have it."""
-        return type(self).__name__
 
     def __repr__(self) -> str:
         settings = self.options.settings
@@ -151,10 +134,7 @@ class RateDistortion:
     ) -> Explanation:
         started = time.perf_counter()
         check_whole("samples", samples, 0)
-        if isinstance(photos, str):
-            raise OptionError("photos must be a list with one name for each image, not one string")
-        if photos is not None and len(photos) != len(images):
-            raise OptionError(f"{len(photos)} photo names for {len(images)} images: give one for each")
+        check_names(photos, images)
         with ExitStack() as stack:
             problem = stack.enter_context(self.problem(images, target, top_k, ids, additional_forward_args))
             if show_progress and progress is None:

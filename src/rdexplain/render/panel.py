@@ -5,7 +5,6 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from rdexplain.errors import OptionError
 from rdexplain.explanation import Explanation
 from rdexplain.render import layout
 from rdexplain.render.layout import CAPTION, FIGURES, GAP, MARGIN, SMALL, TITLE, Page
@@ -43,7 +42,7 @@ def panel(
         OptionError: no such row, or `original` is no (3, H, W) tensor.
     """
     one = one_row(explanation, row)
-    photo = one.images[0] if original is None else _checked(original)
+    photo = one.images[0] if original is None else layout.checked_photo(original)
     pictures = _pictures(one, photo)
     found = [] if is_pixel(one) else scales(one)
     width, height = size = layout.picture_size(photo)
@@ -90,9 +89,3 @@ def _pictures(one: Explanation, photo: Tensor) -> list[tuple[str, Tensor, dict[s
         kept = ("Kept pixels", one.picture[0], {"cmap": "copper", **squares})
         return [("Photo", photo, {}), kept, ("In colour", colour, squares)]
     return [("Photo", photo, {}), ("Explanation", one.picture[0], {}), ("In colour", colour, {})]
-
-
-def _checked(original: Tensor) -> Tensor:
-    if original.ndim != 3 or original.shape[0] != 3 or 0 in original.shape:
-        raise OptionError(f"original is one photo (3, H, W), not {tuple(original.shape)}")
-    return original
