@@ -101,6 +101,11 @@ class Explanation:
         return representation_from(self.options)
 
     @property
+    def scores(self) -> list[Tensor]:
+        """How important each component is, in the layout of the mask: the mask itself."""
+        return self.mask
+
+    @property
     def picture_colour(self) -> Tensor:
         """(n, 3, h, w) in [0, 1]: the synthesis of the masked coefficients of all channels; pixels times the mask."""
         return synthesise(self.representation, self.images, self.mask)
