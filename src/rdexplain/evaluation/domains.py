@@ -27,9 +27,10 @@ class Explained(Protocol):
         photos: names or paths, None where not given.
     """
 
-    method: str
-    labels: tuple[str, ...]
-
+    @property
+    def method(self) -> str: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
     @property
     def scores(self) -> list[Tensor]: ...
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -154,10 +155,17 @@ def _scores_of(columns: dict[str, list[Any]]) -> dict[ScoreKey, float]:
     return {ScoreKey(Entry(*cells[:-2]), cells[-2]): cells[-1] for cells in rows}
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def needed(package: str, what: str) -> Any:
+    """A package of the `evaluation` extra.
+
+    Raises:
+        OptionError: it is not installed.
+    """
     try:
-        import pyarrow
-        from pyarrow import parquet
+        return importlib.import_module(package)
     except ModuleNotFoundError as error:
-        raise OptionError("rows are Parquet, which needs pyarrow: pip install 'rdexplain[evaluation]'") from error
-    return pyarrow, parquet
+        raise OptionError(f"{what} needs {package.partition('.')[0]}: pip install 'rdexplain[evaluation]'") from error
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    return needed("pyarrow", "an evaluation on disk"), needed("pyarrow.parquet", "an evaluation on disk")

@@ -93,8 +93,10 @@ def max_sensitivity(
         def perturb(images: Tensor, size: float) -> Tensor:
             return images + noise.uniform(images).mul_(2).sub_(1).mul_(size)
 
-        def explain(images: tuple[Tensor, ...] | Tensor, target: Any) -> Tensor:
-            return attribute(images[0] if isinstance(images, tuple) else images, target=target)
+        def explain(images: tuple[Tensor, ...] | Tensor, target: Any) -> Tensor | tuple[Tensor, ...]:
+            if isinstance(images, tuple):  # captum then expects a tuple
+                return (attribute(images[0], target=target),)
+            return attribute(images, target=target)
 
         return measure(
             explain,
@@ -121,8 +123,6 @@ class _Perturbations:
         return self._numbers(philox.uniform, images)
 
     def _numbers(self, draw: Callable[..., Tensor], images: Tensor) -> Tensor:
-        if isinstance(images, tuple):
-            (images,) = images
         numbers = range(self._next, self._next + len(images))
         self._next = numbers.stop
         streams = [philox.Stream(self._seed, self._key, 0, number, philox.PERTURB) for number in numbers]
