@@ -51,7 +51,9 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
             _write(outputs, work, arguments, settings, finished=True)
     if work.done and not arguments.quiet:
         with bar.paused():
-            print_evaluation(work.evaluation, _order(arguments, work.evaluation), settings.distortions[0])
+            print_evaluation(
+                work.evaluation, _order(arguments, work.evaluation), settings.distortions[0], _over(settings)
+            )
             print(f"\n{work.done} of {work.expected} evaluated, in {arguments.out}")
     if not work.failed:
         return FINE
@@ -104,7 +106,6 @@ def _write(
     from rdexplain.render import save_figure
 
     evaluation, order = work.evaluation, _order(arguments, work.evaluation)
-    over: Over = "percentage" if settings.protocol == "published" else "share"
     note = f"{work.model.name}  ·  {settings.draws} draws  ·  {settings.protocol} protocol"
 
     def figure(measure: str, view: Any) -> Callable[[Path], object]:
@@ -114,7 +115,7 @@ def _write(
 
     writers: dict[str, Callable[[Path], object]] = {
         "": lambda folder: save_evaluation(
-            evaluation, folder, record=_record(work, settings, finished), over=over, seed=settings.seed
+            evaluation, folder, record=_record(work, settings, finished), over=_over(settings), seed=settings.seed
         ),
         CURVES: figure(settings.distortions[0], "common"),
         AGREEMENT: figure("agreement", "common"),
@@ -122,6 +123,11 @@ def _write(
     if "own" in settings.domains:
         writers[OWN] = figure(settings.distortions[0], "own")
     outputs.write("", writers)
+
+
+def _over(settings: Settings) -> Over:
+    """What areas are taken over: the study's percentages are not the shares that were kept."""
+    return "percentage" if settings.protocol == "published" else "share"
 
 
 def _order(arguments: argparse.Namespace, evaluation: Evaluation) -> list[str]:

@@ -59,7 +59,7 @@ def infidelity(
             maps[row : row + 1],
             target=subject.target[row],
             n_perturb_samples=samples,
-            max_examples_per_batch=limit,
+            max_examples_per_batch=min(limit, samples),
             normalize=True,
         )
 

@@ -208,4 +208,4 @@ def _areas(method: str, lines: Sequence[_Line]) -> str:
 def _title(lines: Sequence[_Line], view: View) -> str:
     photos = max((line.photos for line in lines), default=0)
     what = "each method in its own domain" if view == "own" else "all methods in the same domain"
-    return f"Rate and distortion, {what} ({photos} photo{'s' if photos != 1 else ''})"
+    return f"Top components kept and randomised, {what} ({photos} photo{'s' if photos != 1 else ''})"
