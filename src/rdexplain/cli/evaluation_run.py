@@ -89,7 +89,8 @@ class OverPhotos(Evaluator):
         self._check_options()
         if self.boxes is not None and not any(self._boxes(source) for source in self.sources):
             raise UsageError(f"{arguments.boxes} has no box for any of the photos: its column photo holds file names")
-        settings.wavelet.transform((size, size), model.dtype, model.device)  # or an error, before anything is done
+        if "wavelet" in settings.domains:  # an error comes before anything is done
+            settings.wavelet.transform((size, size), model.dtype, model.device)
         other = randomised(model, settings.seed) if "randomisation" in settings.scores else None
         self.methods: dict[str, Any] = {}
         self.on_randomised: dict[str, Any] = {}
