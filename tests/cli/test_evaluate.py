@@ -110,10 +110,8 @@ def test_from_photos_to_files(evaluate, place):
 
     status, out, err = evaluate("photos --methods pixel_rde")
     assert status == 2
-    assert (
-        err
-        == "rdexplain: error: evaluation/rows.parquet exists already: replace with --overwrite, or choose another --out\n"
-    )  # noqa: E501
+    assert err.startswith("rdexplain: error: evaluation/rows.parquet exists already: replace with --overwrite")
+    assert len(err.splitlines()) == 1
     assert load_evaluation("evaluation") == found
     assert evaluate("photos/cat.jpg --methods pixel_rde --overwrite --quiet --scores none")[:2] == (0, "")
     assert load_evaluation("evaluation").methods == ["pixel_rde"]
@@ -189,7 +187,7 @@ def test_boxes(evaluate):
     assert evaluate("photos --methods pixel_rde --boxes boxes.csv --scores none")[0] == 0
     found = {
         (Path(key.entry.photo).name, key.score): value for key, value in load_evaluation("evaluation").scores.items()
-    }  # noqa: E501
+    }
     assert set(found) == {("cat.jpg", "pointing_game"), ("cat.jpg", "energy_in_box")}
     assert 0 < found["cat.jpg", "energy_in_box"] < 1
     Path("boxes.csv").write_text("photo,left,top\ncat.jpg,0,0\n")
