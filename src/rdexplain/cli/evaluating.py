@@ -12,7 +12,7 @@ from rdexplain.cli.bar import Bar
 from rdexplain.cli.command import UsageError
 from rdexplain.cli.evaluation_run import Evaluator, OverExplanations, OverPhotos
 from rdexplain.cli.evaluation_table import print_evaluation
-from rdexplain.cli.explaining import PHOTOS_PER_BATCH, PHOTOS_PER_BATCH_ON_A_GPU, chosen_model, chosen_size
+from rdexplain.cli.explaining import PHOTOS_PER_BATCH, PHOTOS_PER_BATCH_ON_A_GPU, find_model, photo_size
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
 from rdexplain.cli.outputs import OutputError, Outputs
 from rdexplain.evaluation import PERCENTAGES, Evaluation, Settings, save_evaluation
@@ -91,11 +91,11 @@ def check_files(folder: Path, overwrite: bool) -> None:
 
 def _work(arguments: argparse.Namespace, bar: Bar, settings: Settings) -> Evaluator:
     if arguments.explanations is not None:
-        return OverExplanations(arguments, bar, settings, chosen_model(arguments, bar))
+        return OverExplanations(arguments, bar, settings, find_model(arguments, bar))
     sources = find_photos(arguments.photos)
-    model = chosen_model(arguments, bar)
+    model = find_model(arguments, bar)
     per_batch = arguments.photos_per_batch or PHOTOS_PER_BATCH.get(model.device.type, PHOTOS_PER_BATCH_ON_A_GPU)
-    return OverPhotos(arguments, bar, settings, model, sources, chosen_size(arguments.size, model), per_batch)
+    return OverPhotos(arguments, bar, settings, model, sources, photo_size(arguments.size, model), per_batch)
 
 
 def _write(

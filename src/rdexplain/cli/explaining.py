@@ -38,9 +38,9 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
         warnings.simplefilter("ignore")
     options = method_options(arguments)
     sources = find_photos(arguments.photos)
-    model = chosen_model(arguments, bar)
+    model = find_model(arguments, bar)
     targets = Targets(model, arguments.target, arguments.top_k)
-    size = chosen_size(arguments.size, model)
+    size = photo_size(arguments.size, model)
     method = _method(arguments.method, model, options, size)
     names, slugs = stems(sources), Slugs(model)
     extras = [".samples.png"] * bool(arguments.samples) + [".original.png"] * bool(arguments.original_size)
@@ -57,8 +57,8 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     return tally.status
 
 
-def chosen_model(arguments: argparse.Namespace, bar: Bar) -> Model:
-    """The model that the options of the group `MODEL` ask for."""
+def find_model(arguments: argparse.Namespace, bar: Bar) -> Model:
+    """The model that the arguments name, where they want it."""
     if arguments.no_normalise and (arguments.mean or arguments.std):
         raise UsageError("--no-normalise leaves no use for --mean and --std")
     bar.stage(f"loading {arguments.model}")
@@ -86,7 +86,7 @@ def _device(name: str) -> str | torch.device:
     return device
 
 
-def chosen_size(wanted: int | None, model: Model) -> int:
+def photo_size(wanted: int | None, model: Model) -> int:
     """The side of the square that is explained."""
     if model.fixed_size and model.input_size is not None:
         if wanted not in (None, model.input_size):
