@@ -22,7 +22,7 @@ from rdexplain.evaluation.insertion import deletion, emptied, insertion
 from rdexplain.evaluation.localisation import energy_in_box, inside, pointing_game
 from rdexplain.evaluation.perturbation import infidelity, max_sensitivity
 from rdexplain.evaluation.randomisation import randomised, rank_correlation, structural_similarity
-from rdexplain.models import as_model
+from rdexplain.models import as_model, load_model
 
 
 def test_sparseness_by_hand():
@@ -159,7 +159,7 @@ def test_randomised_parameters_are_on_a_copy_and_a_function_of_the_seed():
     kept = {name: value.clone() for name, value in network.state_dict().items()}
     state = torch.random.get_rng_state()
     model = as_model(network, mean=0.5, std=0.2)
-    first, again, other = randomised(model, 1), randomised(model, 1), randomised(model, 2)
+    first, again, other = (randomised(model, (16, 16), seed) for seed in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), state)
     assert all(torch.equal(value, kept[name]) for name, value in network.state_dict().items())
     for name in ("token", "layers.0.weight", "layers.0.bias"):
@@ -170,7 +170,20 @@ def test_randomised_parameters_are_on_a_copy_and_a_function_of_the_seed():
     assert first.mean == model.mean
     assert not first.network.training
     with pytest.raises(ModelError, match="no parameters that could be randomised"):
-        randomised(as_model(lambda images: images))
+        randomised(as_model(lambda images: images), (8, 8))
+
+
+def test_a_randomised_network_still_decides_something(make_photos):
+    """A deep network with the statistics that its normalisations are born with gives every image the same output."""
+    model = load_model("efficientnet_lite0")
+    images, other = make_photos(4, 64), randomised(model, (64, 64))
+    with torch.no_grad():
+        probabilities = other(images).softmax(1)
+    assert probabilities.isfinite().all()
+    assert probabilities.std(dim=0).max() > 1e-3
+    norms = [module for module in other.network.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert norms
+    assert all(not norm.training and norm.momentum is not None for norm in norms)
 
 
 def test_all_scores_of_a_method(smooth_network, make_photos):
@@ -179,7 +192,7 @@ def test_all_scores_of_a_method(smooth_network, make_photos):
     options = {"steps": 2, "draws": 2, "levels": 2}
     method = CartoonX(model, **options)
     result = method.explain(images, [1, 2], photos=["a.png", None])
-    candidate = Candidate(result, method, CartoonX(randomised(model), **options), [[(2, 2, 9, 9)], []])
+    candidate = Candidate(result, method, CartoonX(randomised(model, (32, 32)), **options), [[(2, 2, 9, 9)], []])
     settings = EvaluationSettings(percentages=(0, 50, 100), draws=1, scores=tuple(scores.SCORES))
     with subject(model, images, [1, 2]) as rows:
         found = evaluate(rows, candidate, settings)

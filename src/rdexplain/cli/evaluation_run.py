@@ -91,7 +91,7 @@ class OverPhotos(Evaluator):
             raise UsageError(f"{arguments.boxes} has no box for any of the photos: its column photo holds file names")
         if "wavelet" in settings.domains:  # an error comes before anything is done
             settings.wavelet.transform((size, size), model.dtype, model.device)
-        other = randomised(model, settings.seed) if "randomisation" in settings.scores else None
+        other = randomised(model, (size, size), settings.seed) if "randomisation" in settings.scores else None
         self.methods: dict[str, Any] = {}
         self.on_randomised: dict[str, Any] = {}
         for name in arguments.methods:

@@ -11,12 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from rdexplain.errors import ModelError, OptionError
-from rdexplain.models import Model
+from rdexplain.models import Model, frozen
+
+IMAGES = 16
+"""Images on which batch normalisations take their statistics."""
 
 
-def randomised(model: Model, seed: int = 0) -> Model:
+def randomised(model: Model, size: tuple[int, int], seed: int = 0) -> Model:
     """The model on a copy of its network with all parameters drawn anew: as each module initialises itself, and
     normal with their own mean and spread where a module does not.
+
+    Batch normalisations then take their statistics on random smooth images: with those that they are born with, the
+    signal of a deep network dies away, every image gives the same output, and there is nothing to explain.
+
+    Args:
+        size: (h, w) of the images to come.
 
     Raises:
         ModelError: a network that is no ``nn.Module`` or cannot be copied.
@@ -39,7 +48,30 @@ def randomised(model: Model, seed: int = 0) -> Model:
                 for parameter in module.parameters(recurse=False):
                     spread = parameter.std() if parameter.numel() > 1 else parameter.abs().sum()
                     parameter.copy_(parameter.mean() + spread * torch.randn_like(parameter))
-    return model.with_network(network, name=f"{model.name} (randomised)")
+        other = model.with_network(network, name=f"{model.name} (randomised)")
+        _take_statistics(other, size)
+    return other
+
+
+def _take_statistics(model: Model, size: tuple[int, int]) -> None:
+    """The running statistics of a model's batch normalisations, from random images in place of the ones they saw."""
+    norms = [
+        module
+        for module in model.network.modules()  # type: ignore[attr-defined]
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
+    ]
+    if not norms:
+        return
+    coarse = 0.5 + 0.25 * torch.randn(IMAGES, 3, 8, 8)
+    images = nn.functional.interpolate(coarse, size=size, mode="bicubic", antialias=True)
+    images = (images + 0.05 * torch.randn(images.shape)).clamp(0, 1).to(model.device, model.dtype)
+    before = [(norm, norm.momentum, norm.training) for norm in norms]
+    with frozen(model):
+        for norm in norms:
+            norm.momentum, norm.training = None, True  # the plain mean over what is seen
+        model(images)
+    for norm, momentum, training in before:
+        norm.momentum, norm.training = momentum, training
 
 
 def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
