@@ -1,7 +1,8 @@
 """Objective against network evaluations: what a preset reaches on photos and seeds, and what it costs.
 
 A setting is ``NAME`` or ``NAME,key=value,...``: a preset with some of its fields replaced, for instance
-``paper,draws=8`` or ``fast,steps=200,betas=0.5:0.99``. Results are kept in a JSON file, and what is there is not run again.
+``paper,draws=8`` or ``fast,steps=200,betas=0.5:0.99``. Results are kept in a JSON file, and what is there is not run
+again.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
-
-import torch
 
 import rdexplain as rx
 from rdexplain.methods.presets import Preset
@@ -162,8 +161,3 @@ def _interval(rows: Sequence[dict[str, Any]], samples: int = 2000) -> tuple[floa
     chance = random.Random(0)
     drawn = sorted(statistics.mean(chance.choices(means, k=len(means))) for _ in range(samples))
     return drawn[samples * 25 // 1000], drawn[samples * 975 // 1000 - 1]
-
-
-def threads() -> int:
-    """How many threads PyTorch uses; masks depend on it by rounding."""
-    return torch.get_num_threads()

@@ -30,10 +30,10 @@ def initial_mask(objective: Objective, init: Init, decision: Decision) -> Tensor
     """The mask (R, k) at the start.
 
     Args:
-        init: ``ones``; ``coarse``: ones but for the finest scale, which starts at `FINEST` (most networks hardly need
-            it, and it is three quarters of the entries); ``random`` (uniform); ``gradient``: the size of the gradient of
-            the explained reading by each coefficient, mean over the channels, replaced by its quantile among all
-            entries (in the spirit of StartGrad, ICLR 2025); or the mask itself, a list of bands as in
+        init: ``ones``; ``coarse``: ones but for the finest scale, which starts at `FINEST` (most networks hardly
+            need it, and it is three quarters of the entries); ``random`` (uniform); ``gradient``: the size of the
+            gradient of the explained reading by each coefficient, mean over the channels, replaced by its quantile
+            among all entries (in the spirit of StartGrad, ICLR 2025); or the mask itself, a list of bands as in
             `Explanation.mask`, or a tensor of shape (h, w) or (R, h, w) for pixels.
         decision: whose reading the gradient is of.
 

@@ -7,9 +7,9 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,7 +21,6 @@ from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
 
 FORMAT = 1
-T = TypeVar("T")
 _TENSORS = (
     "images",
     "picture",
@@ -83,7 +82,7 @@ def load_explanation(path: str | Path) -> Explanation:
     Raises:
         RDExplainError: the file is missing, is not an explanation, or was written by a newer version.
     """
-    return _read(path, "explanation", _explanation)
+    return cast(Explanation, _read(path, "explanation"))
 
 
 def load_heatmap(path: str | Path) -> Heatmap:
@@ -95,7 +94,12 @@ def load_heatmap(path: str | Path) -> Heatmap:
     Raises:
         RDExplainError: the file is missing, is not a heatmap, or was written by a newer version.
     """
-    return _read(path, "heatmap", _heatmap)
+    return cast(Heatmap, _read(path, "heatmap"))
+
+
+def load_result(path: str | Path) -> Explanation | Heatmap:
+    """Read what `Explanation.save` or `Heatmap.save` wrote; errors as `load_explanation`'s."""
+    return _read(path)
 
 
 def _write(
@@ -120,14 +124,15 @@ def _write(
     return tensors_path, record_path
 
 
-def _read(path: str | Path, kind: str, build: Callable[[dict[str, Any], dict[str, Tensor]], T]) -> T:
+def _read(path: str | Path, kind: str | None = None) -> Explanation | Heatmap:
+    """A result of a kind, or of any."""
     file = paths(path)[0]
     try:
         with safe_open(file, framework="pt") as content:
             metadata = content.metadata() or {}
             tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
-        raise RDExplainError(f"no such {kind}: {file}") from error
+        raise RDExplainError(f"no such {kind or 'explanation'}: {file}") from error
     except (SafetensorError, OSError) as error:
         raise RDExplainError(f"{file} cannot be read as an explanation: {error}") from error
     if "rdexplain" not in metadata:
@@ -137,9 +142,9 @@ def _read(path: str | Path, kind: str, build: Callable[[dict[str, Any], dict[str
         if header.pop("format") > FORMAT:
             raise RDExplainError(f"{file} was written by a newer rdexplain: upgrade to read it")
         found = header.pop("kind", "explanation")
-        if found != kind:
+        if kind not in (found, None):
             raise RDExplainError(f"{file} holds another kind of result: load_{found}() reads it")
-        return build(header, tensors)
+        return (_heatmap if found == "heatmap" else _explanation)(header, tensors)
     except (KeyError, TypeError, ValueError) as error:
         raise RDExplainError(f"{file} is not an explanation, or is damaged: {type(error).__name__}: {error}") from error
 

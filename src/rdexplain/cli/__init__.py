@@ -5,12 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from rdexplain.cli import compare, explain, methods, models
+from rdexplain.cli import compare, evaluate, explain, methods, models
 from rdexplain.cli.command import Command, parser_of, tool_parser
 from rdexplain.cli.guard import guarded
 from rdexplain.errors import unknown
 
-COMMANDS: tuple[Command, ...] = (explain.COMMAND, compare.COMMAND, models.COMMAND, methods.COMMAND)
+COMMANDS: tuple[Command, ...] = (
+    explain.COMMAND,
+    compare.COMMAND,
+    evaluate.COMMAND,
+    models.COMMAND,
+    methods.COMMAND,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
