@@ -113,9 +113,8 @@ def measure(
                         "versions": done.versions,
                     }
                     results.add(row)
-                    say(
-                        f"{row['photo']:<28} seed {seed}  {setting:<40} {row['objective']:.4f}  {row['evaluations']} evaluations"
-                    )
+                    what = f"{row['photo']:<28} seed {seed}  {setting:<32}"
+                    say(f"{what} {row['objective']:.4f}  {row['evaluations']} evaluations")
                 rows.append(row)
     return rows
 

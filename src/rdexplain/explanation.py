@@ -26,6 +26,7 @@ class Explanation:
         distortion: (n,) D on 256 fresh draws.
         non_sparsity: (n,) mean mask value, ||s||_1 / k.
         objective: (n,) distortion + λk * non_sparsity.
+        sparsity: (n,) λk, each row's own where it was searched for.
         empty_distortion: (n,) distortion of the empty mask, all noise.
         collapsed: (n,) bool, the mask keeps nothing that the model uses.
         target: (n,) explained class; (n, axes) where targets are tuples.
@@ -49,6 +50,7 @@ class Explanation:
     distortion: Tensor
     non_sparsity: Tensor
     objective: Tensor
+    sparsity: Tensor
     empty_distortion: Tensor
     collapsed: Tensor
     target: Tensor
@@ -135,6 +137,7 @@ class Explanation:
             "distortion": float(self.distortion[row]),
             "non_sparsity": float(self.non_sparsity[row]),
             "objective": float(self.objective[row]),
+            "sparsity": float(self.sparsity[row]),
             "empty_distortion": float(self.empty_distortion[row]),
             "collapsed": bool(self.collapsed[row]),
             "size": list(self.images.shape[-2:]),

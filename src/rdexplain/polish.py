@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor
 
 from rdexplain.objective import Objective
 
-CUTS = (0.1, 0.2, 0.3, math.inf)
-"""Thresholds that are tried. 0.5 destroys explanations. The last one is the empty mask: for an unlikely class, whose
-loss costs little, no explanation may be worth its size."""
+CUTS = (0.1, 0.2, 0.3)
+"""Thresholds that are tried. 0.5 destroys explanations."""
 DRAWS = 16
 """Draws on which each threshold is tried, the same for all."""
 

@@ -75,10 +75,12 @@ class Solution:
 
     Attributes:
         mask: (R, k) in [0, 1].
+        sparsity: (R,) each row's λk.
         distortion, non_sparsity: (steps, R), before each step's update, the distortion on that step's draws.
     """
 
     mask: Tensor
+    sparsity: Tensor
     distortion: Tensor
     non_sparsity: Tensor
 
@@ -129,6 +131,7 @@ def solve(
     empty = mask.new_zeros((0, mask.shape[0]))
     return Solution(
         cut_small(objective, mask, sparsity) if settings.cut and settings.steps else mask,
+        sparsity,
         torch.stack(distortions) if distortions else empty,
         torch.stack(rates) if rates else empty,
     )

@@ -27,6 +27,7 @@ _TENSORS = (
     "distortion",
     "non_sparsity",
     "objective",
+    "sparsity",
     "empty_distortion",
     "collapsed",
     "target",

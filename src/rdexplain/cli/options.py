@@ -190,6 +190,14 @@ METHOD = Group(
         _of_method(
             "--sparsity", not_negative, "λk", "weight of the mask's mean; more is a smaller explanation", _MASKS
         ),
+        _of_method(
+            "--max-distortion",
+            positive,
+            "D",
+            "find the sparsest mask within this distortion, in place of --sparsity; three times the cost",
+            _MASKS,
+        ),
+        _of_method("--rate", positive, "R", "find the best mask that keeps this share, in place of --sparsity", _MASKS),
         _of_method("--step-size", positive, "RATE", "of the optimiser", _MASKS),
         _of_method(
             "--init",

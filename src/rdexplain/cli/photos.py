@@ -170,8 +170,8 @@ def steps_of(method: Attribution | Baseline, size: int) -> tuple[int, float]:
     """A method's steps, and the share of a photo's time that measuring the finished mask takes after them."""
     if isinstance(method, Baseline):
         return method.work((size, size)), 0.0
-    settings = method.options.settings
-    return settings.steps, MEASURING / (MEASURING + settings.steps * settings.draws)
+    steps = method.options.steps
+    return steps, MEASURING / (MEASURING + steps * method.options.settings.draws)
 
 
 def undistorted(photo: Photo) -> Tensor | None:

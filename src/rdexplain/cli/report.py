@@ -84,11 +84,11 @@ def _quality(explanation: Explanation | Heatmap) -> _Pieces:
 
 def _advice(explanation: Explanation) -> str:
     """What to try. The empty mask costs its distortion, p²: where that is small, λk has to be small too."""
-    sparsity = float(explanation.options["sparsity"])
+    sparsity = float(explanation.sparsity[0])
     empty = float(explanation.empty_distortion[0])
     lower = 2 * sparsity * empty
     if explanation.options["distortion"] != "label" or empty > 0.25 or lower > 10:
-        return "try a lower --sparsity, or more --steps or --draws"
+        return "try --max-distortion, a lower --sparsity, or --preset best"
     return f"the class is unlikely, try --sparsity {lower:.1g}"
 
 

@@ -24,6 +24,7 @@ from rdexplain.methods.presets import Presets
 from rdexplain.methods.problem import Problem, Run, find_rows
 from rdexplain.models import Model, accelerated, as_model, frozen
 from rdexplain.objective import Objective
+from rdexplain.path import within
 from rdexplain.progress import Progress, progress_bar
 from rdexplain.representations import Representation
 from rdexplain.solver import Solution, solve
@@ -138,7 +139,7 @@ class RateDistortion(CaptumInterface):
         with ExitStack() as stack:
             problem = stack.enter_context(self.problem(images, target, top_k, ids, additional_forward_args))
             if show_progress and progress is None:
-                progress = stack.enter_context(progress_bar(self.options.settings.steps, self.get_name()))
+                progress = stack.enter_context(progress_bar(self.options.steps, self.get_name()))
             start = initial_mask(problem.objective, self.options.init, problem.label)
             solution = self._solve(problem.objective, start, progress)
             return self._explanation(problem, solution, samples, photos, started)
@@ -192,6 +193,8 @@ class RateDistortion(CaptumInterface):
 
     def _solve(self, objective: Objective, start: Tensor, progress: Progress | None) -> Solution:
         try:
+            if self.options.bound is not None:
+                return within(objective, start, self.options.settings, self.options.bound, progress)
             return solve(objective, start, self.options.settings, progress)
         except SolverError as error:
             blamed = sorted({int(objective.photos[row]) for row in error.photos})
@@ -222,7 +225,8 @@ class RateDistortion(CaptumInterface):
             picture=self._picture(images, bands).cpu(),
             distortion=outcome.distortion.cpu(),
             non_sparsity=non_sparsity.cpu(),
-            objective=(outcome.distortion + settings.sparsity * non_sparsity).cpu(),
+            objective=(outcome.distortion + solution.sparsity * non_sparsity).cpu(),
+            sparsity=solution.sparsity.cpu(),
             empty_distortion=outcome.empty_distortion.cpu(),
             collapsed=outcome.collapsed.cpu(),
             target=targets_tensor(run.targets),
