@@ -92,12 +92,14 @@ def test_the_update_with_momentum_and_schedule_by_hand(make_photos, smooth_netwo
 def test_a_mask_that_is_a_square_by_autograd(make_photos, smooth_network, make_objective):
     """Adam on u with s = u², the gradient by u from autograd's chain rule, and a rate that rises before it falls."""
     objective = make_objective(WAVELET, make_photos(2, 32, torch.float64), smooth_network(torch.float64))
-    settings = settings_of(steps=9, step_size=0.3, power=2, warmup=1 / 3)
+    settings = settings_of(steps=9, step_size=0.3, power=2, warmup=1 / 3, emphasis=2.0)
     u = ones(objective).requires_grad_()
     adam = torch.optim.Adam([u], betas=settings.betas)
     for step in range(9):
         square = u.square()
-        gradient = objective.gradient(square.detach(), step, 4)[0] + settings.sparsity / u.shape[1]
+        gradient = (
+            objective.gradient(square.detach(), step, 4)[0] + (2 if step < 4.5 else 1) * settings.sparsity / u.shape[1]
+        )
         adam.zero_grad()
         square.backward(gradient)
         adam.param_groups[0]["lr"] = 0.3 * min(1, (step + 1) / 3) * 0.5 * (1 + math.cos(math.pi * step / 9))

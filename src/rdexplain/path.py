@@ -50,7 +50,7 @@ class Bound:
 
 def follow_up(settings: Settings) -> Settings:
     """The settings of a stage that starts from a finished mask: a quarter of the steps, at half the size."""
-    return replace(settings, steps=-(-settings.steps // 4), step_size=settings.step_size / 2, warmup=0.0)
+    return replace(settings, steps=-(-settings.steps // 4), step_size=settings.step_size / 2, warmup=0.0, emphasis=1.0)
 
 
 def steps_of(settings: Settings, bounded: bool) -> int:

@@ -147,6 +147,7 @@ def _settings(preset: Preset, given: Mapping[str, Any], sparsity: float) -> Sett
         schedule=preset.schedule,
         betas=preset.betas,
         warmup=preset.warmup,
+        emphasis=preset.emphasis,
         power=preset.power,
         guard=preset.guard,
         cut=preset.cut,

@@ -12,7 +12,7 @@ class Preset:
     """Defaults of the options that a preset sets.
 
     Attributes:
-        steps, draws, step_size, schedule, betas, warmup, power, guard, cut: as in `solver.Settings`.
+        steps, draws, step_size, schedule, betas, warmup, emphasis, power, guard, cut: as in `solver.Settings`.
         init: as in `initial.initial_mask`.
         antithetic: as in `objective.Objective`.
     """
@@ -25,6 +25,7 @@ class Preset:
     init: str
     antithetic: bool = False
     warmup: float = 0.0
+    emphasis: float = 1.0
     power: int = 1
     guard: float | None = None
     cut: bool = False
