@@ -98,7 +98,7 @@ def test_a_mask_that_is_a_square_by_autograd(make_photos, smooth_network, make_o
     for step in range(9):
         square = u.square()
         gradient = (
-            objective.gradient(square.detach(), step, 4)[0] + (2 if step < 4.5 else 1) * settings.sparsity / u.shape[1]
+            objective.gradient(square.detach(), step, 4)[0] + (2 if step < 6 else 1) * settings.sparsity / u.shape[1]
         )
         adam.zero_grad()
         square.backward(gradient)

@@ -30,8 +30,8 @@ class Settings:
         schedule: ``constant``, or ``cosine`` from the step size down to zero.
         betas: Adam's decay rates.
         warmup: share of the steps over which the learning rate rises from nothing.
-        emphasis: factor on the sparsity during the first half of the steps; what a mask loses too much then, it wins
-            back in the second, and what it keeps needlessly it would keep to the end.
+        emphasis: factor on the sparsity during the first two thirds of the steps; what a mask loses too much then, it
+            wins back in the last third, and what it keeps needlessly it would keep to the end.
         power: Adam moves u and the mask is u to this power. With 2 small entries move little, so that the noise of
             the gradient does not lift them again and again; an entry that has come to zero stays there.
         guard: while a row's distortion is above this share of the empty mask's, sparsity does not pull at it: the
@@ -122,7 +122,7 @@ def solve(
         rates.append(mask.mean(dim=1))
         # A finite distortion can have an infinite slope.
         sound.append(distortion.isfinite() & gradient.isfinite().all(dim=1))
-        now = pull * (settings.emphasis if 2 * step < settings.steps else 1.0)
+        now = pull * (settings.emphasis if 3 * step < 2 * settings.steps else 1.0)
         gradient += (now if guard is None else guard.hold(now, distortion)).unsqueeze(1)
         if settings.power != 1:
             gradient *= settings.power * moved ** (settings.power - 1)

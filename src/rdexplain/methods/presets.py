@@ -53,6 +53,7 @@ def quick(steps: int, init: str) -> Preset:
         init=init,
         antithetic=True,
         warmup=1 / 6,
+        emphasis=3.0,
         power=2,
         guard=0.5,
         cut=True,
