@@ -194,7 +194,7 @@ METHOD = Group(
             "--max-distortion",
             positive,
             "D",
-            "find the sparsest mask within this distortion, in place of --sparsity; three times the cost",
+            "find the sparsest mask within this distortion, in place of --sparsity; four times the cost",
             _MASKS,
         ),
         _of_method("--rate", positive, "R", "find the best mask that keeps this share, in place of --sparsity", _MASKS),
