@@ -35,6 +35,7 @@ def until(true, seconds=60):
 # One interpreter that imports everything, and then forks, makes twenty kills cheap.
 KILLS = """
 import os, signal, sys, time
+from pathlib import Path
 import pyarrow.parquet, yaml
 import rdexplain.cli.running
 from rdexplain.cli import main
@@ -46,7 +47,8 @@ for moment in map(float, sys.argv[1].split(",")):
         os._exit(main(sys.argv[2:]))
     time.sleep(moment)
     os.kill(child, signal.SIGKILL)
-    print(os.WIFSIGNALED(os.waitpid(child, 0)[1]))
+    killed = os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    print(killed, len(list(Path("a/shards").glob("*.parquet"))) if killed else "")
 """
 
 
@@ -54,7 +56,7 @@ def test_killed_at_twenty_moments_it_equals_one_that_was_not(command, argv, equa
     options = ("--model run_test_nets:Slow", "--photos-per-batch 2", "--steps 5")
     assert command("run", "--out whole", *options).status == 0
     moments = random.Random(6)
-    times = ",".join(f"{moments.uniform(0.01, 0.25):.3f}" for _ in range(20))
+    times = ",".join(f"{moments.uniform(0.02, 1.0):.3f}" for _ in range(20))
     done = subprocess.run(
         [sys.executable, "-c", KILLS, times, *argv("--out a", *options, "--quiet")],
         capture_output=True,
@@ -62,7 +64,9 @@ def test_killed_at_twenty_moments_it_equals_one_that_was_not(command, argv, equa
         check=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
-    assert done.stdout.split().count("True") >= 5, done
+    # They hit the run at different places: before its first result, after some, and in between.
+    killed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("True")}
+    assert len(killed) >= 4, done.stdout
     assert command("run", "--out a", *options).status == 0
     assert counts() == {"pending": 0, "running": 0, "done": 10, "failed": 0}
     assert equal("a", "whole")
@@ -151,7 +155,7 @@ def small_disk(place):
 
 def test_a_disk_that_is_full_or_read_only(command, small_disk):
     filler = small_disk / "filler"
-    filler.write_bytes(bytes(200_000))
+    filler.write_bytes(bytes(270_000))
     failed = command("run", "--out disk/a")
     assert failed.status == 2
     assert len(failed.err) == 1

@@ -241,11 +241,15 @@ class Ledger:
 
 def _writer(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=30, isolation_level=None)
-    # A rollback journal, not a write-ahead log: readers need no write access, and it works on network file systems.
-    database.execute("PRAGMA journal_mode = DELETE")
-    database.execute("PRAGMA synchronous = EXTRA")
-    database.execute("PRAGMA foreign_keys = ON")
-    database.executescript(_TABLES)
+    try:
+        # A rollback journal, not a write-ahead log: readers need no write access, and network file systems will do.
+        database.execute("PRAGMA journal_mode = DELETE")
+        database.execute("PRAGMA synchronous = EXTRA")
+        database.execute("PRAGMA foreign_keys = ON")
+        database.executescript(_TABLES)
+    except BaseException:
+        database.close()
+        raise
     return database
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -92,6 +93,8 @@ class RayEngine:
         self._deaths: Counter[tuple[int, str]] = Counter()
 
     def _connect(self, address: str | None, workers: int | None) -> None:
+        if address is not None:
+            _knock(address)
         options: dict[str, Any] = {"address": address or "local"}
         if address is None:
             # Workers that were asked for get a place, whatever the machine counts as its CPUs.
@@ -182,3 +185,14 @@ class RayEngine:
             if isinstance(cause, RDExplainError):
                 raise type(cause)(*cause.args) from None
             raise
+
+
+def _knock(address: str) -> None:
+    """See that something listens at HOST:PORT: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        return  # `auto` and the like
+    try:
+        socket.create_connection((host.removeprefix("ray://"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise OptionError(f"no Ray at {address}: {error.strerror or error}") from error
