@@ -129,7 +129,9 @@ class Worker:
                     return
                 for place in blamed or (0,):
                     unit = photos[place][0]
-                    outcome.errors[unit.number] = f"{unit.entry.photo}: {_line(error.__cause__ or error)}"
+                    # Its cause says the same without the photo's place in the batch.
+                    reason = error.__cause__ if blamed and error.__cause__ is not None else error
+                    outcome.errors[unit.number] = f"{unit.entry.photo}: {_line(reason)}"
                 photos = [one for place, one in enumerate(photos) if place not in (blamed or (0,))]
                 continue
             for row, place in enumerate(result.photo.tolist()):

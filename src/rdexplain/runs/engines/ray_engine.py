@@ -75,6 +75,7 @@ class RayEngine:
 
     def __init__(self, recipe: Recipe, address: str | None = None, workers: int | None = None, cpus: int = 1) -> None:
         ray = needed("ray", "--engine ray", "ray")
+        self._actors: list[_Actor] = []
         self._ray = ray
         self._recipe = recipe if recipe.threads is not None else replace(recipe, threads=cpus)
         self._cpus = cpus
@@ -88,7 +89,12 @@ class RayEngine:
             device = "cuda" if self._gpus else "cpu"
         self._recipe = replace(self._recipe, model={**recipe.model, "device": device})
         self.workers = workers or max(self._gpus or int(have.get("CPU", 1)) // cpus, 1)
-        self._actors: list[_Actor] = []
+        if self.workers * cpus > have.get("CPU", 0):
+            self.close()
+            raise OptionError(
+                f"{self.workers} workers of {cpus} CPUs do not fit into Ray's {have.get('CPU', 0):g}: "
+                "choose fewer --workers or --worker-cpus"
+            )
         self._again: deque[Batch] = deque()
         self._deaths: Counter[tuple[int, str]] = Counter()
 
