@@ -184,6 +184,12 @@ def test_a_folder_that_cannot_be_written(command, place):
     assert (failed.status, len(failed.err)) == (2, 1)
     assert "not empty" in failed.err[0]
     assert [path.name for path in (place / "other").iterdir()] == ["thesis.tex"]
+    # What a kill in the first moment leaves is in nobody's way.
+    (place / "new").mkdir()
+    (place / "new" / "lock").write_text("")
+    (place / "new" / ".config.yaml.abc.yaml").write_text("half")
+    assert command("run", "--out new").status == 0
+    assert not (place / "new" / ".config.yaml.abc.yaml").exists()
 
 
 def bad_photo(kind, path):

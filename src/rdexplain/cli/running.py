@@ -171,11 +171,14 @@ def _per_batch(options: argparse.Namespace, device: str | torch.device) -> int:
 def _opened(plan: Plan) -> Iterator[Ledger]:
     """The run's ledger, with all photos in it, while no other process works on the run."""
     folder: Path = plan.options.out
-    there = folder.exists()
-    if there and not (folder / CONFIG).exists() and any(one.name != LOCK for one in folder.iterdir()):
+    there = list(folder.iterdir()) if folder.exists() and not (folder / CONFIG).exists() else []
+    # A kill may have come before the configuration had its name.
+    if any(one.name != LOCK and not one.name.startswith(f".{CONFIG}.") for one in there):
         raise RunError(f"{folder} is no run, and not empty: choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / LOCK):
+        for unfinished in folder.glob(f".{CONFIG}.*"):
+            unfinished.unlink()
         if (folder / CONFIG).exists():
             check_same(folder, read_config(folder)["resolved"], plan.resolved)
         plan.options.photos_per_batch = plan.per_batch

@@ -107,6 +107,7 @@ class Execution:
         self._counts, self._total = dict(counts), sum(counts.values())
         started = time.monotonic()
         log(self.folder, f"start: {counts['pending']} of {self._total} to do")
+        self._report(self._progress(started))
         try:
             with contextlib.closing(engine.outcomes(self._started(methods, per_batch))) as outcomes:  # type: ignore
                 for outcome in outcomes:
