@@ -47,6 +47,13 @@ class Fragile(Mean):
         bad = (x[:, :, 0, 0].sum(dim=1) < 0.01) & torch.tensor(torch.is_grad_enabled())
         return super().forward(x) * torch.where(bad, torch.nan, 1.0)[:, None]
 
+class Hungry(Mean):
+    """Out of memory with more than two images, and with any that holds a pixel of pure white."""
+    def forward(self, x):
+        if torch.is_grad_enabled() and (len(x) > 2 or bool((x.flatten(1).amax(dim=1) > 0.9999).any())):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return super().forward(x)
+
 class Deadly(Mean):
     """The process dies of a photo that is all white."""
     def forward(self, x):

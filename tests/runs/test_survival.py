@@ -247,6 +247,21 @@ def test_a_photo_that_the_solver_cannot_explain_leaves_the_others_alone(command)
     assert counts()["done"] == 8
 
 
+def test_out_of_memory_halves_the_batch_and_spares_the_others(command):
+    Image.fromarray(np.full((12, 12, 3), 255, dtype=np.uint8)).save("photos/04.png")
+    options = ("--noise zero", "--photos-per-batch 4", "--no-accelerate")
+    assert command("run", "--out whole", *options).status == 0
+    done = command("run", "--out a --model run_test_nets:Hungry", *options)
+    assert done.status == 1
+    assert any("going on with 2 instead of" in line for line in done.err)
+    assert [photo for photo, *_ in open_run("a").failures] == ["04.png"]
+    assert "out of memory with a single image" in open_run("a").failures[0][2]
+    whole, run = open_run("whole"), open_run("a")
+    places = [place for place, photo in enumerate(whole.frame()["photo"]) if photo != "04.png"]
+    assert len(run) == len(places) == 9
+    assert all(float((run.mask(row) - whole.mask(at)).abs().max()) < 1e-4 for row, at in enumerate(places))
+
+
 def test_two_processes_on_one_run(process, command):
     child = process("--out a", "--model run_test_nets:Slow", "--steps 40", "--photos-per-batch 2")
     until(lambda: Path("a/log.txt").exists() and counts()["running"])
