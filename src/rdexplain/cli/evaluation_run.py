@@ -205,7 +205,7 @@ class OverExplanations(Evaluator):
         folder = arguments.explanations
         self.results = _results(folder)
         if not self.results:
-            raise OptionError(f"no explanations (*.safetensors, or a run's) in {folder}")
+            raise OptionError(f"no explanations (*.safetensors) in {folder}")
         self.expected = len(self.results)
 
     def run(self) -> None:
