@@ -19,8 +19,8 @@ STAGES = 6
 FACTOR = 4.0
 """From one weight to the next, until one is too small and another too great."""
 DRAWS = 256
-"""Fresh draws on which each stage's distortion is measured: a few bad draws make most of it, so fewer would not do. They
-are those on which the explanation is measured, so that what is within a bound is also reported so."""
+"""Fresh draws on which each stage's distortion is measured: a few bad draws make most of it, so fewer would not do.
+They are those on which the explanation is measured, so that what is within a bound is also reported so."""
 
 
 @dataclass(frozen=True)
