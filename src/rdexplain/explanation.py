@@ -177,6 +177,13 @@ def synthesise(representation: Representation, images: Tensor, mask: list[Tensor
     return transform.synthesis(kept).clamp(0, 1)
 
 
+def mask_picture(representation: Representation, images: Tensor, mask: list[Tensor]) -> Tensor:
+    """The picture (n, 1, h, w) of masks: for pixels the mask, else the synthesis of what is kept of the grey image."""
+    if representation.name == "pixel":
+        return mask[0].unsqueeze(1)
+    return synthesise(representation, images.mean(dim=1, keepdim=True), mask)
+
+
 def resized(picture: Tensor, height: int, width: int) -> Tensor:
     """A picture (n, c, h, w) in [0, 1] at another size, bilinear; see `Explanation.picture_at`."""
     for side in (height, width):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rdexplain.errors import RDExplainError
-from rdexplain.explanation import Explanation, representation_from, synthesise
+from rdexplain.explanation import Explanation, mask_picture, representation_from
 from rdexplain.heatmap import Heatmap, picture_of
 from rdexplain.runs.entries import Entry
 from rdexplain.runs.folder import LEDGER, SHARDS, RunError, is_run, read_config
@@ -150,11 +150,11 @@ def _result(figures: dict[str, Any], header: dict[str, Any], flat: Tensor, entry
     }
     if header["kind"] == "heatmap":
         return Heatmap(scores=bands, picture=picture_of(representation, images, bands), **common)
-    names = ("distortion", "non_sparsity", "objective", "empty_distortion", "kept_probability")
+    names = ("distortion", "non_sparsity", "objective", "sparsity", "empty_distortion", "kept_probability")
     common |= {name: torch.tensor([figures[name]]) for name in names}
     return Explanation(
         mask=bands,
-        picture=synthesise(representation, images.mean(dim=1, keepdim=True), bands),
+        picture=mask_picture(representation, images, bands),
         collapsed=torch.tensor([figures["collapsed"]]),
         history={"distortion": torch.zeros(0, 1), "non_sparsity": torch.zeros(0, 1)},
         steps=header["steps"],

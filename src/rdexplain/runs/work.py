@@ -218,7 +218,7 @@ class Worker:
             "size": [height, width],
         }
         if isinstance(one, Explanation):
-            names = ("kept_probability", "distortion", "non_sparsity", "objective", "empty_distortion")
+            names = ("kept_probability", "distortion", "non_sparsity", "objective", "sparsity", "empty_distortion")
             figures |= {name: float(getattr(one, name)[0]) for name in names}
             figures |= {"collapsed": bool(one.collapsed[0]), "measurements": one.measurements}
             header |= {"kind": "explanation", "steps": one.steps, "draws": one.draws, "target_kind": one.target_kind}
