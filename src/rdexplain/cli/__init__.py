@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from rdexplain.cli import compare, evaluate, explain, methods, models
+from rdexplain.cli import compare, evaluate, explain, methods, models, reproduce
 from rdexplain.cli.command import Command, parser_of, tool_parser
 from rdexplain.cli.guard import guarded
 from rdexplain.errors import unknown
@@ -14,6 +14,7 @@ COMMANDS: tuple[Command, ...] = (
     explain.COMMAND,
     compare.COMMAND,
     evaluate.COMMAND,
+    reproduce.COMMAND,
     models.COMMAND,
     methods.COMMAND,
 )

@@ -72,11 +72,11 @@ def find_model(arguments: argparse.Namespace, bar: Bar) -> Model:
         std=arguments.std,
         normalise=not arguments.no_normalise,
         classes=arguments.classes,
-        device=_device(arguments.device),
+        device=find_device(arguments.device),
     )
 
 
-def _device(name: str) -> str | torch.device:
+def find_device(name: str) -> str | torch.device:
     """The device, seen to work."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,27 @@
+"""All recipes by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rdexplain.errors import OptionError, unknown
+from rdexplain.studies.curves import ACCURACY, FIGURE_5, FIGURE_10
+from rdexplain.studies.recipe import Recipe
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (FIGURE_5, ACCURACY, FIGURE_10)}
+ALL = "all"
+
+
+def find_recipes(names: Sequence[str]) -> list[Recipe]:
+    """The recipes of some targets, each once; ``all`` is every one.
+
+    Raises:
+        OptionError: a target that there is not, with the nearest names.
+    """
+    found: dict[str, Recipe] = {}
+    for name in names:
+        text = name.lower().replace("_", "-")
+        if text != ALL and text not in RECIPES:
+            raise OptionError(unknown("target", name, [*RECIPES, ALL]))
+        found |= RECIPES if text == ALL else {text: RECIPES[text]}
+    return list(found.values())
