@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -47,13 +48,14 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     whole = Plan(arguments.protocol, arguments.model, arguments.models, size, arguments.seed, tuple(known), Scale())
     folder: Path = arguments.out
     folder.mkdir(parents=True, exist_ok=True)
+    networks = _Networks(arguments, model)
     bar.stage("timing the network")
     speed = budget.measure(model, size)
-    plan = _settled(arguments, whole, recipes, speed)
+    plan = _settled(arguments, whole, recipes, speed, networks)
     units, left = todo(recipes, plan, folder)
-    watch = _Watch(bar, speed, left, len(units))
+    watch = _Watch(bar, lambda unit: networks.seconds(speed, unit), left, len(units))
     try:
-        verdicts, failed = reproduce(recipes, plan, lambda name: _model(arguments, name, model), folder, watch)
+        verdicts, failed = reproduce(recipes, plan, networks.load, folder, watch)
     except BaseException as error:
         error.add_note(
             f"{len(units) - len(left) + watch.count} of {len(units)} parts are done: the same command goes on"
@@ -66,7 +68,9 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     return SOME_FAILED if failed or failures else FINE
 
 
-def _settled(arguments: argparse.Namespace, whole: Plan, recipes: list[Recipe], speed: budget.Speed) -> Plan:
+def _settled(
+    arguments: argparse.Namespace, whole: Plan, recipes: list[Recipe], speed: budget.Speed, networks: _Networks
+) -> Plan:
     """The plan of the folder, or a new one that is written there.
 
     Raises:
@@ -95,9 +99,11 @@ def _settled(arguments: argparse.Namespace, whole: Plan, recipes: list[Recipe], 
         return replace(whole, scale=scale)
     scale = Scale()
     if arguments.budget is not None:
-        scale = budget.fit(
-            lambda s: speed.seconds(_all(recipes, replace(whole, scale=s))), len(whole.photos), 60 * arguments.budget
-        )
+
+        def cost(scale: Scale) -> float:
+            return sum(networks.seconds(speed, unit) for unit in _all(recipes, replace(whole, scale=scale)))
+
+        scale = budget.fit(cost, len(whole.photos), 60 * arguments.budget)
     record = {"request": request, "scale": asdict(scale), "versions": versions()}
     write_whole(file, (json.dumps(record, indent=2) + "\n").encode())
     return replace(whole, scale=scale)
@@ -110,8 +116,8 @@ def _all(recipes: list[Recipe], plan: Plan) -> list[Unit]:
 class _Watch:
     """Moves the bar by each unit's estimated time."""
 
-    def __init__(self, bar: Bar, speed: budget.Speed, left: list[Unit], units: int) -> None:
-        self._bar, self._speed, self._done, self._units = bar, speed, units - len(left), units
+    def __init__(self, bar: Bar, seconds: Callable[[Unit], float], left: list[Unit], units: int) -> None:
+        self._bar, self._seconds, self._done, self._units = bar, seconds, units - len(left), units
         self.count = 0
         bar.expect(max(1, sum(self._weight(unit) for unit in left)), 1, 0)
 
@@ -126,7 +132,7 @@ class _Watch:
         self._bar.finish(self._weight(unit))
 
     def _weight(self, unit: Unit) -> int:
-        return max(1, round(100 * self._speed.of(unit)))
+        return max(1, round(100 * self._seconds(unit)))
 
 
 def _main_model(arguments: argparse.Namespace) -> Model:
@@ -138,10 +144,8 @@ def _main_model(arguments: argparse.Namespace) -> Model:
         raise ModelError(f"{error}; or choose --model efficientnet_lite0, whose weights come along") from error
 
 
-def _model(arguments: argparse.Namespace, name: str, main: Model | None = None) -> Model:
+def _model(arguments: argparse.Namespace, name: str) -> Model:
     """A network as the protocol feeds it; the weights that were given are the main one's."""
-    if main is not None and name == arguments.model:
-        return main
     mine = name == arguments.model
     return load_model(
         name,
@@ -150,6 +154,33 @@ def _model(arguments: argparse.Namespace, name: str, main: Model | None = None) 
         normalise=arguments.protocol == "corrected",
         device=find_device(arguments.device),
     )
+
+
+class _Networks:
+    """The networks that recipes ask for, each loaded once; one that cannot be had gives the same error each time."""
+
+    def __init__(self, arguments: argparse.Namespace, main: Model) -> None:
+        self._arguments = arguments
+        self._found: dict[str, Model | ModelError] = {arguments.model: main}
+
+    def load(self, name: str) -> Model:
+        if name not in self._found:
+            try:
+                self._found[name] = _model(self._arguments, name)
+            except ModelError as error:
+                self._found[name] = error
+        found = self._found[name]
+        if isinstance(found, ModelError):
+            raise found
+        return found
+
+    def seconds(self, speed: budget.Speed, unit: Unit) -> float:
+        """About how long a unit takes: nothing where the network cannot be had."""
+        try:
+            self.load(unit.model)
+        except ModelError:
+            return 0.0
+        return speed.of(unit)
 
 
 def _print(verdicts: dict[str, list[Verdict]]) -> None:

@@ -6,9 +6,16 @@ from collections.abc import Sequence
 
 from rdexplain.errors import OptionError, unknown
 from rdexplain.studies.curves import ACCURACY, FIGURE_5, FIGURE_10
+from rdexplain.studies.obfuscation import FIGURES, TABLE
+from rdexplain.studies.panels import FIGURE_4, ON_VGG, OTHER_TASKS, RIGHT, WRONG
 from rdexplain.studies.recipe import Recipe
+from rdexplain.studies.tradeoff import FIGURE_6
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (FIGURE_5, ACCURACY, FIGURE_10)}
+_ALL = (FIGURE_4, FIGURE_5, FIGURE_6, FIGURE_10, *RIGHT, *WRONG, *ON_VGG, *OTHER_TASKS, *FIGURES)
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (*sorted(_ALL, key=lambda recipe: int(recipe.name.partition("-")[2])), TABLE, ACCURACY)
+}
 ALL = "all"
 
 

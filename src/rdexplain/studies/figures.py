@@ -55,7 +55,9 @@ def curves(
 ) -> Figure:
     """`curves_figure`, with the published curves dashed over the panels of `experiments` (by mode)."""
     present = [name for name in methods if name in {entry.method for entry in evaluation.entries}]
-    figure = curves_figure(evaluation, measure, view=view, methods=present, title=title, note=note, seed=seed)
+    figure = curves_figure(evaluation, measure, view=view, methods=present, title=title, seed=seed)
+    height = figure.get_figheight()
+    figure.text(0.02, 1 - 0.5 / height, note, va="top", size=9.5, color=SOFT, family=FONT)
     modes = [mode for mode in ("keep", "randomise") if any(key.mode == mode for key in evaluation.curves)]
     overlaid = False
     for axes, mode in zip(figure.axes, modes, strict=False):
@@ -68,9 +70,8 @@ def curves(
             axes.plot(*known, color=colour, linestyle=(0, (4, 2)), linewidth=1.1, alpha=0.8)
             axes.set_ylim(0, max(axes.get_ylim()[1], 1.04 * float(known[1].max())))
     if overlaid:
-        foot = 0.08 / figure.get_figheight()
-        words = "dashed: published, 100 photos, MobileNetV3-Small (Taslimi et al. 2023)"
-        figure.text(0.02, foot, words, va="bottom", size=9, color=SOFT, family=FONT)
+        words = "dashed: published, 100 photos (Taslimi et al. 2023)"
+        figure.text(0.02, 0.08 / height, words, va="bottom", size=9, color=SOFT, family=FONT)
     return figure
 
 

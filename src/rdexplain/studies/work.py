@@ -28,35 +28,22 @@ _WNID = re.compile(r"n\d{8}")
 
 
 class Context:
-    """What units need to run: networks by name, each loaded once, and the folder of results.
+    """What units need to run: networks by name, and the folder of results.
 
     Args:
         plan: what is run.
-        load: from a network's name to the model; raises `ModelError` where it cannot be had.
+        load: from a network's name to the model, the same each time; raises `ModelError` where it cannot be had.
         folder: where explanations are saved.
     """
 
     def __init__(self, plan: Plan, load: Callable[[str], Model], folder: Path) -> None:
         self.plan, self.folder = plan, folder
-        self._load = load
-        self._models: dict[str, Model | ModelError] = {}
-
-    def model(self, name: str) -> Model:
-        """A network, or the same ModelError each time."""
-        if name not in self._models:
-            try:
-                self._models[name] = self._load(name)
-            except ModelError as error:
-                self._models[name] = error
-        found = self._models[name]
-        if isinstance(found, ModelError):
-            raise found
-        return found
+        self.load = load
 
     def run(self, unit: Unit) -> Row:
         """A unit's result; what is a photo's or a network's own fault becomes its reason."""
         try:
-            model = self.model(unit.model)
+            model = self.load(unit.model)
             pixels = load_photo(unit.photo.source, side(self.plan.size, model)).pixels.to(model.dtype)
             return {"rows": KINDS[unit.kind](self, unit, model, pixels[None])}
         except ModelError as error:
