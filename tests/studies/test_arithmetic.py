@@ -104,7 +104,7 @@ def _cost(scale: Scale) -> float:
         (11000, Scale()),
         (2200, Scale(20)),
         (400, Scale(6, 0.5)),
-        (60, Scale(2, 0.01)),
+        (25, Scale(2, 0.01)),
         (7, Scale(1, 0.01, 2)),
     ],
 )
