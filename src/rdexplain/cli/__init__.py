@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from rdexplain.cli import compare, evaluate, explain, export, methods, models, run, status
+from rdexplain.cli import compare, evaluate, explain, export, methods, models, reproduce, run, status
 from rdexplain.cli.command import Command, parser_of, tool_parser
 from rdexplain.cli.guard import guarded
 from rdexplain.errors import unknown
@@ -17,6 +17,7 @@ COMMANDS: tuple[Command, ...] = (
     run.COMMAND,
     status.COMMAND,
     export.COMMAND,
+    reproduce.COMMAND,
     models.COMMAND,
     methods.COMMAND,
 )
