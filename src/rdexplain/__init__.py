@@ -15,6 +15,7 @@ from rdexplain._version import __version__
 from rdexplain.errors import RDExplainError
 
 if TYPE_CHECKING:
+    from rdexplain.decisions import Contrast, Value
     from rdexplain.explanation import Explanation
     from rdexplain.images import Photo, find_photos, load_photo
     from rdexplain.methods import CartoonX, PixelRDE
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CartoonX",
+    "Contrast",
     "Explanation",
     "Model",
     "Photo",
     "PixelRDE",
     "RDExplainError",
+    "Value",
     "__version__",
     "as_model",
     "find_photos",
@@ -40,10 +43,12 @@ __all__ = [
 # Importing PyTorch takes seconds, and `rdexplain --help` does not need it: these names are imported when first used.
 _HOMES = {
     "CartoonX": "methods",
+    "Contrast": "decisions",
     "Explanation": "explanation",
     "Model": "models",
     "Photo": "images",
     "PixelRDE": "methods",
+    "Value": "decisions",
     "as_model": "models",
     "find_photos": "images",
     "list_models": "models",

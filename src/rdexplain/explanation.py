@@ -29,14 +29,19 @@ class Explanation:
         empty_distortion: (n,) distortion of the empty mask, all noise.
         collapsed: (n,) bool, the mask keeps nothing that the model uses.
         target: (n,) explained class; (n, axes) where targets are tuples.
-        probability: (n,) of the target on the clean image.
-        kept_probability: (n,) mean probability of the target over the fresh draws.
+        target_kind: what is explained: ``label``, ``contrast``, ``region``, ``object`` or ``value``.
+        probability: (n,) of the target on the clean image; for a region the mean over its pixels, for an object its
+            confidence, for a value the value.
+        kept_probability: (n,) the same, mean over the fresh draws.
         labels: the targets in words.
         history: ``distortion`` and ``non_sparsity``, (steps, n), before each step, on that step's own draws.
         photo: (n,) which photo of the call a row explains.
         photos: names or paths of the rows' photos, None where not given.
         samples: (n, m, 3, h, w) obfuscated images, where asked for.
-        sample_probabilities: (n, m, classes), the model's probabilities for them.
+        sample_probabilities: (n, m, classes), the model's probabilities for them; where no label is explained
+            (n, m, 1), what `probability` is on the clean image.
+        region: (n, h, w) bool, the explained region of a segmentation.
+        box: (n, 4) left, top, right and bottom of the explained object, in pixels of the explained image.
         seconds: wall time of the call, shared equally among its rows.
         network_evaluations: images sent through the network forward and backward, for each row.
         measurements: images sent forward only, for the figures above, for each row.
@@ -72,6 +77,8 @@ class Explanation:
     samples: Tensor | None = None
     sample_probabilities: Tensor | None = None
     target_kind: str = field(default="label")
+    region: Tensor | None = None
+    box: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.distortion)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.decisions import Decision, Label, Probabilities
+from rdexplain.decisions import Rows
 from rdexplain.errors import OptionError, SolverError
 from rdexplain.explanation import Explanation, synthesise
 from rdexplain.initial import initial_mask
@@ -116,7 +116,8 @@ class RateDistortion:
         Args:
             images: (n, 3, h, w), floating point, in [0, 1].
             target: None for the predicted classes; captum's int, tuple, tensor (n,) or list; class names; a tensor
-                (n, m) or list of lists for m targets a photo.
+                (n, m) or list of lists for m targets a photo; a `decisions.Task` for anything else, such as
+                ``Contrast("cat", "dog")``; a callable, or a list of n, from one image's output to a number.
             top_k: explain the k most probable classes of each photo.
             samples: how many obfuscated images to keep, with the model's probabilities for them.
             ids: what the noise of each image is a function of, beside the seed, in place of a hash of the image.
@@ -181,17 +182,15 @@ class RateDistortion:
         with torch.inference_mode(False), frozen(self.model):
             # A tensor made in inference mode could not take part in autograd.
             images = images.clone() if images.is_inference() else images
-            run, output = find_rows(self.model, images, target, top_k, ids, additional_forward_args, limit)
+            run, output, explained = find_rows(self.model, images, target, top_k, ids, additional_forward_args, limit)
             if self.options.accelerate:
                 first = run.arguments_for(torch.zeros_like(run.photos[:1]))
                 run = replace(run, model=accelerated(self.model, images[:1], first))
-            label = Label(run.targets, self.model.probabilities)
-            yield Problem(run, output, label, self._objective(run, output, label, limit))
+            yield Problem(run, output, explained, self._objective(run, output, explained, limit))
 
-    def _objective(self, run: Run, output: Tensor, label: Label, limit: BatchLimit) -> Objective:
+    def _objective(self, run: Run, output: Any, explained: Rows, limit: BatchLimit) -> Objective:
         options, images = self.options, run.images
-        whole = options.distortion.reads == "all"
-        decision: Decision = Probabilities(self.model.probabilities) if whole else label
+        decision = explained.decision.compared_by(options.distortion)
         rows = torch.arange(len(run.targets), device=images.device)
         size = (images.shape[-2], images.shape[-1])
         return Objective(
@@ -246,9 +245,12 @@ class RateDistortion:
             empty_distortion=outcome.empty_distortion.cpu(),
             collapsed=outcome.collapsed.cpu(),
             target=targets_tensor(run.targets),
-            probability=problem.label.read(problem.output, rows).squeeze(1).cpu(),
+            probability=problem.label.score(problem.label.read(problem.output, rows), rows).cpu(),
             kept_probability=outcome.kept_probability.cpu(),
-            labels=tuple(run.model.class_name(indices[0]) for indices in run.targets),
+            labels=problem.rows.labels,
+            target_kind=problem.rows.kind,
+            region=None if problem.rows.region is None else problem.rows.region.cpu(),
+            box=None if problem.rows.box is None else problem.rows.box.cpu(),
             history={"distortion": solution.distortion.cpu(), "non_sparsity": solution.non_sparsity.cpu()},
             photo=run.photos.cpu(),
             photos=tuple(None if names is None else names[photo] for photo in run.photos.tolist()),
