@@ -15,7 +15,7 @@ from rdexplain._version import __version__
 from rdexplain.errors import RDExplainError
 
 if TYPE_CHECKING:
-    from rdexplain.decisions import Contrast, Value
+    from rdexplain.decisions import Contrast, Segment, Value
     from rdexplain.explanation import Explanation
     from rdexplain.images import Photo, find_photos, load_photo
     from rdexplain.methods import CartoonX, PixelRDE
@@ -30,6 +30,7 @@ __all__ = [
     "Photo",
     "PixelRDE",
     "RDExplainError",
+    "Segment",
     "Value",
     "__version__",
     "as_model",
@@ -48,6 +49,7 @@ _HOMES = {
     "Model": "models",
     "Photo": "images",
     "PixelRDE": "methods",
+    "Segment": "decisions",
     "Value": "decisions",
     "as_model": "models",
     "find_photos": "images",

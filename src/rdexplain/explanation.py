@@ -108,6 +108,12 @@ class Explanation:
         return representation_from(self.options)
 
     @property
+    def frame(self) -> tuple[int, int, int, int] | None:
+        """Top, left, height and width of the photo in the explained image, where bars were put around it."""
+        frame = self.options.get("frame")
+        return None if frame is None else (frame[0], frame[1], frame[2], frame[3])
+
+    @property
     def picture_colour(self) -> Tensor:
         """(n, 3, h, w) in [0, 1]: the synthesis of the masked coefficients of all channels; pixels times the mask."""
         return synthesise(self.representation, self.images, self.mask)
@@ -115,14 +121,18 @@ class Explanation:
     def picture_at(self, height: int, width: int) -> Tensor:
         """The picture at another size, such as the original photo's, (n, 1, height, width), bilinear.
 
+        Bars that were put around the photo are left out.
+
         Raises:
             OptionError: a height or width that is no whole number above 0.
         """
         for side in (height, width):
             if not isinstance(side, int) or side < 1:
                 raise OptionError(f"a picture's height and width are whole numbers above 0, not {side!r}")
+        top, left, rows, columns = self.frame or (0, 0, *self.picture.shape[-2:])
+        shown = self.picture[..., top : top + rows, left : left + columns]
         scaled = torch.nn.functional.interpolate(
-            self.picture, size=(height, width), mode="bilinear", antialias=True, align_corners=False
+            shown, size=(height, width), mode="bilinear", antialias=True, align_corners=False
         )
         return scaled.clamp(0, 1)
 
@@ -144,6 +154,7 @@ class Explanation:
             "non_sparsity": float(self.non_sparsity[row]),
             "objective": float(self.objective[row]),
             "empty_distortion": float(self.empty_distortion[row]),
+            **self._focus(row),
             "collapsed": bool(self.collapsed[row]),
             "size": list(self.images.shape[-2:]),
             "steps": self.steps,
@@ -156,6 +167,15 @@ class Explanation:
             "options": self.options,
             "versions": self.versions,
         }
+
+    def _focus(self, row: int) -> dict[str, Any]:
+        """How much of the kept energy lies inside the explained region or box, where there is one."""
+        from rdexplain.focus import focus  # it measures explanations, not the other way round
+
+        if self.region is None and self.box is None:
+            return {}
+        found = focus(self[row])
+        return {"inside": {"kept": float(found.kept), "photo": float(found.photo), "area": float(found.area)}}
 
     def save(self, path: str | Path, *, overwrite: bool = True) -> tuple[Path, Path]:
         """Write PATH.safetensors (tensors, and the record in its header) and PATH.json (the record, for people).

@@ -17,7 +17,7 @@ from rdexplain.cli.options import method_options
 from rdexplain.cli.outputs import Outputs, stems
 from rdexplain.cli.photos import Run, Settings
 from rdexplain.cli.report import Report
-from rdexplain.cli.targets import Slugs, Targets
+from rdexplain.cli.targets import Slugs, Targets, Wanted
 from rdexplain.errors import OptionError
 from rdexplain.images import MAX_SIZE, find_photos
 from rdexplain.methods.attribution import Attribution
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     options = method_options(arguments)
     sources = find_photos(arguments.photos)
     model = _model(arguments, bar)
-    targets = Targets(model, arguments.target, arguments.top_k)
+    targets = Targets(model, Wanted.of(arguments))
     size = _size(arguments.size, model)
     method = _method(arguments.method, model, options, size)
     names, slugs = stems(sources), Slugs(model)
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     outputs.check(names, files if targets.known or not targets.several else None, slugs, arguments.overwrite)
     report = Report(bar, list(names.values()), _labels(model, targets, len(names)), arguments.quiet)
     per_batch = arguments.photos_per_batch or PHOTOS_PER_BATCH.get(model.device.type, PHOTOS_PER_BATCH_ON_A_GPU)
-    settings = Settings(size, arguments.fit, per_batch, arguments.samples, arguments.original_size)
+    settings = Settings(size, arguments.fit or "squash", per_batch, arguments.samples, arguments.original_size)
     started = time.monotonic()
     with outputs.open():
         tally = Run(method, targets, slugs, outputs, report, bar, settings, _provenance(options)).over(names)

@@ -19,7 +19,7 @@ NOISES = ("gaussian", "uniform", "zero")
 NOISE_SCALINGS = ("original", "linear", "inverse_linear", "exponential")
 DISTORTIONS = ("label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root", "kl")
 INITS = ("ones", "coarse", "random", "gradient")
-FITS = ("squash", "crop")
+FITS = ("squash", "crop", "letterbox")
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,12 @@ PHOTOS = Group(
             whole(1),
             "PIXELS",
         ),
-        _choice("--fit", "fit", FITS, "squash to the square, or resize and crop the centre (default squash)", "squash"),
+        _choice(
+            "--fit",
+            "fit",
+            FITS,
+            "squash to the square, crop the centre, or add grey bars (default squash; letterbox for detectors)",
+        ),
     ),
 )
 MODEL = Group(
@@ -124,7 +129,7 @@ MODEL = Group(
             "efficientnet_lite0",
         ),
         Option("--weights", "a safetensors or PyTorch state dict, a torchvision version, or random", str, "FILE"),
-        Option("--classes", "names of the classes, one per line, or imagenet", str, "FILE"),
+        Option("--classes", "names of the classes, one per line, or imagenet, voc or coco", str, "FILE"),
         Option("--mean", "normalisation: a number or R,G,B, in place of the model's own", per_channel, "M"),
         Option("--std", "normalisation: a number or R,G,B, in place of the model's own", per_channel, "S"),
         Option(
@@ -145,6 +150,20 @@ TARGETS = Group(
             extra={"action": "append"},
         ),
         Option("--top-k", "the K most probable classes of each photo", whole(1), "K"),
+        Option(
+            "--against",
+            "why the target rather than this class; may be repeated",
+            str,
+            "CLASS",
+            extra={"action": "append"},
+        ),
+        Option(
+            "--segment",
+            "a class of a segmentation: its index, its name, auto, the largest (default), or all; may be repeated",
+            str,
+            "CLASS",
+            extra={"action": "append"},
+        ),
     ),
 )
 METHOD = Group(

@@ -15,6 +15,7 @@ from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
 from rdexplain.cli.outputs import Outputs
 from rdexplain.cli.report import Report
 from rdexplain.cli.targets import Slugs, Targets
+from rdexplain.decisions import AbsentError
 from rdexplain.errors import PhotoError, SolverError
 from rdexplain.explanation import Explanation
 from rdexplain.images import Photo, load_photo
@@ -109,11 +110,12 @@ class Run:
                     photos=[photo.source for photo in batch],
                     progress=self.bar.step,
                 )
-            except SolverError as error:
+            except (AbsentError, SolverError) as error:
                 if not error.photos:
                     raise
+                reasons = error.reasons if isinstance(error, AbsentError) else {}
                 for position in error.photos:
-                    self._fail(f"{batch[position].source}: {error.__cause__ or error}", tally)
+                    self._fail(f"{batch[position].source}: {reasons.get(position, error.__cause__ or error)}", tally)
                 batch = [photo for position, photo in enumerate(batch) if position not in error.photos]
                 continue
             self._write(batch, explanation, names, tally)
@@ -126,8 +128,9 @@ class Run:
             for row in (row for row, place in enumerate(owner) if place == position):
                 # A photo's file is the same whichever batch it was in.
                 one = replace(explanation[row], photo=torch.zeros(1, dtype=torch.int64))
-                one = replace(one, options=one.options | self.provenance | {"fit": photo.fit})
-                slug = self.slugs.of(int(one.target[0])) if self.targets.several else None
+                frame = {} if photo.frame is None else {"frame": list(photo.frame)}
+                one = replace(one, options=one.options | self.provenance | {"fit": photo.fit, **frame})
+                slug = self.slugs.of_row(one) if self.targets.several else None
                 base = self.outputs.base(names[photo.source], slug)
                 picture = self.outputs.write(base, self._writers(one, photo))
                 self.report.explained(names[photo.source], one, picture)
@@ -164,7 +167,7 @@ class Run:
 def _undistorted(photo: Photo) -> Tensor | None:
     """A photo as people know it, for the panel; None where the explanation is of a part of it, or it is gone."""
     height, width = photo.original_size
-    if photo.fit != "squash":
+    if photo.fit == "crop":
         return None
     scale = min(1.0, SHOWN_SIZE / max(height, width))
     size = max(1, round(height * scale)), max(1, round(width * scale))

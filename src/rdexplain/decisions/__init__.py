@@ -10,6 +10,7 @@ from rdexplain.decisions.labels import Probabilities as Probabilities
 from rdexplain.decisions.labels import Target as Target
 from rdexplain.decisions.outputs import check_output as check_output
 from rdexplain.decisions.outputs import check_target as check_target
+from rdexplain.decisions.regions import Segment as Segment
 from rdexplain.decisions.values import Value as Value
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Label",
     "Probabilities",
     "Rows",
+    "Segment",
     "Target",
     "Task",
     "Value",

@@ -8,7 +8,7 @@ decisions only through `Decision.read`, so another task is another decision.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -20,11 +20,19 @@ from rdexplain.models import Model
 
 
 class AbsentError(TargetError):
-    """What is to be explained is not in a photo's prediction; ``photos`` holds the photos' positions in the call."""
+    """What is to be explained is not in a photo's prediction.
 
-    def __init__(self, message: str, photos: Iterable[int] = ()) -> None:
-        super().__init__(message)
-        self.photos = tuple(photos)
+    ``reasons`` says for each of the photos to blame, by its position in the call, what there is instead.
+    """
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        super().__init__("; ".join(f"image {photo}: {reason}" for photo, reason in reasons.items()))
+        self.reasons = dict(reasons)
+
+    @property
+    def photos(self) -> tuple[int, ...]:
+        """Their positions."""
+        return tuple(self.reasons)
 
 
 class Decision(ABC):

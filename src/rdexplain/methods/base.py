@@ -19,6 +19,7 @@ from rdexplain.memory import BatchLimit
 from rdexplain.methods.checks import check_images, check_range, check_whole
 from rdexplain.methods.options import SharedOptions, resolve
 from rdexplain.methods.outcome import measure, samples, targets_tensor
+from rdexplain.methods.per_task import for_task
 from rdexplain.methods.presets import Presets
 from rdexplain.methods.problem import Problem, Run, find_rows
 from rdexplain.models import Model, accelerated, as_model, frozen
@@ -55,11 +56,11 @@ class RateDistortion:
         clamp: bool,
         given: SharedOptions,
     ) -> None:
-        self.options = resolve(given, presets, sparsity, type(self).__name__)
-        self.representation = representation
-        self.clamp = clamp
         device = given.get("device")
         self.model = as_model(model) if device is None else as_model(model).on(device)
+        self.options = resolve(for_task(given, self.model.task), presets, sparsity, type(self).__name__)
+        self.representation = representation
+        self.clamp = clamp
 
     @property
     def forward_func(self) -> Model:

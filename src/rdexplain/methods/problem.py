@@ -15,6 +15,7 @@ from rdexplain.errors import ModelError, OptionError, RDExplainError
 from rdexplain.memory import BatchLimit
 from rdexplain.methods.targets import resolve
 from rdexplain.models import Model
+from rdexplain.models.outputs import join
 from rdexplain.objective import Objective
 
 
@@ -94,8 +95,8 @@ def find_rows(
     every = torch.arange(len(images), device=images.device)
     clean = Run(model, images, arguments, every, (), ())
 
-    def work(size: int) -> Tensor:
-        return torch.cat([check_output(clean.forward(images[part], part), len(part)) for part in every.split(size)])
+    def work(size: int) -> Any:
+        return join([check_output(clean.forward(images[part], part), len(part)) for part in every.split(size)])
 
     with torch.no_grad():
         try:

@@ -8,12 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.decisions import Decision, Label, Rows, Task, Value, check_target
+from rdexplain.decisions import Decision, Label, Rows, Segment, Task, Value, check_target
 from rdexplain.errors import OptionError, TargetError
 from rdexplain.models import Model
 
 Row = tuple[int, tuple[int, ...]]
 """A photo's position and its target's indices."""
+
+# What is explained where the user does not say, as a classifier's predicted class is.
+_DEFAULTS: dict[str, type[Task]] = {"segmentation": Segment}
 
 
 def resolve(model: Model, output: Any, target: Any, top_k: int | None) -> Rows:
@@ -28,6 +31,8 @@ def resolve(model: Model, output: Any, target: Any, top_k: int | None) -> Rows:
         TargetError, OptionError: what is asked for is not in the output, or cannot be asked.
     """
     task = _task(target)
+    if task is None and target is None and top_k is None and model.task in _DEFAULTS:
+        task = _DEFAULTS[model.task]()
     if task is None:
         rows = rows_for(model, output, target, top_k)
         photos, targets = tuple(photo for photo, _ in rows), tuple(indices for _, indices in rows)
