@@ -15,7 +15,7 @@ from rdexplain._version import __version__
 from rdexplain.errors import RDExplainError
 
 if TYPE_CHECKING:
-    from rdexplain.decisions import Contrast, Segment, Value
+    from rdexplain.decisions import Contrast, Detect, Segment, Value
     from rdexplain.explanation import Explanation
     from rdexplain.images import Photo, find_photos, load_photo
     from rdexplain.methods import CartoonX, PixelRDE
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CartoonX",
     "Contrast",
+    "Detect",
     "Explanation",
     "Model",
     "Photo",
@@ -45,6 +46,7 @@ __all__ = [
 _HOMES = {
     "CartoonX": "methods",
     "Contrast": "decisions",
+    "Detect": "decisions",
     "Explanation": "explanation",
     "Model": "models",
     "Photo": "images",

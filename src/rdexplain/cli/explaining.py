@@ -25,6 +25,7 @@ from rdexplain.models import Model, load_model
 from rdexplain.storage import load_explanation
 
 DEFAULT_SIZE = 256
+DEFAULT_FITS = {"detection": "letterbox"}
 PHOTOS_PER_BATCH = {"cpu": 4}
 PHOTOS_PER_BATCH_ON_A_GPU = 16
 
@@ -38,9 +39,9 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
         warnings.simplefilter("ignore")
     options = method_options(arguments)
     sources = find_photos(arguments.photos)
-    model = _model(arguments, bar)
+    model = load(arguments, bar)
     targets = Targets(model, Wanted.of(arguments))
-    size = _size(arguments.size, model)
+    size = size_for(arguments.size, model)
     method = _method(arguments.method, model, options, size)
     names, slugs = stems(sources), Slugs(model)
     extras = [".samples.png"] * bool(arguments.samples) + [".original.png"] * bool(arguments.original_size)
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     outputs.check(names, files if targets.known or not targets.several else None, slugs, arguments.overwrite)
     report = Report(bar, list(names.values()), _labels(model, targets, len(names)), arguments.quiet)
     per_batch = arguments.photos_per_batch or PHOTOS_PER_BATCH.get(model.device.type, PHOTOS_PER_BATCH_ON_A_GPU)
-    settings = Settings(size, arguments.fit or "squash", per_batch, arguments.samples, arguments.original_size)
+    settings = Settings(size, fit_for(arguments.fit, model), per_batch, arguments.samples, arguments.original_size)
     started = time.monotonic()
     with outputs.open():
         tally = Run(method, targets, slugs, outputs, report, bar, settings, _provenance(options)).over(names)
@@ -57,7 +58,8 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     return tally.status
 
 
-def _model(arguments: argparse.Namespace, bar: Bar) -> Model:
+def load(arguments: argparse.Namespace, bar: Bar) -> Model:
+    """The model that the options of the group `MODEL` name."""
     if arguments.no_normalise and (arguments.mean or arguments.std):
         raise UsageError("--no-normalise leaves no use for --mean and --std")
     bar.stage(f"loading {arguments.model}")
@@ -85,7 +87,13 @@ def _device(name: str) -> str | torch.device:
     return device
 
 
-def _size(wanted: int | None, model: Model) -> int:
+def fit_for(wanted: str | None, model: Model) -> str:
+    """How photos are brought to the model's size: detectors are trained on photos with bars around them."""
+    return wanted or DEFAULT_FITS.get(model.task, "squash")
+
+
+def size_for(wanted: int | None, model: Model) -> int:
+    """The side of the square that is explained, in pixels."""
     if model.fixed_size and model.input_size is not None:
         if wanted not in (None, model.input_size):
             raise UsageError(
@@ -94,6 +102,8 @@ def _size(wanted: int | None, model: Model) -> int:
         return model.input_size
     if wanted is not None and wanted > MAX_SIZE:
         raise UsageError(f"--size must be at most {MAX_SIZE} pixels, not {wanted}")
+    if model.task == "detection" and model.input_size is not None:
+        return wanted or model.input_size  # small objects are lost in small photos
     return wanted or DEFAULT_SIZE
 
 
@@ -124,7 +134,9 @@ def _check_start(
 
 
 def _labels(model: Model, targets: Targets, photos: int) -> list[str]:
-    """All labels that the report may have to align."""
+    """All labels that the report may have to align; none where they are not those of classes."""
+    if not targets.labels_are_classes:
+        return []
     if targets.known:
         return [model.class_name(index) for index in targets.classes if index is not None]
     if photos == 1 and not targets.several:

@@ -12,12 +12,13 @@ from typing import Any
 
 from rdexplain.cli.command import Parser, UsageError
 from rdexplain.cli.methods import METHODS
-from rdexplain.cli.values import name_or_file, not_negative, one_of, per_channel, positive, whole
+from rdexplain.cli.values import name_or_file, not_negative, one_of, per_channel, positive, probability, whole
 
 PRESETS = ("fast", "paper")
 NOISES = ("gaussian", "uniform", "zero")
 NOISE_SCALINGS = ("original", "linear", "inverse_linear", "exponential")
 DISTORTIONS = ("label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root", "kl")
+DEFAULT_CONFIDENCE = 0.25
 INITS = ("ones", "coarse", "random", "gradient")
 FITS = ("squash", "crop", "letterbox")
 
@@ -139,6 +140,9 @@ MODEL = Group(
         ),
     ),
 )
+CONFIDENCE = Option(
+    "--confidence", "the least confidence of a detected object (default 0.25)", probability, "P", DEFAULT_CONFIDENCE
+)
 TARGETS = Group(
     "what is explained",
     (
@@ -164,6 +168,14 @@ TARGETS = Group(
             "CLASS",
             extra={"action": "append"},
         ),
+        Option(
+            "--object",
+            "a detection: its number in `rdexplain detect`, its class, all, or anchors; may be repeated (default 0)",
+            str,
+            "OBJECT",
+            extra={"action": "append"},
+        ),
+        CONFIDENCE,
     ),
 )
 METHOD = Group(

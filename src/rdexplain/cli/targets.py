@@ -14,13 +14,21 @@ import torch
 from torch import Tensor
 
 from rdexplain.cli.command import UsageError
-from rdexplain.decisions import Contrast, Segment, check_output
+from rdexplain.cli.options import DEFAULT_CONFIDENCE
+from rdexplain.decisions import Contrast, Detect, Segment, check_output
+from rdexplain.decisions.objects import ANCHORS
 from rdexplain.explanation import Explanation
 from rdexplain.models import Model, frozen
 
 AUTO = "auto"
-_FLAGS = {"target": "--target", "top_k": "--top-k", "against": "--against", "segment": "--segment"}
-_ASK_WITH = {"segmentation": "segment"}
+_FLAGS = {
+    "target": "--target",
+    "top_k": "--top-k",
+    "against": "--against",
+    "segment": "--segment",
+    "object": "--object",
+}
+_ASK_WITH = {"segmentation": "segment", "detection": "object"}
 
 
 @dataclass(frozen=True)
@@ -34,13 +42,15 @@ class Wanted:
     top_k: int | None = None
     against: Sequence[str] | None = None
     segment: Sequence[str] | None = None
+    object: Sequence[str] | None = None
+    confidence: float = DEFAULT_CONFIDENCE
     study: bool = False
 
     @staticmethod
     def of(arguments: argparse.Namespace) -> Wanted:
         """From the parsed arguments."""
         given = {name: getattr(arguments, name) for name in _FLAGS}
-        return Wanted(**given, study=arguments.preset == "paper")
+        return Wanted(**given, confidence=arguments.confidence, study=arguments.preset == "paper")
 
     def check(self, model: Model) -> None:
         """UsageError for options that exclude each other, or that the model has no answer to."""
@@ -66,19 +76,30 @@ class Targets:
         wanted.check(model)
         self._model = model
         self._wanted = wanted
-        self._by_class = model.task == "classification" and wanted.segment is None
+        self._by_object = model.task == "detection" or wanted.object is not None
+        self._by_class = model.task == "classification" and wanted.segment is None and not self._by_object
+        self._objects = _once([text.strip().lower() for text in wanted.object or ["0"]])
         self._categories = _once([_category(model, text) for text in wanted.segment or [AUTO]])
         indices = [_label(model, text) for text in wanted.target or [AUTO]] if self._by_class else []
         self.classes: tuple[int | None, ...] = _once(indices) if self._by_class else self._named()
 
     def _named(self) -> tuple[int | None, ...]:
         """The classes that are asked for by name; None for the others."""
+        if self._by_object:
+            return (None,)
         return _once([one if isinstance(one, int) else None for one in self._categories])
 
     @property
     def several(self) -> bool:
         """Whether files are named after what they explain."""
+        if self._by_object:
+            return len(self._objects) > 1 or not (self._objects[0].isdecimal() or self._objects[0] == ANCHORS)
         return len(self.classes) > 1 or (self._wanted.top_k or 1) > 1 or "all" in self._categories
+
+    @property
+    def labels_are_classes(self) -> bool:
+        """Whether each result is called after one class."""
+        return not (self._by_object or self._wanted.against)
 
     @property
     def known(self) -> bool:
@@ -88,6 +109,9 @@ class Targets:
     def of(self, images: Tensor) -> dict[str, Any]:
         """The arguments of `explain` for some photos."""
         wanted = self._wanted
+        if self._by_object:
+            study = wanted.study and self._objects == (ANCHORS,)
+            return {"target": Detect(self._objects, confidence=wanted.confidence, study=study)}
         if not self._by_class:
             return {"target": Segment(self._categories, over="image" if wanted.study else "region")}
         if wanted.against:
@@ -137,7 +161,10 @@ class Slugs:
 
     def of_row(self, one: Explanation) -> str:
         """The name of what an explanation of one row explains."""
-        return self.of(int(one.target[0].reshape(-1)[0]))
+        first, *rest = one.target[0].reshape(-1).tolist()
+        if one.target_kind != "object":
+            return self.of(first)
+        return "anchors" if first < 0 else f"{self.of(first)}-{rest[0]}"
 
     def is_one(self, slug: str) -> bool:
         """Whether a class of the model may have this name."""

@@ -72,6 +72,13 @@ def positive(text: str) -> float:
     return value
 
 
+def probability(text: str) -> float:
+    """A number from 0 to 1."""
+    if not 0 <= (value := number(text)) <= 1:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and 1, not {text!r}")
+    return value
+
+
 def per_channel(text: str) -> tuple[float, ...]:
     """A number, or three with commas between them: `0.485,0.456,0.406`."""
     try:

@@ -8,6 +8,7 @@ from rdexplain.decisions.labels import Contrast as Contrast
 from rdexplain.decisions.labels import Label as Label
 from rdexplain.decisions.labels import Probabilities as Probabilities
 from rdexplain.decisions.labels import Target as Target
+from rdexplain.decisions.objects import Detect as Detect
 from rdexplain.decisions.outputs import check_output as check_output
 from rdexplain.decisions.outputs import check_target as check_target
 from rdexplain.decisions.regions import Segment as Segment
@@ -17,6 +18,7 @@ __all__ = [
     "AbsentError",
     "Contrast",
     "Decision",
+    "Detect",
     "Label",
     "Probabilities",
     "Rows",

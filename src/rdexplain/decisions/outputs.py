@@ -7,10 +7,19 @@ from typing import Any
 from torch import Tensor
 
 from rdexplain.errors import ModelError, TargetError
+from rdexplain.models.detections import RawDetections
 
 
 def check_output(output: Any, images: int) -> Tensor:
-    """The output of a classifier, (n, classes) or (n, classes, ...), or a ModelError that says what came instead."""
+    """The output of a network, (n, classes), (n, classes, ...) or `RawDetections`, finite and for so many images.
+
+    Raises:
+        ModelError: it is something else; the message says what.
+    """
+    if isinstance(output, RawDetections):
+        if len(output) != images or not bool(output.scores.isfinite().all()):
+            raise ModelError(f"the detector's scores for {images} images are for {len(output)}, or not finite")
+        return output  # type: ignore[return-value]
     if not isinstance(output, Tensor):
         raise ModelError(f"the model returned a {type(output).__name__}, not a tensor of shape (n, classes)")
     if output.ndim < 2 or output.shape[0] != images:

@@ -108,8 +108,11 @@ def find_rows(
             shape = tuple(images.shape)
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise ModelError(f"{model.name} failed on images of shape {shape}: {reason}") from error
-    if model.classes is not None and output.shape[1] != len(model.classes):
-        raise ModelError(f"{len(model.classes)} class names for the {output.shape[1]} outputs of {model.name}")
+    scores = output if isinstance(output, Tensor) else output.scores.transpose(1, 2)
+    if model.classes is not None and scores.shape[1] != len(model.classes):
+        raise ModelError(f"{len(model.classes)} class names for the {scores.shape[1]} outputs of {model.name}")
+    if not isinstance(output, Tensor) and output.proposals is not None:
+        arguments = (*arguments, output.proposals)
     rows = resolve(model, output, target, top_k)
     keys = _keys(images, ids)
     photos = torch.tensor(rows.photos, device=images.device)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.decisions import Decision, Label, Rows, Segment, Task, Value, check_target
+from rdexplain.decisions import Decision, Detect, Label, Rows, Segment, Task, Value, check_target
 from rdexplain.errors import OptionError, TargetError
 from rdexplain.models import Model
 
@@ -16,7 +16,7 @@ Row = tuple[int, tuple[int, ...]]
 """A photo's position and its target's indices."""
 
 # What is explained where the user does not say, as a classifier's predicted class is.
-_DEFAULTS: dict[str, type[Task]] = {"segmentation": Segment}
+_DEFAULTS: dict[str, type[Task]] = {"segmentation": Segment, "detection": Detect}
 
 
 def resolve(model: Model, output: Any, target: Any, top_k: int | None) -> Rows:

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from rdexplain.errors import ModelError
+from rdexplain.models import yolov5
 from rdexplain.models.checkpoint import one_line
 from rdexplain.models.classes import ClassName
-from rdexplain.models.known_classes import voc_classes
-from rdexplain.models.model import Kind, Model, Output
+from rdexplain.models.known_classes import coco_classes, voc_classes
+from rdexplain.models.model import Kind, Model, Output, as_model
 from rdexplain.models.outputs import scores_of
 from rdexplain.models.source import ModelInfo
 
@@ -41,7 +42,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
 
     Args:
         name: a path that ends in ``.onnx``, ``.pt2`` (`torch.export`), ``.pt``, ``.pth``, ``.ts`` or ``.torchscript``
-            (TorchScript).
+            (TorchScript, or a checkpoint of YOLOv5).
         weights: none: they are in the file.
         classes: the class names. Without them those in the file's metadata, or, by their number, ImageNet's (1000
             outputs of a classifier) or Pascal VOC's (21 of a segmentation).
@@ -74,9 +75,17 @@ def _loader(path: Path) -> Callable[[Path, tuple[ClassName, ...] | None], Model]
         return _load_exported
     if _is_torchscript(path):
         return _load_script
+    return _load_checkpoint
+
+
+def _load_checkpoint(path: Path, classes: tuple[ClassName, ...] | None) -> Model:
+    """A checkpoint that says by its own names and shapes what network it is of."""
+    state, names = yolov5.read_checkpoint(path)
+    if yolov5.is_yolov5(state):
+        return yolov5.build(state, names if classes is None else classes, path.name)
     raise ModelError(
-        f"{path} holds no TorchScript network: if it holds weights alone, name their network with --model and give "
-        f"the file with --weights"
+        f"{path} holds no TorchScript network and no YOLOv5: if it holds weights, name their network with --model and "
+        "give the file with --weights"
     )
 
 
@@ -162,7 +171,7 @@ def described(
     if batch is None and not _takes_two(network, side, found):
         batch = 1
     task, names = _task(path, found)
-    return Model(
+    return as_model(
         network,
         name=path.stem,
         input_size=side,
@@ -197,6 +206,9 @@ def _task(path: Path, output: Any) -> tuple[Kind, tuple[ClassName, ...] | None]:
         from rdexplain.models.imagenet import imagenet_classes
 
         return "classification", imagenet_classes() if shape[1] == 1000 else None
+    if len(shape) == 3 and min(shape[1:]) > 5:
+        count = shape[2] - 5 if shape[1] >= shape[2] else shape[1] - 4
+        return "detection", coco_classes() if count == 80 else None
     if len(shape) == 4:
         return "segmentation", voc_classes() if shape[1] == 21 else None
     raise ModelError(f"{path} returns {shape or type(output).__name__}: no scores of classes, regions or objects")

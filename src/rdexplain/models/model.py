@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from rdexplain.errors import ModelError, OptionError
 from rdexplain.models.classes import ClassIndex, ClassName, as_class_names
+from rdexplain.models.detectors import as_detector, is_torchvision_detector
 from rdexplain.models.outputs import join, scores_of
 
 Output = Literal["logits", "probabilities"]
@@ -242,6 +243,9 @@ def as_model(model: Model | Callable[..., Any], **options: Any) -> Model:
         raise ModelError(f"{model!r} is a name: load_model({model!r}) makes a model of it")
     if not callable(model):
         raise ModelError(f"a model is an nn.Module or a callable, not {type(model).__name__}")
+    if options.get("task") == "detection" or is_torchvision_detector(model):
+        options = {"name": type(model).__name__, "task": "detection", **options}
+        model = as_detector(model)
     return Model(model, **options)
 
 

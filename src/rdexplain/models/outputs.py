@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rdexplain.models.detections import RawDetections
+
 _KEYS = ("out", "logits")
 
 
@@ -16,9 +18,9 @@ def scores_of(output: Any) -> Any:
 
     A tensor is itself. Of a mapping it is the entry ``out`` (torchvision's segmentation) or ``logits`` (transformers),
     or the only tensor there is; of an object its attribute ``logits``; of a tuple or list the first entry, if that is
-    a tensor. Anything else is returned as it is.
+    a tensor. Anything else, `RawDetections` among it, is returned as it is.
     """
-    if isinstance(output, Tensor):
+    if isinstance(output, Tensor | RawDetections):
         return output
     if isinstance(output, Mapping):
         for key in _KEYS:
@@ -33,9 +35,15 @@ def scores_of(output: Any) -> Any:
     return output
 
 
+def tensors_of(output: Any) -> list[Tensor]:
+    """The tensors of an output: itself, or those that it says it has; none of anything else."""
+    if isinstance(output, Tensor):
+        return [output]
+    return [value for _, value in output.tensors()] if isinstance(output, RawDetections) else []
+
+
 def join(outputs: list[Any]) -> Any:
-    """The outputs for parts of a batch, put together: tensors, or objects with a `cat` of their own."""
+    """The outputs for parts of a batch, put together."""
     if len(outputs) == 1:
         return outputs[0]
-    first = outputs[0]
-    return torch.cat(outputs) if isinstance(first, Tensor) else type(first).cat(outputs)
+    return RawDetections.cat(outputs) if isinstance(outputs[0], RawDetections) else torch.cat(outputs)

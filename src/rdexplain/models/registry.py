@@ -9,13 +9,29 @@ from typing import Any
 import torch
 
 from rdexplain.errors import ModelError, OptionError, unknown
-from rdexplain.models import custom, efficientnet_lite, files, torchvision_models, torchvision_segmentation
+from rdexplain.models import (
+    custom,
+    efficientnet_lite,
+    files,
+    torchvision_detection,
+    torchvision_models,
+    torchvision_segmentation,
+    yolov5,
+)
 from rdexplain.models.classes import ClassName, read_classes
 from rdexplain.models.model import Model, Output
 from rdexplain.models.source import ModelInfo, Source
 
 # The first that matches a name loads it, so the cheap questions come first.
-SOURCES: tuple[Source, ...] = (files, custom, efficientnet_lite, torchvision_models, torchvision_segmentation)
+SOURCES: tuple[Source, ...] = (
+    files,
+    custom,
+    efficientnet_lite,
+    yolov5,
+    torchvision_models,
+    torchvision_segmentation,
+    torchvision_detection,
+)
 
 
 def load_model(
