@@ -71,6 +71,7 @@ def load(arguments: argparse.Namespace, bar: Bar) -> Model:
         normalise=not arguments.no_normalise,
         classes=arguments.classes,
         device=_device(arguments.device),
+        precision=arguments.precision,
     )
 
 

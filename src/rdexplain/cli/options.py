@@ -20,6 +20,7 @@ NOISE_SCALINGS = ("original", "linear", "inverse_linear", "exponential")
 DISTORTIONS = ("label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root", "kl")
 DEFAULT_CONFIDENCE = 0.25
 INITS = ("ones", "coarse", "random", "gradient")
+PRECISIONS = ("float32", "float16", "bfloat16")
 FITS = ("squash", "crop", "letterbox")
 
 
@@ -124,13 +125,15 @@ MODEL = Group(
     (
         Option(
             "--model",
-            "a name that `rdexplain models` lists, or your own package.module:factory (default efficientnet_lite0)",
+            "a name of `rdexplain models`, timm/NAME, hf/NAME, a file (.onnx, .pt2, .pt of TorchScript or YOLOv5), or "
+            "your own package.module:factory (default efficientnet_lite0)",
             str,
             "NAME",
             "efficientnet_lite0",
         ),
         Option("--weights", "a safetensors or PyTorch state dict, a torchvision version, or random", str, "FILE"),
         Option("--classes", "names of the classes, one per line, or imagenet, voc or coco", str, "FILE"),
+        _choice("--precision", "precision", PRECISIONS, "what the network computes in (default its own)"),
         Option("--mean", "normalisation: a number or R,G,B, in place of the model's own", per_channel, "M"),
         Option("--std", "normalisation: a number or R,G,B, in place of the model's own", per_channel, "S"),
         Option(
