@@ -107,7 +107,7 @@ def _scores(output: Tensor) -> Tensor:
     if output.ndim != 2:
         raise TargetError(
             f"the model's output has the shape {tuple(output.shape)}, not (n, classes): "
-            "give the target as a tuple of indices"
+            "give the target as a tuple of indices, or a Segment for a region of it"
         )
     return output
 
