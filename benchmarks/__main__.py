@@ -1,38 +1,126 @@
-"""``python -m benchmarks [--json FILE]``: the figures, with the machine they were measured on."""
+"""``python -m benchmarks [PART ...] [--json FILE]``: the figures, with the machine they were measured on."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from benchmarks import step
+from benchmarks import growth, quality, step, transform
+from benchmarks.compare import compare
 from benchmarks.machine import machine
+
+PARTS = ("step", "transform", "growth", "quality")
 
 
 def main() -> None:
-    """Measure, print a table, and write JSON where asked."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--networks", nargs="+", choices=step.NETWORKS, default=list(step.NETWORKS))
-    parser.add_argument("--draws", type=int, default=16, help="noise draws a step (default 16)")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds; the median is printed (default 7)")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    options = parser.parse_args()
+    """Measure, print tables, and write JSON where asked."""
+    if sys.argv[1:2] == ["compare"]:
+        parser = argparse.ArgumentParser(prog="python -m benchmarks compare")
+        parser.add_argument("files", nargs=2, type=Path, metavar="FILE")
+        for line in compare(*parser.parse_args(sys.argv[2:]).files):
+            print(line)
+        return
+    options = _options()
     where = machine()
     print(", ".join(f"{key} {value}" for key, value in where.items() if key != "versions"))
     print(", ".join(f"{key} {value}" for key, value in where["versions"].items()))
-    rows = step.measure(options.draws, options.rounds, torch.device(options.device), options.networks)
+    found: dict[str, Any] = {"machine": where}
+    for part in options.parts or PARTS:
+        found[part] = {"step": _step, "transform": _transform, "growth": _growth, "quality": _quality}[part](options)
+        if options.json:
+            options.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default all), or compare A B")
+    parser.add_argument("--networks", nargs="+", choices=step.NETWORKS, default=list(step.NETWORKS))
+    parser.add_argument("--draws", type=int, default=16, help="noise draws of a timed step (default 16)")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds; the median is printed (default 7)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--photos", nargs="+", default=["sample:cat"], help="quality: photos (default sample:cat)")
+    parser.add_argument("--size", type=int, default=128, help="quality: pixels (default 128)")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="quality: seeds (default 0)")
+    parser.add_argument("--method", choices=("cartoonx", "pixel_rde"), default="cartoonx", help="quality: the method")
+    parser.add_argument(
+        "--settings",
+        nargs="+",
+        default=["fast", "best", "paper,steps=500,draws=8"],
+        help="quality: presets, changed by key=value (default fast best paper,steps=500,draws=8)",
+    )
+    parser.add_argument("--reference", help="quality: the setting that ratios are taken to (default the last)")
+    parser.add_argument("--results", type=Path, help="quality: a JSON file of runs; those in it are not run again")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    unknown = [part for part in options.parts if part not in PARTS]
+    if unknown:
+        parser.error(f"no part {unknown[0]!r}: choose from {', '.join(PARTS)}, or compare A B")
+    return options
+
+
+def _step(options: argparse.Namespace) -> list[dict[str, Any]]:
     print(f"\n{'network':<20} {'method':<10} {'floor ms':>9} {'step ms':>9} {'step/floor':>11}   (an image)")
+    rows = []
+    for network in options.networks:
+        for row in step.measure(options.draws, options.rounds, torch.device(options.device), [network]):
+            rows.append(row)
+            print(
+                f"{row['model']:<20} {row['method']:<10} {row['floor_ms_per_image']:>9.2f} "
+                f"{row['step_ms_per_image']:>9.2f} {row['step_over_floor']:>11.2f}",
+                flush=True,
+            )
+    return rows
+
+
+def _transform(options: argparse.Namespace) -> list[dict[str, Any]]:
+    rows = transform.measure(options.rounds, torch.device(options.device))
+    print(f"\n{'there and back':<20} {'ms an image':>12} {'over ours':>10}")
     for row in rows:
+        print(f"{row['library']:<20} {row['ms_per_image']:>12.2f} {row['over_rdexplain']:>10.2f}", flush=True)
+    return rows
+
+
+def _growth(options: argparse.Namespace) -> list[dict[str, Any]]:
+    rows = []
+    print(f"\n{'photos':>6} {'draws':>6} {'size':>6} {'batch':>6} {'step ms an image':>17} {'peak MiB':>9}")
+    for row in growth.measure(options.device):
+        rows.append(row)
         print(
-            f"{row['model']:<20} {row['method']:<10} {row['floor_ms_per_image']:>9.2f} "
-            f"{row['step_ms_per_image']:>9.2f} {row['step_over_floor']:>11.2f}"
+            f"{row['photos']:>6} {row['draws']:>6} {row['size']:>6} {row['internal_batch_size']:>6} "
+            f"{row['step_ms_per_image']:>17.2f} {row['peak_mib']:>9.0f}",
+            flush=True,
         )
-    if options.json:
-        options.json.write_text(json.dumps({"machine": where, "step": rows}, indent=2) + "\n")
+    return rows
+
+
+def _quality(options: argparse.Namespace) -> list[dict[str, Any]]:
+    print()
+    rows = quality.measure(
+        options.photos,
+        options.settings,
+        options.seeds,
+        options.size,
+        quality.Results(options.results),
+        lambda text: print(text, flush=True),
+        options.method,
+        device=options.device,
+    )
+    table = quality.summary(rows, options.reference or options.settings[-1])
+    print(f"\n{'setting':<28} {'runs':>5} {'evaluations':>12} {'objective':>10} {'95 % interval':>18}", end="")
+    print(f" {'of reference':>13} {'worst':>6} {'collapsed':>10}")
+    for row in table:
+        ratio, worst = ("-" if row[key] is None else f"{row[key]:.2f}" for key in ("ratio_of_means", "worst_ratio"))
+        interval = f"{row['low']:.3f} to {row['high']:.3f}"
+        print(
+            f"{row['setting']:<28} {row['runs']:>5} {row['evaluations']:>12.0f} {row['objective']:>10.4f} "
+            f"{interval:>18} {ratio:>13} {worst:>6} {row['collapsed']:>10}"
+        )
+    return table
 
 
 if __name__ == "__main__":

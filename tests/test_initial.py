@@ -8,7 +8,7 @@ import torch
 from rdexplain import philox
 from rdexplain.decisions import Label
 from rdexplain.errors import OptionError
-from rdexplain.initial import initial_mask, quantiles
+from rdexplain.initial import FINEST, initial_mask, quantiles
 from rdexplain.representations import Pixel, Wavelet
 
 WAVELET = Wavelet("db2", levels=2)
@@ -38,7 +38,7 @@ def test_coarse_leaves_out_the_finest_scale(start):
     low, coarse, fine = objective.transform.split(mask)
     assert (low == 1).all()
     assert (coarse == 1).all()
-    assert (fine == 0).all()
+    assert (fine == FINEST).all()
     assert fine.numel() > coarse.numel()
     _, pixels = start("coarse", Pixel())
     assert (pixels == 1).all()

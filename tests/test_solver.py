@@ -89,6 +89,63 @@ def test_the_update_with_momentum_and_schedule_by_hand(make_photos, smooth_netwo
     assert ((solution.mask > 0) & (solution.mask < 1)).any()
 
 
+def test_a_mask_that_is_a_square_by_autograd(make_photos, smooth_network, make_objective):
+    """Adam on u with s = u², the gradient by u from autograd's chain rule, and a rate that rises before it falls."""
+    objective = make_objective(WAVELET, make_photos(2, 32, torch.float64), smooth_network(torch.float64))
+    settings = settings_of(steps=9, step_size=0.3, power=2, warmup=1 / 3, emphasis=2.0)
+    u = ones(objective).requires_grad_()
+    adam = torch.optim.Adam([u], betas=settings.betas)
+    for step in range(9):
+        square = u.square()
+        gradient = (
+            objective.gradient(square.detach(), step, 4)[0] + (2 if step < 6 else 1) * settings.sparsity / u.shape[1]
+        )
+        adam.zero_grad()
+        square.backward(gradient)
+        adam.param_groups[0]["lr"] = 0.3 * min(1, (step + 1) / 3) * 0.5 * (1 + math.cos(math.pi * step / 9))
+        adam.step()
+        u.data.clamp_(0, 1)
+    solution = solve(objective, ones(objective), settings)
+    assert (solution.mask - u.detach().square()).abs().max() < 1e-9
+    assert ((solution.mask > 0.01) & (solution.mask < 0.99)).any()
+
+
+def test_a_square_leaves_a_start_at_zero(make_photos, smooth_network, make_objective):
+    objective = make_objective(WAVELET, make_photos(1, 32, torch.float64), smooth_network(torch.float64))
+    found = solve(objective, torch.zeros_like(ones(objective)), settings_of(power=2, sparsity=0.0)).mask
+    assert (found > 0.1).any()
+
+
+def test_the_guard_keeps_a_decision_that_sparsity_would_lose(make_photos, smooth_network, make_objective):
+    """Under a pull far stronger than the distortion the mask empties; with a guard it stays where the limit is."""
+    objective = make_objective(WAVELET, make_photos(2, 32, torch.float64), smooth_network(torch.float64))
+    options = {"steps": 40, "step_size": 0.05, "sparsity": 100.0, "schedule": "constant"}
+    empty, _ = objective.measure(torch.zeros_like(ones(objective)), 64)
+    lost = solve(objective, ones(objective), settings_of(**options))
+    assert float(lost.mask.max()) == 0
+    before = objective.evaluations
+    kept = solve(objective, ones(objective), settings_of(**options, guard=0.5))
+    assert objective.evaluations - before == 2 * (40 * 4 + 8)  # the empty mask is looked at too
+    assert (objective.measure(kept.mask, 64)[0] < 0.9 * empty).all()
+
+
+def test_a_guard_that_nothing_trips_changes_nothing(make_photos, smooth_network, make_objective):
+    objective = make_objective(WAVELET, make_photos(1, 32, torch.float64), smooth_network(torch.float64))
+    plain = solve(objective, ones(objective), settings_of(sparsity=1e-6))
+    assert torch.equal(plain.mask, solve(objective, ones(objective), settings_of(sparsity=1e-6, guard=100.0)).mask)
+
+
+def test_each_row_may_have_its_own_sparsity(make_photos, smooth_network, make_objective):
+    photo, network = make_photos(1, 32, torch.float64), smooth_network(torch.float64)
+    both = make_objective(WAVELET, photo, network, photos=torch.tensor([0, 0]), targets=[1, 1])
+    weights = torch.tensor([0.01, 0.5], dtype=torch.float64)
+    together = solve(both, ones(both), settings_of(), sparsity=weights).mask
+    for row, sparsity in enumerate((0.01, 0.5)):
+        one = make_objective(WAVELET, photo, network, targets=[1])
+        assert (solve(one, ones(one), settings_of(sparsity=sparsity)).mask[0] - together[row]).abs().max() < 1e-9
+    assert together[0].mean() > together[1].mean() + 0.05
+
+
 @pytest.mark.parametrize("representation", REPRESENTATIONS)
 def test_masks_do_not_depend_on_the_batch(representation, make_photos, smooth_network, make_objective):
     photos, network = make_photos(5, 32, torch.float64), smooth_network(torch.float64)

@@ -17,27 +17,50 @@ from rdexplain.errors import RDExplainError
 if TYPE_CHECKING:
     from rdexplain.decisions import Contrast, Detect, Segment, Value
     from rdexplain.explanation import Explanation
+    from rdexplain.heatmap import Heatmap
     from rdexplain.images import Photo, find_photos, load_photo
     from rdexplain.methods import CartoonX, PixelRDE
+    from rdexplain.methods.baselines import (
+        LRP,
+        GradCAM,
+        GuidedBackprop,
+        IntegratedGradients,
+        Lime,
+        Occlusion,
+        RandomPixel,
+        RandomWavelet,
+        SmoothGrad,
+    )
     from rdexplain.models import Model, as_model, list_models, load_model
-    from rdexplain.storage import load_explanation
+    from rdexplain.storage import load_explanation, load_heatmap
 
 __all__ = [
+    "LRP",
     "CartoonX",
     "Contrast",
     "Detect",
     "Explanation",
+    "GradCAM",
+    "GuidedBackprop",
+    "Heatmap",
+    "IntegratedGradients",
+    "Lime",
     "Model",
+    "Occlusion",
     "Photo",
     "PixelRDE",
     "RDExplainError",
+    "RandomPixel",
+    "RandomWavelet",
     "Segment",
+    "SmoothGrad",
     "Value",
     "__version__",
     "as_model",
     "find_photos",
     "list_models",
     "load_explanation",
+    "load_heatmap",
     "load_model",
     "load_photo",
 ]
@@ -48,15 +71,26 @@ _HOMES = {
     "Contrast": "decisions",
     "Detect": "decisions",
     "Explanation": "explanation",
+    "GradCAM": "methods.baselines",
+    "GuidedBackprop": "methods.baselines",
+    "Heatmap": "heatmap",
+    "IntegratedGradients": "methods.baselines",
+    "LRP": "methods.baselines",
+    "Lime": "methods.baselines",
     "Model": "models",
+    "Occlusion": "methods.baselines",
     "Photo": "images",
     "PixelRDE": "methods",
+    "RandomPixel": "methods.baselines",
+    "RandomWavelet": "methods.baselines",
+    "SmoothGrad": "methods.baselines",
     "Segment": "decisions",
     "Value": "decisions",
     "as_model": "models",
     "find_photos": "images",
     "list_models": "models",
     "load_explanation": "storage",
+    "load_heatmap": "storage",
     "load_model": "models",
     "load_photo": "images",
 }

@@ -26,6 +26,7 @@ class Explanation:
         distortion: (n,) D on 256 fresh draws.
         non_sparsity: (n,) mean mask value, ||s||_1 / k.
         objective: (n,) distortion + λk * non_sparsity.
+        sparsity: (n,) λk, each row's own where it was searched for.
         empty_distortion: (n,) distortion of the empty mask, all noise.
         collapsed: (n,) bool, the mask keeps nothing that the model uses.
         target: (n,) explained class; (n, axes) where targets are tuples.
@@ -54,6 +55,7 @@ class Explanation:
     distortion: Tensor
     non_sparsity: Tensor
     objective: Tensor
+    sparsity: Tensor
     empty_distortion: Tensor
     collapsed: Tensor
     target: Tensor
@@ -108,10 +110,14 @@ class Explanation:
         return representation_from(self.options)
 
     @property
-    def frame(self) -> tuple[int, int, int, int] | None:
+    def frame(self) -> Frame | None:
         """Top, left, height and width of the photo in the explained image, where bars were put around it."""
-        frame = self.options.get("frame")
-        return None if frame is None else (frame[0], frame[1], frame[2], frame[3])
+        return frame_from(self.options)
+
+    @property
+    def scores(self) -> list[Tensor]:
+        """How important each component is, in the layout of the mask: the mask itself."""
+        return self.mask
 
     @property
     def picture_colour(self) -> Tensor:
@@ -126,15 +132,7 @@ class Explanation:
         Raises:
             OptionError: a height or width that is no whole number above 0.
         """
-        for side in (height, width):
-            if not isinstance(side, int) or side < 1:
-                raise OptionError(f"a picture's height and width are whole numbers above 0, not {side!r}")
-        top, left, rows, columns = self.frame or (0, 0, *self.picture.shape[-2:])
-        shown = self.picture[..., top : top + rows, left : left + columns]
-        scaled = torch.nn.functional.interpolate(
-            shown, size=(height, width), mode="bilinear", antialias=True, align_corners=False
-        )
-        return scaled.clamp(0, 1)
+        return resized(self.picture, height, width, self.frame)
 
     def record(self, row: int = 0) -> dict[str, Any]:
         """One row's figures and provenance, ready for JSON."""
@@ -153,6 +151,7 @@ class Explanation:
             "distortion": float(self.distortion[row]),
             "non_sparsity": float(self.non_sparsity[row]),
             "objective": float(self.objective[row]),
+            "sparsity": float(self.sparsity[row]),
             "empty_distortion": float(self.empty_distortion[row]),
             **self._focus(row),
             "collapsed": bool(self.collapsed[row]),
@@ -200,6 +199,29 @@ def synthesise(representation: Representation, images: Tensor, mask: list[Tensor
     transform = representation.transform((images.shape[-2], images.shape[-1]), images.dtype, images.device)
     kept = transform.analysis(images) * transform.join(mask).to(images.dtype).unsqueeze(1)
     return transform.synthesis(kept).clamp(0, 1)
+
+
+Frame = tuple[int, int, int, int]
+"""Top, left, height and width of the photo in the explained image, where bars were put around it."""
+
+
+def frame_from(options: dict[str, Any]) -> Frame | None:
+    """The frame that a result's options name."""
+    frame = options.get("frame")
+    return None if frame is None else (frame[0], frame[1], frame[2], frame[3])
+
+
+def resized(picture: Tensor, height: int, width: int, frame: Frame | None = None) -> Tensor:
+    """A picture (n, c, h, w) in [0, 1] at another size, bilinear; see `Explanation.picture_at`."""
+    for side in (height, width):
+        if not isinstance(side, int) or side < 1:
+            raise OptionError(f"a picture's height and width are whole numbers above 0, not {side!r}")
+    top, left, rows, columns = frame or (0, 0, *picture.shape[-2:])
+    shown = picture[..., top : top + rows, left : left + columns]
+    scaled = torch.nn.functional.interpolate(
+        shown, size=(height, width), mode="bilinear", antialias=True, align_corners=False
+    )
+    return scaled.clamp(0, 1)
 
 
 def representation_from(options: dict[str, Any]) -> Representation:

@@ -14,6 +14,8 @@ from rdexplain.objective import Objective
 from rdexplain.representations import Transform
 
 INITS = ("ones", "coarse", "random", "gradient")
+FINEST = 0.04
+"""Where the finest scale starts in ``coarse``. Not at zero: a mask that is a square could not leave it."""
 Init = str | Tensor | Sequence[Tensor]
 
 
@@ -28,10 +30,10 @@ def initial_mask(objective: Objective, init: Init, decision: Decision) -> Tensor
     """The mask (R, k) at the start.
 
     Args:
-        init: ``ones``; ``coarse``: ones but for the finest scale, which starts at zero (most networks do not need it,
-            and it is three quarters of the entries); ``random`` (uniform); ``gradient``: the size of the gradient of
-            the explained reading by each coefficient, mean over the channels, replaced by its quantile among all
-            entries (in the spirit of StartGrad, ICLR 2025); or the mask itself, a list of bands as in
+        init: ``ones``; ``coarse``: ones but for the finest scale, which starts at `FINEST` (most networks hardly
+            need it, and it is three quarters of the entries); ``random`` (uniform); ``gradient``: the size of the
+            gradient of the explained reading by each coefficient, mean over the channels, replaced by its quantile
+            among all entries (in the spirit of StartGrad, ICLR 2025); or the mask itself, a list of bands as in
             `Explanation.mask`, or a tensor of shape (h, w) or (R, h, w) for pixels.
         decision: whose reading the gradient is of.
 
@@ -48,7 +50,7 @@ def initial_mask(objective: Objective, init: Init, decision: Decision) -> Tensor
     if init == "coarse":
         return torch.cat(
             [
-                torch.full((shape[0], band.count), float(band.scale != 1), dtype=dtype, device=device)
+                torch.full((shape[0], band.count), FINEST if band.scale == 1 else 1.0, dtype=dtype, device=device)
                 for band in objective.transform.bands
             ],
             dim=1,

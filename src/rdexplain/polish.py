@@ -7,13 +7,16 @@ from torch import Tensor
 from rdexplain.objective import Objective
 
 CUTS = (0.1, 0.2, 0.3)
-"""Thresholds that are tried. Higher ones were never best, and 0.5 destroys explanations."""
+"""Thresholds that are tried. 0.5 destroys explanations."""
 DRAWS = 16
 """Draws on which each threshold is tried, the same for all."""
 
 
-def cut_small(objective: Objective, mask: Tensor, sparsity: float) -> Tensor:
+def cut_small(objective: Objective, mask: Tensor, sparsity: Tensor) -> Tensor:
     """Each row's mask (R, k) with its entries below the best of `CUTS` set to zero, if that lowers the objective.
+
+    Args:
+        sparsity: (R,) each row's λk.
 
     An optimiser that stops after a few steps leaves many entries on their way to zero: they cost λ s and hold little.
     """

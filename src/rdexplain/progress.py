@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isnan
 
 Progress = Callable[[int, float], None]
-"""Called after each step with its number (from 1) and the mean loss."""
+"""Called after each step with its number (from 1) and the mean loss, NaN where there is none."""
 
 
 @contextmanager
@@ -24,9 +25,9 @@ def progress_bar(steps: int, title: str) -> Iterator[Progress | None]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}"),
+        TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=steps, loss=float("nan"))
-        yield lambda step, loss: bar.update(task, completed=step, loss=loss)
+        task = bar.add_task(title, total=steps, figures="")
+        yield lambda step, loss: bar.update(task, completed=step, figures="" if isnan(loss) else f"loss {loss:.4f}")

@@ -14,6 +14,8 @@ from rdexplain.polish import cut_small
 from rdexplain.progress import Progress
 
 SCHEDULES = ("constant", "cosine")
+LEAST = 1e-4
+"""Where an entry that is given as zero starts, if the mask is a power: from zero it could not rise."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,13 @@ class Settings:
         sparsity: λk, the weight of the mean mask value in the loss.
         schedule: ``constant``, or ``cosine`` from the step size down to zero.
         betas: Adam's decay rates.
+        warmup: share of the steps over which the learning rate rises from nothing.
+        emphasis: factor on the sparsity during the first two thirds of the steps; what a mask loses too much then, it
+            wins back in the last third, and what it keeps needlessly it would keep to the end.
+        power: Adam moves u and the mask is u to this power. With 2 small entries move little, so that the noise of
+            the gradient does not lift them again and again; an entry that has come to zero stays there.
+        guard: while a row's distortion is above this share of the empty mask's, sparsity does not pull at it: the
+            empty mask is a local optimum from which no gradient leads away. None for no guard.
         cut: whether small entries are cut in the end, see `polish.cut_small`.
     """
 
@@ -36,6 +45,10 @@ class Settings:
     sparsity: float
     schedule: str = "constant"
     betas: tuple[float, float] = (0.9, 0.999)
+    warmup: float = 0.0
+    emphasis: float = 1.0
+    power: int = 1
+    guard: float | None = None
     cut: bool = False
 
     def __post_init__(self) -> None:
@@ -49,12 +62,14 @@ class Settings:
             raise OptionError(f"sparsity must be a number of at least 0, got {self.sparsity}")
         if self.schedule not in SCHEDULES:
             raise OptionError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
+        if self.power < 1:
+            raise OptionError(f"power must be at least 1, got {self.power}")
 
     def rate(self, step: int) -> float:
         """The learning rate of a step (from 0)."""
-        if self.schedule == "constant":
-            return self.step_size
-        return self.step_size * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        rise = min(1.0, (step + 1) / max(1.0, self.warmup * self.steps))
+        fall = 0.5 * (1 + math.cos(math.pi * step / self.steps)) if self.schedule == "cosine" else 1.0
+        return self.step_size * rise * fall
 
 
 @dataclass(frozen=True)
@@ -63,26 +78,42 @@ class Solution:
 
     Attributes:
         mask: (R, k) in [0, 1].
+        sparsity: (R,) each row's λk.
         distortion, non_sparsity: (steps, R), before each step's update, the distortion on that step's draws.
     """
 
     mask: Tensor
+    sparsity: Tensor
     distortion: Tensor
     non_sparsity: Tensor
 
 
-def solve(objective: Objective, start: Tensor, settings: Settings, progress: Progress | None = None) -> Solution:
+def solve(
+    objective: Objective,
+    start: Tensor,
+    settings: Settings,
+    progress: Progress | None = None,
+    sparsity: Tensor | None = None,
+) -> Solution:
     """Minimise D(s) + λk mean(s) from a mask (R, k): Adam step, then clamp to [0, 1].
 
     Rows do not influence each other.
 
+    Args:
+        sparsity: (R,) each row's own λk, in place of the settings'.
+
     Raises:
         SolverError: the loss of a row is not finite.
     """
+    if sparsity is None:
+        sparsity = start.new_full((start.shape[0],), settings.sparsity)
     mask = start.clone()
+    moved = start if settings.power == 1 else start.clamp_min(LEAST) ** (1 / settings.power)
+    moved = moved.clone()
     adam = _Adam(mask, settings.betas)
+    guard = None if settings.guard is None or not settings.steps else _Guard(objective, mask, settings.guard)
     distortions, rates, sound = [], [], []
-    pull = settings.sparsity / mask.shape[1]
+    pull = sparsity / mask.shape[1]
     # Reading a number back stalls a GPU, so there the losses are looked at now and then.
     every = 1 if mask.device.type == "cpu" else 20
     for step in range(settings.steps):
@@ -91,19 +122,43 @@ def solve(objective: Objective, start: Tensor, settings: Settings, progress: Pro
         rates.append(mask.mean(dim=1))
         # A finite distortion can have an infinite slope.
         sound.append(distortion.isfinite() & gradient.isfinite().all(dim=1))
-        adam.step(mask, gradient.add_(pull), settings.rate(step))
-        mask.clamp_(0, 1)
+        now = pull * (settings.emphasis if 3 * step < 2 * settings.steps else 1.0)
+        gradient += (now if guard is None else guard.hold(now, distortion)).unsqueeze(1)
+        if settings.power != 1:
+            gradient *= settings.power * moved ** (settings.power - 1)
+        adam.step(moved, gradient, settings.rate(step))
+        mask = moved.clamp_(0, 1) ** settings.power
         if (step + 1) % every == 0 or step + 1 == settings.steps:
             _check(sound, every)
             if progress is not None:
-                loss = distortion + settings.sparsity * rates[-1]
-                progress(step + 1, float(loss.mean()))
+                progress(step + 1, float((distortion + sparsity * rates[-1]).mean()))
     empty = mask.new_zeros((0, mask.shape[0]))
     return Solution(
-        cut_small(objective, mask.detach(), settings.sparsity) if settings.cut and settings.steps else mask.detach(),
+        cut_small(objective, mask, sparsity) if settings.cut and settings.steps else mask,
+        sparsity,
         torch.stack(distortions) if distortions else empty,
         torch.stack(rates) if rates else empty,
     )
+
+
+class _Guard:
+    """Knows which rows have lost their decision."""
+
+    DRAWS = 8
+    MEMORY = 0.5
+
+    def __init__(self, objective: Objective, like: Tensor, share: float) -> None:
+        draws = self.DRAWS if objective.noise.is_random else 1
+        empty, _ = objective.measure(torch.zeros_like(like), draws, step=2)
+        objective.evaluations += objective.rows * draws
+        self._limit = share * empty
+        self._recent: Tensor | None = None
+
+    def hold(self, pull: Tensor, distortion: Tensor) -> Tensor:
+        """The rows' pull (R,), zero where the recent distortion is above the limit."""
+        recent = distortion if self._recent is None else self._recent.lerp(distortion, 1 - self.MEMORY)
+        self._recent = recent
+        return pull.where(recent <= self._limit, 0.0)
 
 
 class _Adam:

@@ -12,9 +12,9 @@ _PACKAGES = ("torch", "torchvision", "numpy", "PyWavelets")
 
 
 @functools.cache
-def _installed() -> tuple[tuple[str, str], ...]:
+def _installed(packages: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     found = []
-    for package in _PACKAGES:
+    for package in packages:
         try:
             found.append((package, version(package)))
         except PackageNotFoundError:
@@ -22,6 +22,7 @@ def _installed() -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def versions() -> dict[str, str]:
-    """Versions of this package, of Python and of the packages that make the numbers."""
-    return {"rdexplain": __version__, "python": platform.python_version(), **dict(_installed())}
+def versions(*more: str) -> dict[str, str]:
+    """Versions of this package, of Python and of the packages that make the numbers; of `more` that are installed."""
+    installed = dict(_installed((*_PACKAGES, *more)))
+    return {"rdexplain": __version__, "python": platform.python_version(), **installed}

@@ -59,7 +59,8 @@ def test_names_are_those_of_the_library():
     assert set(options.FITS) == set(images._FITS)
     for name, method in METHODS.items():
         assert method.load().name == name
-        assert set(options.PRESETS) == set(method.load().presets)
+        if not method.is_baseline:
+            assert set(options.PRESETS) == set(method.load().presets)
 
 
 def test_models(capsys):

@@ -271,10 +271,10 @@ def test_an_unlikely_class_gets_a_sparsity_to_try():
 
     from rdexplain.cli.report import _advice
 
-    explanation = SimpleNamespace(options={"sparsity": 20.0, "distortion": "label"}, empty_distortion=[0.011])
+    explanation = SimpleNamespace(options={"distortion": "label"}, sparsity=[20.0], empty_distortion=[0.011])
     assert _advice(explanation) == "the class is unlikely, try --sparsity 0.4"
     explanation.empty_distortion = [0.9]
-    assert _advice(explanation) == "try a lower --sparsity, or more --steps or --draws"
+    assert _advice(explanation) == "try --max-distortion, a lower --sparsity, or --preset best"
 
 
 def test_a_collapsed_mask_is_reported(run):
@@ -285,7 +285,7 @@ def test_a_collapsed_mask_is_reported(run):
     label = record("cat.pixel_rde")["target"]["label"]
     assert done.err == [
         f"rdexplain: warning: cat: the mask for {label!r} keeps nothing that the model uses: "
-        "try a lower --sparsity, or more --steps or --draws"
+        "try --max-distortion, a lower --sparsity, or --preset best"
     ]
     assert run(f"{command} --overwrite --quiet").err == []
 

@@ -132,3 +132,49 @@ def test_the_bars_of_a_letterbox_are_left_out(run, scenes):
     with Image.open("explanations/wide.pixel_rde.original.png") as picture:
         assert picture.size == (30, 15)
     torch.testing.assert_close(one.picture_at(8, 16), one.picture[..., 4:12, :])
+
+
+def test_baselines_and_the_evaluation_have_labels_alone(run, scenes):
+    pytest.importorskip("captum")
+    done = run("explain both.png --model task_nets:regions --method smooth_grad", "--size 16", small=False)
+    assert (done.status, done.err) == (
+        2,
+        [
+            "rdexplain: error: smooth_grad explains class labels only: a region of a segmentation is for "
+            "cartoonx and pixel_rde"
+        ],
+    )
+    done = run("explain both.png --model task_nets:objects --method lime", small=False)
+    assert "lime explains class labels only: a detected object is for" in done.err[0]
+    command = "explain photos/cat.jpg --target 0 --against 1 --method random_pixel --model cli_test_nets:tiny"
+    assert "random_pixel explains class labels only: one class rather than" in run(command, small=False).err[0]
+    assert run("explain both.png --model task_nets:regions").status == 0
+    for what in ("both.png", "--explanations explanations"):
+        done = run(f"evaluate {what} --model task_nets:regions", small=False)
+        assert done.err == ["rdexplain: error: the evaluation measures class labels only: regions is for segmentation"]
+    done = run("evaluate --explanations explanations --model cli_test_nets:tiny", small=False)
+    assert done.status == 2
+    assert "the evaluation measures class labels only: a region of a segmentation is for" in done.err[0]
+
+
+def test_tasks_are_compared_by_what_can(run, scenes):
+    pytest.importorskip("captum")
+    command = "compare both.png --model task_nets:objects --methods pixel_rde,random_pixel --object all"
+    done = run(command, "--steps 2 --draws 1", small=False)
+    assert done.status == 0
+    assert done.err[0].startswith("rdexplain: warning: Random pixels is not applicable: random_pixel explains class ")
+    assert names() == ["both.cat-0.pixel_rde.png", "both.dog-1.pixel_rde.png", "comparison.png"]
+
+
+def test_a_heatmap_of_a_letterboxed_photo(run, place):
+    """The bars are no part of the picture, of whatever method."""
+    pytest.importorskip("captum")
+    Image.new("RGB", (32, 16), (220, 20, 0)).save("wide.png")
+    command = "explain wide.png --method occlusion --window 4 --stride 4 --fit letterbox --original-size"
+    done = run(command, "--model cli_test_nets:tiny --size 16", small=False)
+    assert (done.status, done.err) == (0, [])
+    one = rx.load_heatmap("explanations/wide.occlusion")
+    assert (one.frame, one.target_kind) == ((4, 0, 8, 16), "label")
+    torch.testing.assert_close(one.picture_at(8, 16), one.picture[..., 4:12, :])
+    with Image.open("explanations/wide.occlusion.original.png") as picture:
+        assert picture.size == (32, 16)

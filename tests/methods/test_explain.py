@@ -363,7 +363,7 @@ def test_a_loss_that_is_not_finite(make_photos, smooth_network):
     def breaking(images, bad):
         nonlocal calls
         calls += 1
-        return network(images).masked_fill(bad[:, None] & (calls > 3), float("nan"))
+        return network(images).masked_fill(bad[:, None] & (calls > 4), float("nan"))
 
     method = PixelRDE(breaking, steps=5, draws=2, internal_batch_size=100)
     with pytest.raises(SolverError, match=r"image 1 of the batch.* not finite at step 2") as caught:

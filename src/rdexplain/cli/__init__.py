@@ -5,12 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from rdexplain.cli import detect, explain, methods, models
+from rdexplain.cli import compare, detect, evaluate, explain, methods, models
 from rdexplain.cli.command import Command, parser_of, tool_parser
 from rdexplain.cli.guard import guarded
 from rdexplain.errors import unknown
 
-COMMANDS: tuple[Command, ...] = (explain.COMMAND, detect.COMMAND, models.COMMAND, methods.COMMAND)
+COMMANDS: tuple[Command, ...] = (
+    explain.COMMAND,
+    detect.COMMAND,
+    compare.COMMAND,
+    evaluate.COMMAND,
+    models.COMMAND,
+    methods.COMMAND,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

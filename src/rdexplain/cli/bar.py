@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -56,10 +57,13 @@ class Bar:
         self.stage(f"explaining {which}")
 
     def step(self, step: int, loss: float) -> None:
-        """A step is done; of the solver's `Progress` form."""
-        self._place = self._done + self._batch * step / self._steps * (1 - self._measuring)
+        """A step is done; of the solver's `Progress` form. A baseline has no loss: it is NaN."""
+        share = min(step / self._steps, 1.0)
+        self._place = self._done + self._batch * share * (1 - self._measuring)
         figures = f"step {step:>{len(str(self._steps))}}/{self._steps}  loss {loss:.4f}"
-        if step == self._steps:
+        if math.isnan(loss):
+            figures = f"{share:.0%}"
+        elif step == self._steps:
             figures = "measuring"
         self._update(completed=self._place, figures=figures, ends=self._ends())
 

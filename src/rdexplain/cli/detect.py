@@ -34,11 +34,11 @@ def _run(arguments: argparse.Namespace) -> int:
     failed = 0
     with Bar(shown=True) as bar:
         bar.stage("loading PyTorch")
-        from rdexplain.cli.explaining import fit_for, load, size_for
+        from rdexplain.cli.explaining import find_model, photo_fit, photo_size
 
         names = stems(find_photos(arguments.photos))
-        model = load(arguments, bar)
-        size, fit = size_for(arguments.size, model), fit_for(arguments.fit, model)
+        model = find_model(arguments, bar)
+        size, fit = photo_size(arguments.size, model), photo_fit(arguments.fit, model)
         report = Report(bar, list(names.values()), [], quiet=False)
         arguments.out.mkdir(parents=True, exist_ok=True)
         for source, name in names.items():

@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 
 from rdexplain.cli.command import Command, Parser
-from rdexplain.cli.options import METHOD, MODEL, PHOTOS, RESULTS, RUNNING, TARGETS, WAVELET, add
+from rdexplain.cli.options import BASELINES, METHOD, MODEL, PHOTOS, RESULTS, RUNNING, TARGETS, WAVELET, add
 
 _EXAMPLES = """\
   rdexplain explain sample:cat
   rdexplain explain photos/ --out explanations --overwrite
   rdexplain explain zebra.jpg --method pixel_rde --target zebra --target "horse cart"
+  rdexplain explain zebra.jpg --method grad_cam
   rdexplain explain zebra.jpg --model resnet50 --top-k 3 --preset paper
   rdexplain explain scan.png --model my_package.nets:factory --weights net.safetensors --classes names.txt"""
 
 
 def _declare(parser: Parser) -> None:
-    add(parser, (PHOTOS, TARGETS, MODEL, METHOD, WAVELET, RESULTS, RUNNING))
+    add(parser, (PHOTOS, TARGETS, MODEL, METHOD, WAVELET, BASELINES, RESULTS, RUNNING))
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ from rdexplain.cli.targets import Slugs, Targets, Wanted
 from rdexplain.errors import OptionError
 from rdexplain.images import MAX_SIZE, find_photos
 from rdexplain.methods.attribution import Attribution
+from rdexplain.methods.baselines import Baseline
 from rdexplain.models import Model, load_model
 from rdexplain.storage import load_explanation
 
@@ -37,29 +38,31 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     """
     if arguments.quiet:
         warnings.simplefilter("ignore")
-    options = method_options(arguments)
+    options = method_options(arguments, arguments.method)
+    if arguments.samples and METHODS[arguments.method].is_baseline:
+        raise UsageError(f"--samples shows what a mask keeps: {arguments.method} has none")
     sources = find_photos(arguments.photos)
-    model = load(arguments, bar)
+    model = find_model(arguments, bar)
     targets = Targets(model, Wanted.of(arguments))
-    size = size_for(arguments.size, model)
-    method = _method(arguments.method, model, options, size)
+    size = photo_size(arguments.size, model)
+    method = make_method(arguments.method, model, options, size)
     names, slugs = stems(sources), Slugs(model)
     extras = [".samples.png"] * bool(arguments.samples) + [".original.png"] * bool(arguments.original_size)
     outputs = Outputs(arguments.out, arguments.method, extras)
     files = [slugs.of(index) for index in targets.classes if index is not None] if targets.several else [None]
     outputs.check(names, files if targets.known or not targets.several else None, slugs, arguments.overwrite)
-    report = Report(bar, list(names.values()), _labels(model, targets, len(names)), arguments.quiet)
+    report = Report(bar, list(names.values()), labels_of(model, targets, len(names)), arguments.quiet)
     per_batch = arguments.photos_per_batch or PHOTOS_PER_BATCH.get(model.device.type, PHOTOS_PER_BATCH_ON_A_GPU)
-    settings = Settings(size, fit_for(arguments.fit, model), per_batch, arguments.samples, arguments.original_size)
+    settings = Settings(size, photo_fit(arguments.fit, model), per_batch, arguments.samples, arguments.original_size)
     started = time.monotonic()
     with outputs.open():
-        tally = Run(method, targets, slugs, outputs, report, bar, settings, _provenance(options)).over(names)
+        tally = Run(method, targets, slugs, outputs, report, bar, settings, provenance(options)).over(names)
     report.summary(len(names), tally.failed, time.monotonic() - started)
     return tally.status
 
 
-def load(arguments: argparse.Namespace, bar: Bar) -> Model:
-    """The model that the options of the group `MODEL` name."""
+def find_model(arguments: argparse.Namespace, bar: Bar) -> Model:
+    """The model that the arguments name, where they want it."""
     if arguments.no_normalise and (arguments.mean or arguments.std):
         raise UsageError("--no-normalise leaves no use for --mean and --std")
     bar.stage(f"loading {arguments.model}")
@@ -88,12 +91,12 @@ def _device(name: str) -> str | torch.device:
     return device
 
 
-def fit_for(wanted: str | None, model: Model) -> str:
+def photo_fit(wanted: str | None, model: Model) -> str:
     """How photos are brought to the model's size: detectors are trained on photos with bars around them."""
     return wanted or DEFAULT_FITS.get(model.task, "squash")
 
 
-def size_for(wanted: int | None, model: Model) -> int:
+def photo_size(wanted: int | None, model: Model) -> int:
     """The side of the square that is explained, in pixels."""
     if model.fixed_size and model.input_size is not None:
         if wanted not in (None, model.input_size):
@@ -108,14 +111,14 @@ def size_for(wanted: int | None, model: Model) -> int:
     return wanted or DEFAULT_SIZE
 
 
-def _method(name: str, model: Model, options: dict[str, Any], size: int) -> Attribution:
+def make_method(name: str, model: Model, options: dict[str, Any], size: int) -> Attribution | Baseline:
     """The method, with a start that fits, and as many levels as the size has room for."""
     options = dict(options)
     file = options.get("init")
     if isinstance(file, Path):
         start = load_explanation(file)
         options["init"] = start.mask
-    method: Attribution = METHODS[name].load()(model, **options)
+    method: Attribution | Baseline = METHODS[name].load()(model, **options)
     if isinstance(file, Path):
         _check_start(file, len(start), start.options, tuple(start.images.shape[-2:]), method, size)
     method.representation.transform((size, size), model.dtype, model.device)
@@ -123,7 +126,7 @@ def _method(name: str, model: Model, options: dict[str, Any], size: int) -> Attr
 
 
 def _check_start(
-    file: Path, count: int, options: dict[str, Any], has: tuple[int, ...], method: Attribution, size: int
+    file: Path, count: int, options: dict[str, Any], has: tuple[int, ...], method: Attribution | Baseline, size: int
 ) -> None:
     if count != 1:
         raise OptionError(f"{file} holds {count} explanations: --init needs the mask of one")
@@ -134,7 +137,7 @@ def _check_start(
         raise OptionError(f"--init {file} is a mask for {has[0]} x {has[1]} pixels, not {size} x {size}")
 
 
-def _labels(model: Model, targets: Targets, photos: int) -> list[str]:
+def labels_of(model: Model, targets: Targets, photos: int) -> list[str]:
     """All labels that the report may have to align; none where they are not those of classes."""
     if not targets.labels_are_classes:
         return []
@@ -145,6 +148,6 @@ def _labels(model: Model, targets: Targets, photos: int) -> list[str]:
     return [entry.name for entry in model.classes or ()]
 
 
-def _provenance(options: dict[str, Any]) -> dict[str, Any]:
+def provenance(options: dict[str, Any]) -> dict[str, Any]:
     """What the method itself does not know of its options."""
     return {"init": str(options["init"])} if isinstance(options.get("init"), Path) else {}

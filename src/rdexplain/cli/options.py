@@ -12,9 +12,18 @@ from typing import Any
 
 from rdexplain.cli.command import Parser, UsageError
 from rdexplain.cli.methods import METHODS
-from rdexplain.cli.values import name_or_file, not_negative, one_of, per_channel, positive, probability, whole
+from rdexplain.cli.values import (
+    name_or_file,
+    not_negative,
+    one_of,
+    per_channel,
+    positive,
+    probability,
+    several_of,
+    whole,
+)
 
-PRESETS = ("fast", "paper")
+PRESETS = ("fast", "best", "paper")
 NOISES = ("gaussian", "uniform", "zero")
 NOISE_SCALINGS = ("original", "linear", "inverse_linear", "exponential")
 DISTORTIONS = ("label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root", "kl")
@@ -22,6 +31,22 @@ DEFAULT_CONFIDENCE = 0.25
 INITS = ("ones", "coarse", "random", "gradient")
 PRECISIONS = ("float32", "float16", "bfloat16")
 FITS = ("squash", "crop", "letterbox")
+SCORES = ("logit", "probability")
+RULES = ("epsilon_plus", "epsilon")
+
+_MASKS = tuple(method.name for method in METHODS.values() if not method.is_baseline)
+_WAVELETS = ("cartoonx", "random_wavelet")
+_TOGETHER = (
+    "cartoonx",
+    "pixel_rde",
+    "integrated_gradients",
+    "smooth_grad",
+    "guided_backprop",
+    "grad_cam",
+    "lrp",
+    "lime",
+)
+_SCORED = ("integrated_gradients", "smooth_grad", "guided_backprop", "grad_cam", "lime", "occlusion")
 
 
 @dataclass(frozen=True)
@@ -71,23 +96,32 @@ def add(parser: Parser, groups: Sequence[Group]) -> None:
             section.add_argument(*option.flags.split(), help=option.help, **(value | option.extra))
 
 
-def method_options(arguments: Any) -> dict[str, Any]:
-    """The given options that the method's constructor takes.
+def method_options(arguments: Any, method: str, among: Sequence[str] = ()) -> dict[str, Any]:
+    """The given options that a method's constructor takes.
+
+    Args:
+        among: the methods that the options are meant for, if there are several: one that another of them has is left
+            out.
 
     Raises:
-        UsageError: an option that the method does not have.
+        UsageError: an option that the method does not have, nor any other that it is meant for.
     """
     given = {}
     for option in (option for group in METHOD_GROUPS for option in group.options if option.of_method):
         value = getattr(arguments, option.name)
         if value is None:
             continue
-        if option.only and arguments.method not in option.only:
-            raise UsageError(
-                f"{option.flags.split()[0]} is an option of {' and '.join(option.only)}, not of {arguments.method}"
-            )
+        if option.only and method not in option.only:
+            if set(option.only) & set(among):
+                continue
+            others = _listed(tuple(among) or (method,))
+            raise UsageError(f"{option.flags.split()[0]} is an option of {_listed(option.only)}, not of {others}")
         given[option.name] = value
     return given
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _names(names: Sequence[str]) -> str:
@@ -190,43 +224,118 @@ METHOD = Group(
             one_of("preset", PRESETS),
             _names(PRESETS),
             "what sets the options that are not given (default fast)",
+            _MASKS,
         ),
-        _of_method("--steps", whole(0), "N", "optimiser steps"),
-        _of_method("--draws", whole(1), "N", "noise draws a step"),
-        _of_method("--sparsity", not_negative, "λk", "weight of the mask's mean; more is a smaller explanation"),
-        _of_method("--step-size", positive, "RATE", "of the optimiser"),
+        _of_method(
+            "--steps", whole(0), "N", "optimiser steps; points of the integral", (*_MASKS, "integrated_gradients")
+        ),
+        _of_method("--draws", whole(1), "N", "noise draws a step", _MASKS),
+        _of_method(
+            "--sparsity", not_negative, "λk", "weight of the mask's mean; more is a smaller explanation", _MASKS
+        ),
+        _of_method(
+            "--max-distortion",
+            positive,
+            "D",
+            "find the sparsest mask within this distortion, in place of --sparsity; three times the cost",
+            _MASKS,
+        ),
+        _of_method("--rate", positive, "R", "find the best mask that keeps this share, in place of --sparsity", _MASKS),
+        _of_method("--step-size", positive, "RATE", "of the optimiser", _MASKS),
         _of_method(
             "--init",
             name_or_file("init", INITS, ".safetensors"),
             _names((*INITS, "FILE")),
             "the mask to start from; FILE is an explanation's .safetensors",
+            _MASKS,
         ),
         _of_method(
-            "--distortion", one_of("distortion", DISTORTIONS), _names(DISTORTIONS), "what must be kept (default label)"
+            "--distortion",
+            one_of("distortion", DISTORTIONS),
+            _names(DISTORTIONS),
+            "what must be kept (default label)",
+            _MASKS,
         ),
-        _of_method("--noise", one_of("noise", NOISES), _names(NOISES), "what replaces the rest (default gaussian)"),
+        _of_method(
+            "--noise", one_of("noise", NOISES), _names(NOISES), "what replaces the rest (default gaussian)", _MASKS
+        ),
         _of_method(
             "--noise-scaling",
             one_of("noise scaling", NOISE_SCALINGS),
             _names(NOISE_SCALINGS),
             "of the noise over the scales (default original)",
+            _MASKS,
         ),
-        _of_method("--seed", whole(0), "N", "of the noise (default 0)"),
+        _of_method("--seed", whole(0), "N", "of the noise, or whatever is random (default 0)"),
+    ),
+)
+COMPARED = Group(
+    "methods",
+    (
+        Option(
+            "--methods",
+            f"names with commas between them, see `rdexplain methods` (default {','.join(_TOGETHER)})",
+            several_of("method", tuple(METHODS)),
+            "NAME,NAME",
+            _TOGETHER,
+        ),
+        *METHOD.options[1:],
+    ),
+)
+BASELINES = Group(
+    "baselines",
+    (
+        _of_method(
+            "--score",
+            one_of("score", SCORES),
+            _names(SCORES),
+            "what is attributed (default logit; probability for integrated_gradients, lime and occlusion)",
+            _SCORED,
+        ),
+        _of_method("--layer", str, "NAME", "layer of grad_cam (default the last spatial one)", ("grad_cam",)),
+        _of_method("--rule", one_of("rule", RULES), _names(RULES), "of lrp (default epsilon_plus)", ("lrp",)),
+        _of_method("--epsilon", positive, "ε", "of lrp's rule (default 1e-6)", ("lrp",)),
+        _of_method(
+            "--n-samples",
+            whole(1),
+            "N",
+            "noisy copies of smooth_grad (default 100, the study has 1000), changed images of lime (default 300)",
+            ("smooth_grad", "lime"),
+        ),
+        _of_method(
+            "--spread", not_negative, "SHARE", "noise of smooth_grad, of the photo's range (0.15)", ("smooth_grad",)
+        ),
+        _of_method(
+            "--references",
+            whole(1),
+            "N",
+            "random images of integrated_gradients (default 10)",
+            ("integrated_gradients",),
+        ),
+        _of_method("--segments", whole(1), "N", "superpixels of lime (default 50)", ("lime",)),
+        _of_method(
+            "--window", whole(1), "PIXELS", "square of occlusion (default an eighth of the size)", ("occlusion",)
+        ),
+        _of_method("--stride", whole(1), "PIXELS", "how far it moves (default half its side)", ("occlusion",)),
     ),
 )
 WAVELET = Group(
-    "wavelets (cartoonx)",
+    "wavelets (cartoonx, random_wavelet)",
     (
-        _of_method("--wavelet", str, "NAME", "any discrete wavelet of PyWavelets (default db3)", ("cartoonx",)),
-        _of_method("--levels", whole(1), "N", "scales (default 5)", ("cartoonx",)),
-        _of_method("--padding", str, "MODE", "boundary mode of PyWavelets (default zero)", ("cartoonx",)),
+        _of_method("--wavelet", str, "NAME", "any discrete wavelet of PyWavelets (default db3)", _WAVELETS),
+        _of_method("--levels", whole(1), "N", "scales (default 5)", _WAVELETS),
+        _of_method("--padding", str, "MODE", "boundary mode of PyWavelets (default zero)", _WAVELETS),
     ),
 )
+_WRITING = (
+    Option("--out", "folder for the results (default explanations)", Path, "DIR", Path("explanations")),
+    Option("--overwrite", "replace results that are there already"),
+)
+WRITING = Group("results", _WRITING)
 RESULTS = Group(
     "results",
     (
-        Option("--out", "folder for the results (default explanations)", Path, "DIR", Path("explanations")),
-        Option("--overwrite", "replace results that are there already"),
+        *_WRITING,
         Option("--samples", "also a picture of N obfuscated images, and what the model sees in them", whole(0), "N", 0),
         Option("--original-size", "also the explanation at the size of the original photo"),
     ),
@@ -246,4 +355,4 @@ RUNNING = Group(
         Option("--quiet", "print nothing but errors"),
     ),
 )
-METHOD_GROUPS = (METHOD, WAVELET, RUNNING)
+METHOD_GROUPS = (METHOD, WAVELET, BASELINES, RUNNING)

@@ -18,11 +18,14 @@ from rdexplain.cli.targets import Slugs, Targets
 from rdexplain.decisions import AbsentError
 from rdexplain.errors import PhotoError, SolverError
 from rdexplain.explanation import Explanation
+from rdexplain.heatmap import Heatmap
 from rdexplain.images import Photo, load_photo
 from rdexplain.methods.attribution import Attribution
+from rdexplain.methods.baselines import Baseline
 
 MEASURING = 100
 """Measuring a mask takes about as long as this many images forward and backward; for the time left."""
+Result = Explanation | Heatmap
 SHOWN_SIZE = 1024
 """The longer side of a photo in a panel, in pixels, at most."""
 
@@ -55,9 +58,12 @@ class Tally:
 
 @dataclass(frozen=True)
 class Run:
-    """Explains photos and writes what comes of it. `provenance` replaces entries of each record's options."""
+    """Explains photos and writes what comes of it.
 
-    method: Attribution
+    `provenance` replaces entries of each record's options; `keep` gets each result of one row, once it is written.
+    """
+
+    method: Attribution | Baseline
     targets: Targets
     slugs: Slugs
     outputs: Outputs
@@ -65,6 +71,7 @@ class Run:
     bar: Bar
     settings: Settings
     provenance: dict[str, Any]
+    keep: Callable[[Result, Photo], None] | None = None
 
     def over(self, names: Mapping[str, str]) -> Tally:
         """Explain all photos, by the names of their results. One that cannot be explained does not stop the others.
@@ -73,7 +80,7 @@ class Run:
             RDExplainError: something that is no single photo's fault. What is finished stays.
         """
         tally = Tally()
-        self.bar.expect(len(names), self.method.options.settings.steps, self._measuring())
+        self.bar.expect(len(names), *steps_of(self.method, self.settings.size))
         try:
             for batch in self._batches(names, tally):
                 self._explain(batch, names, tally)
@@ -101,14 +108,15 @@ class Run:
         """A batch, without the photos that the solver cannot explain."""
         while batch:
             self.bar.begin(len(batch), names[batch[0].source])
+            samples: dict[str, Any] = {"samples": self.settings.samples} if self.settings.samples else {}
             images = torch.stack([photo.pixels for photo in batch]).to(self.method.model.dtype)
             try:
                 explanation = self.method.explain(
                     images,
                     **self.targets.of(images),
-                    samples=self.settings.samples,
                     photos=[photo.source for photo in batch],
                     progress=self.bar.step,
+                    **samples,
                 )
             except (AbsentError, SolverError) as error:
                 if not error.photos:
@@ -121,7 +129,7 @@ class Run:
             self._write(batch, explanation, names, tally)
             return
 
-    def _write(self, batch: list[Photo], explanation: Explanation, names: Mapping[str, str], tally: Tally) -> None:
+    def _write(self, batch: list[Photo], explanation: Result, names: Mapping[str, str], tally: Tally) -> None:
         self.bar.draw()
         owner = explanation.photo.tolist()
         for position, photo in enumerate(batch):
@@ -134,19 +142,21 @@ class Run:
                 base = self.outputs.base(names[photo.source], slug)
                 picture = self.outputs.write(base, self._writers(one, photo))
                 self.report.explained(names[photo.source], one, picture)
+                if self.keep is not None:
+                    self.keep(one, photo)
             tally.explained += 1
             self.bar.finish(1)
 
-    def _writers(self, explanation: Explanation, photo: Photo) -> dict[str, Callable[[Path], object]]:
+    def _writers(self, explanation: Result, photo: Photo) -> dict[str, Callable[[Path], object]]:
         """For each suffix what writes the file; `Explanation.save` adds its own two."""
         from rdexplain.render import samples_panel, save_figure, save_panel, save_picture
 
-        shown = _undistorted(photo)
+        shown = undistorted(photo)
         writers: dict[str, Callable[[Path], object]] = {
             "": explanation.save,
             ".png": lambda path: save_panel(explanation, path, original=shown),
         }
-        if self.settings.samples:
+        if self.settings.samples and isinstance(explanation, Explanation):
             class_name = self.method.model.class_name
             writers[".samples.png"] = lambda path: save_figure(samples_panel(explanation, class_name=class_name), path)
         if self.settings.original_size:
@@ -158,13 +168,16 @@ class Run:
         tally.failed += 1
         self.bar.finish(1, failed=True)
 
-    def _measuring(self) -> float:
-        """The share of a photo's time that measuring the finished mask takes."""
-        settings = self.method.options.settings
-        return MEASURING / (MEASURING + settings.steps * settings.draws)
+
+def steps_of(method: Attribution | Baseline, size: int) -> tuple[int, float]:
+    """A method's steps, and the share of a photo's time that measuring the finished mask takes after them."""
+    if isinstance(method, Baseline):
+        return method.work((size, size)), 0.0
+    steps = method.options.steps
+    return steps, MEASURING / (MEASURING + steps * method.options.settings.draws)
 
 
-def _undistorted(photo: Photo) -> Tensor | None:
+def undistorted(photo: Photo) -> Tensor | None:
     """A photo as people know it, for the panel; None where the explanation is of a part of it, or it is gone."""
     height, width = photo.original_size
     if photo.fit == "crop":

@@ -8,6 +8,7 @@ from pathlib import Path
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.guard import say
 from rdexplain.explanation import Explanation
+from rdexplain.heatmap import Heatmap
 
 _Pieces = tuple[tuple[tuple[str, str], ...], ...]
 """Pieces of a line, each of texts with their styles."""
@@ -29,7 +30,7 @@ class Report:
         self._name_width = min(max(map(len, names), default=0), _WIDEST_NAME)
         self._label_width = min(max(map(len, labels), default=0), _WIDEST_LABEL)
 
-    def explained(self, name: str, explanation: Explanation, picture: Path) -> None:
+    def explained(self, name: str, explanation: Explanation | Heatmap, picture: Path) -> None:
         """A line for an explanation of one row, and a warning if it came to nothing."""
         if self._quiet:
             return
@@ -38,15 +39,22 @@ class Report:
         pieces: _Pieces = (
             ((_fitted(name, self._name_width), "bold"), (" -> ", "dim"), (fitted, "bold green")),
             ((f"{float(explanation.probability[0]):6.1%}", ""),),
-            (("distortion ", "dim"), (f"{float(explanation.distortion[0]):.4f}", "")),
-            (("non-sparsity ", "dim"), (f"{float(explanation.non_sparsity[0]):.4f}", "")),
+            *_quality(explanation),
             ((f"{explanation.seconds:5.1f} s", "dim"),),
             ((str(picture), "cyan"),),
         )
         with self._bar.paused():
             _print(pieces)
-        if bool(explanation.collapsed[0]):
+        if isinstance(explanation, Explanation) and bool(explanation.collapsed[0]):
             say(f"warning: {name}: the mask for {label!r} keeps nothing that the model uses: {_advice(explanation)}")
+
+    def compared(self, paths: list[Path], seconds: float) -> None:
+        """Where the panel of a comparison is."""
+        if self._quiet:
+            return
+        shown: _Pieces = tuple(((str(path), "cyan"),) for path in paths)
+        with self._bar.paused():
+            _print(((("compared", "bold"), (f" in {_time(seconds)}", "dim")), *shown))
 
     def failed(self, text: str) -> None:
         """A photo that is left out."""
@@ -64,13 +72,23 @@ class Report:
                 print(f"explained {photos} photos in {_time(seconds)}", flush=True)
 
 
+def _quality(explanation: Explanation | Heatmap) -> _Pieces:
+    """What a mask keeps and what that costs; a heatmap says neither."""
+    if isinstance(explanation, Heatmap):
+        return ()
+    return (
+        (("distortion ", "dim"), (f"{float(explanation.distortion[0]):.4f}", "")),
+        (("non-sparsity ", "dim"), (f"{float(explanation.non_sparsity[0]):.4f}", "")),
+    )
+
+
 def _advice(explanation: Explanation) -> str:
     """What to try. The empty mask costs its distortion, p²: where that is small, λk has to be small too."""
-    sparsity = float(explanation.options["sparsity"])
+    sparsity = float(explanation.sparsity[0])
     empty = float(explanation.empty_distortion[0])
     lower = 2 * sparsity * empty
     if explanation.options["distortion"] != "label" or empty > 0.25 or lower > 10:
-        return "try a lower --sparsity, or more --steps or --draws"
+        return "try --max-distortion, a lower --sparsity, or --preset best"
     return f"the class is unlikely, try --sparsity {lower:.1g}"
 
 

@@ -18,6 +18,7 @@ from rdexplain.cli.options import DEFAULT_CONFIDENCE
 from rdexplain.decisions import Contrast, Detect, Segment, check_output
 from rdexplain.decisions.objects import ANCHORS
 from rdexplain.explanation import Explanation
+from rdexplain.heatmap import Heatmap
 from rdexplain.models import Model, frozen
 
 AUTO = "auto"
@@ -159,7 +160,7 @@ class Slugs:
             return f"class-{index}"
         return f"{slug}-{index}" if self._count[slug] > 1 else slug
 
-    def of_row(self, one: Explanation) -> str:
+    def of_row(self, one: Explanation | Heatmap) -> str:
         """The name of what an explanation of one row explains."""
         first, *rest = one.target[0].reshape(-1).tolist()
         if one.target_kind != "object":

@@ -23,6 +23,16 @@ def one_of(kind: str, names: Iterable[str]) -> Callable[[str], str]:
     return value
 
 
+def several_of(kind: str, names: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+    """Some of a few names with commas between them, each once, in the order given."""
+    name = one_of(kind, names)
+
+    def value(text: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name(part.strip()) for part in text.split(",") if part.strip())) or (name(text),)
+
+    return value
+
+
 def name_or_file(kind: str, names: Iterable[str], suffix: str) -> Callable[[str], str | Path]:
     """One of a few names, or a file, which is told by its suffix or by being there."""
     name = one_of(kind, names)

@@ -4,6 +4,7 @@ from rdexplain.decisions.base import AbsentError as AbsentError
 from rdexplain.decisions.base import Decision as Decision
 from rdexplain.decisions.base import Rows as Rows
 from rdexplain.decisions.base import Task as Task
+from rdexplain.decisions.base import check_label as check_label
 from rdexplain.decisions.labels import Contrast as Contrast
 from rdexplain.decisions.labels import Label as Label
 from rdexplain.decisions.labels import Probabilities as Probabilities
@@ -26,6 +27,7 @@ __all__ = [
     "Target",
     "Task",
     "Value",
+    "check_label",
     "check_output",
     "check_target",
 ]

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from rdexplain.distortions import Distortion
-from rdexplain.errors import OptionError, TargetError
+from rdexplain.errors import ModelError, OptionError, TargetError
 from rdexplain.models import Model
 
 
@@ -94,6 +94,20 @@ class Rows:
     kind: str = "label"
     region: Tensor | None = field(default=None, repr=False)
     box: Tensor | None = None
+
+
+_OTHERS = {
+    "contrast": "one class rather than another",
+    "region": "a region of a segmentation",
+    "object": "a detected object",
+    "value": "a value of your own",
+}
+
+
+def check_label(kind: str, who: str, does: str = "explains") -> None:
+    """ModelError where what is explained, by its `Rows.kind`, is no label and `who` reads no other."""
+    if kind != "label":
+        raise ModelError(f"{who} {does} class labels only: {_OTHERS[kind]} is for cartoonx and pixel_rde")
 
 
 class Task(ABC):

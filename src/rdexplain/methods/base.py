@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from rdexplain.decisions import Rows
-from rdexplain.errors import OptionError, SolverError
+from rdexplain.errors import SolverError
 from rdexplain.explanation import Explanation, synthesise
 from rdexplain.initial import initial_mask
 from rdexplain.memory import BatchLimit
-from rdexplain.methods.checks import check_images, check_range, check_whole
+from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
+from rdexplain.methods.interface import CaptumInterface
 from rdexplain.methods.options import SharedOptions, resolve
 from rdexplain.methods.outcome import measure, samples, targets_tensor
 from rdexplain.methods.per_task import for_task
@@ -24,13 +25,14 @@ from rdexplain.methods.presets import Presets
 from rdexplain.methods.problem import Problem, Run, find_rows
 from rdexplain.models import Model, accelerated, as_model, frozen
 from rdexplain.objective import Objective
+from rdexplain.path import within
 from rdexplain.progress import Progress, progress_bar
 from rdexplain.representations import Representation
 from rdexplain.solver import Solution, solve
 from rdexplain.versions import versions
 
 
-class RateDistortion:
+class RateDistortion(CaptumInterface):
     """Base of the methods. Holds options; `explain` does the work.
 
     Args:
@@ -58,27 +60,10 @@ class RateDistortion:
     ) -> None:
         device = given.get("device")
         self.model = as_model(model) if device is None else as_model(model).on(device)
-        self.options = resolve(for_task(given, self.model.task), presets, sparsity, type(self).__name__)
+        options, sparsity = for_task(given, self.model.task, sparsity)
+        self.options = resolve(options, presets, sparsity, type(self).__name__)
         self.representation = representation
         self.clamp = clamp
-
-    @property
-    def forward_func(self) -> Model:
-        """The model, under captum's name for it."""
-        return self.model
-
-    @property
-    def multiplies_by_inputs(self) -> bool:
-        """Captum asks: no, the attribution is a mask or its picture, not a gradient times the input."""
-        return False
-
-    def has_convergence_delta(self) -> bool:
-        """Captum asks: no."""
-        return False
-
-    def get_name(self) -> str:
-        """The method's name, as captum's methods have it."""
-        return type(self).__name__
 
     def __repr__(self) -> str:
         settings = self.options.settings
@@ -153,14 +138,11 @@ class RateDistortion:
     ) -> Explanation:
         started = time.perf_counter()
         check_whole("samples", samples, 0)
-        if isinstance(photos, str):
-            raise OptionError("photos must be a list with one name for each image, not one string")
-        if photos is not None and len(photos) != len(images):
-            raise OptionError(f"{len(photos)} photo names for {len(images)} images: give one for each")
+        check_names(photos, images)
         with ExitStack() as stack:
             problem = stack.enter_context(self.problem(images, target, top_k, ids, additional_forward_args))
             if show_progress and progress is None:
-                progress = stack.enter_context(progress_bar(self.options.settings.steps, self.get_name()))
+                progress = stack.enter_context(progress_bar(self.options.steps, self.get_name()))
             start = initial_mask(problem.objective, self.options.init, problem.label)
             solution = self._solve(problem.objective, start, progress)
             return self._explanation(problem, solution, samples, photos, started)
@@ -212,6 +194,8 @@ class RateDistortion:
 
     def _solve(self, objective: Objective, start: Tensor, progress: Progress | None) -> Solution:
         try:
+            if self.options.bound is not None:
+                return within(objective, start, self.options.settings, self.options.bound, progress)
             return solve(objective, start, self.options.settings, progress)
         except SolverError as error:
             blamed = sorted({int(objective.photos[row]) for row in error.photos})
@@ -242,7 +226,8 @@ class RateDistortion:
             picture=self._picture(images, bands).cpu(),
             distortion=outcome.distortion.cpu(),
             non_sparsity=non_sparsity.cpu(),
-            objective=(outcome.distortion + settings.sparsity * non_sparsity).cpu(),
+            objective=(outcome.distortion + solution.sparsity * non_sparsity).cpu(),
+            sparsity=solution.sparsity.cpu(),
             empty_distortion=outcome.empty_distortion.cpu(),
             collapsed=outcome.collapsed.cpu(),
             target=targets_tensor(run.targets),

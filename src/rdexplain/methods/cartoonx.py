@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Unpack
 
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.options import SharedOptions
-from rdexplain.methods.presets import PAPER, Preset, Presets
+from rdexplain.methods.presets import BEST_STEPS, FAST_STEPS, PAPER, Presets, quick
 from rdexplain.models import Model
 from rdexplain.representations import Wavelet
 
@@ -32,7 +32,8 @@ class CartoonX(Attribution):
     name = "cartoonx"
     presets: ClassVar[Presets] = {
         "paper": PAPER,
-        "fast": Preset(180, 4, 0.1, "cosine", (0.5, 0.999), "coarse", antithetic=True, cut=True),
+        "fast": quick(FAST_STEPS, "coarse"),
+        "best": quick(BEST_STEPS, "coarse"),
     }
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -33,6 +34,14 @@ def check_range(images: Tensor) -> None:
             f"images must lie in [0, 1], got {low:.3g} to {high:.3g}: "
             "normalisation belongs to the model (load_model(...) or as_model(network, mean=..., std=...))"
         )
+
+
+def check_names(names: Sequence[str | None] | None, images: Tensor) -> None:
+    """OptionError unless there is a name, or None, for each image."""
+    if isinstance(names, str):
+        raise OptionError("photos must be a list with one name for each image, not one string")
+    if names is not None and len(names) != len(images):
+        raise OptionError(f"{len(names)} photo names for {len(images)} images: give one for each")
 
 
 def check_whole(name: str, value: Any, least: int) -> int:

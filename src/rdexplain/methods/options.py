@@ -9,10 +9,12 @@ from typing import Any, TypedDict
 import torch
 
 from rdexplain.distortions import Distortion, find_distortion
+from rdexplain.errors import OptionError
 from rdexplain.initial import Init, check_init
 from rdexplain.methods.checks import check_number, check_whole
 from rdexplain.methods.presets import Preset, Presets, find_preset
 from rdexplain.noise import Noise
+from rdexplain.path import Bound, steps_of
 from rdexplain.solver import Settings
 
 
@@ -22,6 +24,8 @@ class SharedOptions(TypedDict, total=False):
     preset: name of a preset; it sets what is left None.
     steps, draws, step_size: optimiser steps, noise draws a step, Adam's step size.
     sparsity: λk, the weight of the mean mask value.
+    max_distortion, rate: in place of the sparsity, the sparsest mask within a distortion, or the least distorted one
+        within a mean mask value; λk is then found for each row, in about three times the evaluations.
     noise: "gaussian", "uniform" or "zero".
     noise_scaling: "original", "linear", "inverse_linear" or "exponential".
     distortion: "label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root" or "kl".
@@ -37,6 +41,8 @@ class SharedOptions(TypedDict, total=False):
     draws: int | None
     step_size: float | None
     sparsity: float | None
+    max_distortion: float | None
+    rate: float | None
     noise: str
     noise_scaling: str
     distortion: str
@@ -53,6 +59,7 @@ class Options:
 
     preset: str
     settings: Settings
+    bound: Bound | None
     antithetic: bool
     noise: Noise
     distortion: Distortion
@@ -61,11 +68,18 @@ class Options:
     internal_batch_size: int | None
     accelerate: bool
 
+    @property
+    def steps(self) -> int:
+        """All steps, those of the search for λ among them."""
+        return steps_of(self.settings, self.bound is not None)
+
     def record(self) -> dict[str, Any]:
         """Ready for JSON."""
         return {
             "preset": self.preset,
             **asdict(self.settings),
+            "max_distortion": self._most("distortion"),
+            "rate": self._most("rate"),
             "betas": list(self.settings.betas),
             "antithetic": self.antithetic,
             "noise": self.noise.kind,
@@ -75,6 +89,9 @@ class Options:
             "internal_batch_size": self.internal_batch_size,
             "accelerate": self.accelerate,
         }
+
+    def _most(self, quantity: str) -> float | None:
+        return self.bound.most if self.bound is not None and self.bound.quantity == quantity else None
 
 
 def resolve(given: Mapping[str, Any], presets: Presets, sparsity: float, owner: str) -> Options:
@@ -99,6 +116,7 @@ def resolve(given: Mapping[str, Any], presets: Presets, sparsity: float, owner: 
     return Options(
         preset=name,
         settings=_settings(preset, given, sparsity),
+        bound=_bound(given),
         antithetic=preset.antithetic,
         noise=Noise(given.get("noise", "gaussian"), _underscored(given.get("noise_scaling", "original"))),
         distortion=find_distortion(_underscored(given.get("distortion", "label"))),
@@ -109,6 +127,17 @@ def resolve(given: Mapping[str, Any], presets: Presets, sparsity: float, owner: 
     )
 
 
+def _bound(given: Mapping[str, Any]) -> Bound | None:
+    names = ("sparsity", "max_distortion", "rate")
+    there = [name for name in names if given.get(name) is not None]
+    if len(there) > 1:
+        raise OptionError(f"give one of {' and '.join(there)}: each decides how sparse the mask is")
+    if not there or there == ["sparsity"]:
+        return None
+    quantity = "rate" if there == ["rate"] else "distortion"
+    return Bound(quantity, check_number(there[0], given[there[0]]))
+
+
 def _settings(preset: Preset, given: Mapping[str, Any], sparsity: float) -> Settings:
     return Settings(
         steps=check_whole("steps", _or(given.get("steps"), preset.steps), 0),
@@ -117,6 +146,10 @@ def _settings(preset: Preset, given: Mapping[str, Any], sparsity: float) -> Sett
         sparsity=check_number("sparsity", _or(given.get("sparsity"), sparsity)),
         schedule=preset.schedule,
         betas=preset.betas,
+        warmup=preset.warmup,
+        emphasis=preset.emphasis,
+        power=preset.power,
+        guard=preset.guard,
         cut=preset.cut,
     )
 

@@ -12,10 +12,14 @@ _PER_TASK: dict[tuple[str, str], dict[str, Any]] = {
 }
 
 
-def for_task(given: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """A method's options, with those of the task for its preset where the user gives none."""
-    options = dict(given)
-    for name, value in _PER_TASK.get((given.get("preset", "fast"), task), {}).items():
+def for_task(given: Mapping[str, Any], task: str, sparsity: float) -> tuple[dict[str, Any], float]:
+    """A method's options and its λk, with those of the task for its preset where the user gives none.
+
+    The λk stays out of the options: a bound in its place is the user's, and excludes a given one.
+    """
+    options, own = dict(given), dict(_PER_TASK.get((given.get("preset", "fast"), task), {}))
+    sparsity = own.pop("sparsity", sparsity)
+    for name, value in own.items():
         if options.get(name) is None:
             options[name] = value
-    return options
+    return options, sparsity

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.options import SharedOptions
-from rdexplain.methods.presets import PAPER, Preset, Presets
+from rdexplain.methods.presets import BEST_STEPS, FAST_STEPS, PAPER, Presets, quick
 from rdexplain.models import Model
 from rdexplain.representations import Pixel
 
@@ -30,7 +30,8 @@ class PixelRDE(Attribution):
     name = "pixel_rde"
     presets: ClassVar[Presets] = {
         "paper": PAPER,
-        "fast": Preset(180, 4, 0.1, "cosine", (0.5, 0.999), "ones", antithetic=True, cut=True),
+        "fast": quick(FAST_STEPS, "ones"),
+        "best": quick(BEST_STEPS, "ones"),
     }
 
     def __init__(self, model: Model | Callable[..., Any], **options: Unpack[SharedOptions]) -> None:

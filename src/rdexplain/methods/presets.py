@@ -12,7 +12,7 @@ class Preset:
     """Defaults of the options that a preset sets.
 
     Attributes:
-        steps, draws, step_size, schedule, betas, cut: as in `solver.Settings`.
+        steps, draws, step_size, schedule, betas, warmup, emphasis, power, guard, cut: as in `solver.Settings`.
         init: as in `initial.initial_mask`.
         antithetic: as in `objective.Objective`.
     """
@@ -24,6 +24,10 @@ class Preset:
     betas: tuple[float, float]
     init: str
     antithetic: bool = False
+    warmup: float = 0.0
+    emphasis: float = 1.0
+    power: int = 1
+    guard: float | None = None
     cut: bool = False
 
 
@@ -36,6 +40,30 @@ PAPER = Preset(
     init="ones",
 )
 """The published procedure (Kolek et al., arXiv 2110.03485), 128,000 network evaluations a photo."""
+
+
+def quick(steps: int, init: str) -> Preset:
+    """The optimiser that reaches the published quality at a fraction of its evaluations; docs/speed.md compares."""
+    return Preset(
+        steps=steps,
+        draws=4,
+        step_size=0.1,
+        schedule="cosine",
+        betas=(0.7, 0.999),
+        init=init,
+        antithetic=True,
+        warmup=1 / 6,
+        emphasis=3.0,
+        power=2,
+        guard=0.5,
+        cut=True,
+    )
+
+
+FAST_STEPS = 178
+"""With the guard's and the cut's draws 800 network evaluations a photo."""
+BEST_STEPS = 778
+"""3,200 network evaluations."""
 
 Presets = dict[str, Preset]
 

@@ -137,6 +137,11 @@ class Model:
         # Half precision is the network's choice; its softmax would lose the small probabilities.
         return output.softmax(dim=1, dtype=torch.promote_types(output.dtype, torch.float32))
 
+    def logits(self, output: Tensor) -> Tensor:
+        """Class logits (n, classes, ...): the output itself, or the logarithm of its probabilities (those below 1e-12
+        count as that), which is the logits up to a number for each image."""
+        return output if self.output == "logits" else output.clamp_min(1e-12).log()
+
     def find_class(self, query: str | SupportsIndex) -> int:
         """The index of a class.
 

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from rdexplain.errors import OptionError
 from rdexplain.explanation import Explanation
+from rdexplain.heatmap import Heatmap
+from rdexplain.render.heat import heat_panel
 from rdexplain.render.layout import as_array
 from rdexplain.render.panel import panel
 from rdexplain.storage import whole_file
@@ -30,7 +32,7 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def save_panel(
-    explanation: Explanation,
+    explanation: Explanation | Heatmap,
     path: str | Path,
     row: int = 0,
     *,
@@ -38,7 +40,7 @@ def save_panel(
     original: Tensor | None = None,
     dpi: float = 160,
 ) -> Path:
-    """Draw one row of an explanation, see `panel`, and write it.
+    """Draw one row of an explanation, see `panel`, or of a heatmap, see `heat_panel`, and write it.
 
     Args:
         explanation: of one row or many.
@@ -57,7 +59,11 @@ def save_panel(
     """
     path = Path(path)
     _known(path, _METADATA)  # before the work of drawing
-    return save_figure(panel(explanation, row, title=title, original=original), path, dpi=dpi)
+    if isinstance(explanation, Heatmap):
+        figure = heat_panel(explanation, row, title=title, original=original)
+    else:
+        figure = panel(explanation, row, title=title, original=original)
+    return save_figure(figure, path, dpi=dpi)
 
 
 def save_figure(figure: Figure, path: str | Path, *, dpi: float = 160) -> Path:

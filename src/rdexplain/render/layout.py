@@ -14,6 +14,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 from torch import Tensor
 
+from rdexplain.errors import OptionError
+
 # Named outright, so that the picture does not depend on anyone's rcParams. This font comes with matplotlib.
 FONT = "DejaVu Sans"
 LEADING = 1.35
@@ -170,3 +172,10 @@ def as_array(picture: Tensor) -> np.ndarray:
     """(1 or 3, h, w) to (h, w) or (h, w, 3), float32 in [0, 1]."""
     pixels = picture.detach().cpu().float().clamp(0, 1)
     return (pixels[0] if len(pixels) == 1 else pixels.permute(1, 2, 0)).numpy()
+
+
+def checked_photo(original: Tensor) -> Tensor:
+    """A photo (3, H, W), or OptionError."""
+    if original.ndim != 3 or original.shape[0] != 3 or 0 in original.shape:
+        raise OptionError(f"original is one photo (3, H, W), not {tuple(original.shape)}")
+    return original

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
 from rdexplain.explanation import Explanation
+from rdexplain.heatmap import Heatmap
 from rdexplain.render.layout import SIGNAL
 
 _TINT = 0.45
@@ -15,7 +16,7 @@ _FADED = 0.55
 """How much of a photo's contrast is left outside the region."""
 
 
-def framed(explanation: Explanation, picture: Tensor) -> Tensor:
+def framed(explanation: Explanation | Heatmap, picture: Tensor) -> Tensor:
     """The part of a picture (..., h, w) that shows the photo: without the bars of a letterbox."""
     if explanation.frame is None:
         return picture

@@ -8,7 +8,6 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from rdexplain.errors import OptionError
 from rdexplain.explanation import Explanation
 from rdexplain.render import layout
 from rdexplain.render.layout import CAPTION, FIGURES, GAP, MARGIN, SIGNAL, SMALL, TITLE, Page
@@ -48,7 +47,7 @@ def panel(
         OptionError: no such row, or `original` is no (3, H, W) tensor.
     """
     one = one_row(explanation, row)
-    photo = framed(one, one.images[0]) if original is None else _checked(original)
+    photo = framed(one, one.images[0]) if original is None else layout.checked_photo(original)
     pictures = _pictures(one, photo)
     found = [] if is_pixel(one) else scales(one)
     width, height = size = layout.picture_size(photo)
@@ -117,9 +116,3 @@ def _draw_box(axes: Axes, one: Explanation, picture: Tensor) -> None:
     corner = (left * columns, top * rows)
     width, height = (right - left) * columns, (bottom - top) * rows
     axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=SIGNAL, linewidth=2))
-
-
-def _checked(original: Tensor) -> Tensor:
-    if original.ndim != 3 or original.shape[0] != 3 or 0 in original.shape:
-        raise OptionError(f"original is one photo (3, H, W), not {tuple(original.shape)}")
-    return original

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import math
 from pathlib import PurePath
+from typing import TypeVar
 
 from rdexplain.errors import OptionError
 from rdexplain.explanation import Explanation
+from rdexplain.heatmap import Heatmap
 
-_METHODS = {"cartoonx": "CartoonX", "pixel_rde": "Pixel RDE"}
+_METHODS = {
+    "cartoonx": "CartoonX",
+    "pixel_rde": "Pixel RDE",
+    "integrated_gradients": "Integrated Gradients",
+    "smooth_grad": "SmoothGrad",
+    "guided_backprop": "Guided Backprop",
+    "grad_cam": "Grad-CAM",
+    "lrp": "LRP",
+    "lime": "LIME",
+    "occlusion": "Occlusion",
+    "random_pixel": "Random pixels",
+    "random_wavelet": "Random wavelets",
+}
 _PERCENT = "\N{NO-BREAK SPACE}%"
 DOT = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}\N{MIDDLE DOT}\N{NO-BREAK SPACE} "
 
@@ -28,19 +42,27 @@ def percent(share: float) -> str:
     return f"{value:.{digits}f}{_PERCENT}"
 
 
-def one_row(explanation: Explanation, row: int) -> Explanation:
-    """One row, as an explanation of length 1, or OptionError."""
+def method_title(name: str) -> str:
+    """A method's name as papers write it."""
+    return _METHODS.get(name, name)
+
+
+Result = TypeVar("Result", Explanation, Heatmap)
+
+
+def one_row(explanation: Result, row: int) -> Result:
+    """One row, as a result of length 1, or OptionError."""
     if not -len(explanation) <= row < len(explanation):
         raise OptionError(f"there is no row {row}: the explanation has {len(explanation)}")
     return explanation[row]
 
 
-def amount(explanation: Explanation, number: float) -> str:
+def amount(explanation: Explanation | Heatmap, number: float) -> str:
     """What the model makes of what was explained, in words: a probability, or a value of the user's own."""
     return f"{number:.3g}" if explanation.target_kind == "value" else percent(number)
 
 
-def decision(explanation: Explanation) -> tuple[str, str]:
+def decision(explanation: Explanation | Heatmap) -> tuple[str, str]:
     """What was explained, such as ``Egyptian cat`` and ``, 99 %``."""
     return explanation.labels[0], f", {amount(explanation, float(explanation.probability[0]))}"
 
@@ -60,13 +82,13 @@ def figures(explanation: Explanation) -> str:
     return DOT.join(one.replace(" ", "\N{NO-BREAK SPACE}") for one in said)
 
 
-def provenance(explanation: Explanation) -> str:
+def provenance(explanation: Explanation | Heatmap) -> str:
     """Method, model and photo, in one line."""
-    method = _METHODS.get(explanation.method, explanation.method)
+    method = method_title(explanation.method)
     photo = explanation.photos[0]
     return DOT.join((f"{method} of {explanation.model}", *([PurePath(photo).name] if photo else [])))
 
 
-def is_pixel(explanation: Explanation) -> bool:
-    """Whether the mask lives on the pixels."""
+def is_pixel(explanation: Explanation | Heatmap) -> bool:
+    """Whether the mask or the scores live on the pixels."""
     return explanation.options.get("representation") == "pixel"

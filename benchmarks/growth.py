@@ -1,0 +1,69 @@
+"""How cost grows with draws, image size and photos: time of a step and peak memory, each case in its own process."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+import rdexplain as rx
+from rdexplain.solver import Settings, solve
+
+BASE = {"photos": 1, "draws": 16, "size": 128, "internal_batch_size": 8}
+VARIED = {"draws": (4, 16, 64), "size": (64, 128, 256), "photos": (1, 8, 32), "internal_batch_size": (4, 8, 16, 32)}
+
+
+def cases() -> list[dict[str, int]]:
+    """The base case with one of its numbers changed at a time."""
+    found: list[dict[str, int]] = []
+    for key, values in VARIED.items():
+        found += [case for value in values if (case := {**BASE, key: value}) not in found]
+    return found
+
+
+def measure(device: str, model: str = "efficientnet_lite0") -> Iterator[dict[str, Any]]:
+    """A row for each case: milliseconds of a step for each image sent through, and peak memory in MiB."""
+    for case in cases():
+        command = [sys.executable, "-m", "benchmarks.growth", json.dumps({**case, "device": device, "model": model})]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        yield json.loads(done.stdout.splitlines()[-1])
+
+
+def one(case: dict[str, Any]) -> dict[str, Any]:
+    """A case in this process; what was there before the explanation is measured too, and its memory taken off."""
+    device = torch.device(case["device"])
+    model = rx.load_model(case["model"], device=str(device))
+    size, photos = case["size"], case["photos"]
+    images = torch.rand(photos, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
+    method = rx.CartoonX(model, internal_batch_size=case["internal_batch_size"])
+    before = _peak(device)
+    with method.problem(images) as problem:
+        mask = torch.full((photos, problem.objective.transform.count), 0.5, device=device)
+        solve(problem.objective, mask, Settings(1, case["draws"], 0.1, 20.0))
+        started = time.perf_counter()
+        solve(problem.objective, mask, Settings(2, case["draws"], 0.1, 20.0))
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds = time.perf_counter() - started
+    return {
+        **case,
+        "step_ms_per_image": 1e3 * seconds / (2 * photos * case["draws"]),
+        "peak_mib": round(_peak(device) - before, 1),
+    }
+
+
+def _peak(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+if __name__ == "__main__":
+    print(json.dumps(one(json.loads(sys.argv[1]))))

@@ -1,0 +1,30 @@
+"""``rdexplain compare``: several methods side by side, the panel that papers print."""
+
+from __future__ import annotations
+
+import argparse
+
+from rdexplain.cli.command import Command, Parser
+from rdexplain.cli.options import BASELINES, COMPARED, MODEL, PHOTOS, RUNNING, TARGETS, WAVELET, WRITING, add
+
+_EXAMPLES = """\
+  rdexplain compare sample:cat --methods cartoonx,pixel_rde,grad_cam
+  rdexplain compare photos/ --methods cartoonx,lrp,lime --target "Egyptian cat" --out comparison"""
+
+
+def _declare(parser: Parser) -> None:
+    add(parser, (PHOTOS, TARGETS, MODEL, COMPARED, WAVELET, BASELINES, WRITING, RUNNING))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # Until here nothing has imported PyTorch, which takes seconds: the bar says so.
+    from rdexplain.cli.bar import Bar
+
+    with Bar(shown=not arguments.quiet) as bar:
+        bar.stage("loading PyTorch")
+        from rdexplain.cli.comparing import run
+
+        return run(arguments, bar)
+
+
+COMMAND = Command("compare", "Compare methods on photos", "PHOTO ...", _declare, _run, _EXAMPLES)

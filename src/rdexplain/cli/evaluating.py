@@ -1,0 +1,168 @@
+"""From the arguments of ``rdexplain evaluate`` to a run over photos, or over explanations that are there."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rdexplain.cli.bar import Bar
+from rdexplain.cli.command import UsageError
+from rdexplain.cli.evaluation_run import Evaluator, OverExplanations, OverPhotos
+from rdexplain.cli.evaluation_table import print_evaluation
+from rdexplain.cli.explaining import PHOTOS_PER_BATCH, PHOTOS_PER_BATCH_ON_A_GPU, find_model, photo_size
+from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
+from rdexplain.cli.outputs import OutputError, Outputs
+from rdexplain.errors import ModelError
+from rdexplain.evaluation import PERCENTAGES, Evaluation, Settings, save_evaluation
+from rdexplain.evaluation.files import DIFFERENCES, RECORD, ROWS, SUMMARY, needed
+from rdexplain.evaluation.files import SCORES as SCORE_ROWS
+from rdexplain.evaluation.summary import Over
+from rdexplain.images import find_photos
+from rdexplain.models import Model
+from rdexplain.versions import versions
+
+CURVES, OWN, AGREEMENT = "curves.png", "curves.own.png", "agreement.png"
+FILES = (ROWS, SCORE_ROWS, SUMMARY, DIFFERENCES, RECORD, CURVES, OWN, AGREEMENT)
+
+
+def run(arguments: argparse.Namespace, bar: Bar) -> int:
+    """Evaluate; see `rdexplain.cli.main` for the exit status.
+
+    All that can be found out before the first photo is explained is found out here.
+    """
+    if arguments.quiet:
+        warnings.simplefilter("ignore")
+    settings = _settings(arguments)
+    check_files(arguments.out, arguments.overwrite)
+    needed("pyarrow", "evaluate")
+    work = _work(arguments, bar, settings)
+    outputs = Outputs(arguments.out, "evaluation")
+    with outputs.open():
+        try:
+            work.run()
+        except BaseException as error:
+            if work.done:  # what is finished stays
+                _write(outputs, work, arguments, settings, finished=False)
+                error.add_note(f"{work.done} of {work.expected} are evaluated, in {arguments.out}")
+            raise
+        if work.done:
+            bar.stage("drawing")
+            _write(outputs, work, arguments, settings, finished=True)
+    if work.done and not arguments.quiet:
+        with bar.paused():
+            print_evaluation(
+                work.evaluation, _order(arguments, work.evaluation), settings.distortions[0], _over(settings)
+            )
+            print(f"\n{work.done} of {work.expected} evaluated, in {arguments.out}")
+    if not work.failed:
+        return FINE
+    return SOME_FAILED if work.done else ERROR
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    scores = list(arguments.scores)
+    if "localisation" in scores and arguments.boxes is None:
+        raise UsageError("localisation needs the boxes of the objects: give --boxes, or leave it out of --scores")
+    if arguments.boxes is not None and "localisation" not in scores:
+        scores.append("localisation")
+    if arguments.boxes is not None and (arguments.fit not in (None, "squash") or arguments.explanations is not None):
+        raise UsageError("--boxes is for photos that are squashed to the square, not --explanations or another --fit")
+    again = [name for name in ("max_sensitivity", "randomisation") if name in scores]
+    if again and arguments.explanations is not None:
+        raise UsageError(f"{' and '.join(again)} explain again, which --explanations does not")
+    return Settings(
+        percentages=arguments.percentages or PERCENTAGES,
+        draws=arguments.draws,
+        distortions=arguments.distortions,
+        domains=arguments.domains,
+        scores=scores,
+        protocol=arguments.protocol,
+        seed=arguments.seed or 0,
+    )
+
+
+def check_files(folder: Path, overwrite: bool) -> None:
+    """See that no results are in the way."""
+    there = [name for name in FILES if (folder / name).exists()]
+    if there and not overwrite:
+        raise OutputError(f"{folder / there[0]} exists already: replace with --overwrite, or choose another --out")
+
+
+def _work(arguments: argparse.Namespace, bar: Bar, settings: Settings) -> Evaluator:
+    if arguments.explanations is not None:
+        return OverExplanations(arguments, bar, settings, _classifier(arguments, bar))
+    sources = find_photos(arguments.photos)
+    model = _classifier(arguments, bar)
+    per_batch = arguments.photos_per_batch or PHOTOS_PER_BATCH.get(model.device.type, PHOTOS_PER_BATCH_ON_A_GPU)
+    return OverPhotos(arguments, bar, settings, model, sources, photo_size(arguments.size, model), per_batch)
+
+
+def _classifier(arguments: argparse.Namespace, bar: Bar) -> Model:
+    """The model, if it is one that can be evaluated."""
+    model = find_model(arguments, bar)
+    if model.task != "classification":
+        raise ModelError(f"the evaluation measures class labels only: {model.name} is for {model.task}")
+    return model
+
+
+def _write(
+    outputs: Outputs, work: Evaluator, arguments: argparse.Namespace, settings: Settings, finished: bool
+) -> None:
+    """All the results, or none of them."""
+    from rdexplain.evaluation.plots import curves_figure
+    from rdexplain.render import save_figure
+
+    evaluation, order = work.evaluation, _order(arguments, work.evaluation)
+    note = f"{work.model.name}  ·  {settings.draws} draws  ·  {settings.protocol} protocol"
+
+    def figure(measure: str, view: Any) -> Callable[[Path], object]:
+        return lambda path: save_figure(
+            curves_figure(evaluation, measure, view=view, methods=order, note=note, seed=settings.seed), path
+        )
+
+    writers: dict[str, Callable[[Path], object]] = {
+        "": lambda folder: save_evaluation(
+            evaluation, folder, record=_record(work, settings, finished), over=_over(settings), seed=settings.seed
+        ),
+        CURVES: figure(settings.distortions[0], "common"),
+        AGREEMENT: figure("agreement", "common"),
+    }
+    if "own" in settings.domains:
+        writers[OWN] = figure(settings.distortions[0], "own")
+    outputs.write("", writers)
+
+
+def _over(settings: Settings) -> Over:
+    """What areas are taken over: the study's percentages are not the shares that were kept."""
+    return "percentage" if settings.protocol == "published" else "share"
+
+
+def _order(arguments: argparse.Namespace, evaluation: Evaluation) -> list[str]:
+    """The methods in the order in which they were asked for."""
+    return [name for name in arguments.methods if name in evaluation.methods] + [
+        name for name in evaluation.methods if name not in arguments.methods
+    ]
+
+
+def _record(work: Evaluator, settings: Settings, finished: bool) -> dict[str, Any]:
+    """Provenance, ready for JSON."""
+    return {
+        "finished": finished,
+        "model": work.model.name,
+        "weights": work.model.weights,
+        "device": str(work.model.device),
+        "failed": work.failures,
+        "percentages": list(settings.percentages),
+        "draws": settings.draws,
+        "distortions": list(settings.distortions),
+        "domains": list(settings.domains),
+        "scores": list(settings.scores),
+        "wavelet": settings.wavelet.options(),
+        "protocol": settings.protocol,
+        "seed": settings.seed,
+        "methods": work.options,
+        "versions": versions(),
+    }

@@ -1,0 +1,47 @@
+"""How good an explanation is: rate-distortion curves and the other scores, over photos and methods."""
+
+from rdexplain.evaluation.curves import Curves, rate_distortion, trace
+from rdexplain.evaluation.domains import Explained, Importance, in_own, in_pixels, in_wavelets
+from rdexplain.evaluation.evaluate import PERCENTAGES, Settings, evaluate
+from rdexplain.evaluation.files import load_evaluation, save_evaluation
+from rdexplain.evaluation.ordering import ranks
+from rdexplain.evaluation.results import Curve, CurveKey, Entry, Evaluation, ScoreKey, merge
+from rdexplain.evaluation.scores import DEFAULT_SCORES, SCORES, Candidate
+from rdexplain.evaluation.statistics import Interval, area, bootstrap, interval, paired_difference
+from rdexplain.evaluation.subject import Subject, subject
+from rdexplain.evaluation.summary import differences, summary
+
+__all__ = [
+    "DEFAULT_SCORES",
+    "PERCENTAGES",
+    "SCORES",
+    "Candidate",
+    "Curve",
+    "CurveKey",
+    "Curves",
+    "Entry",
+    "Evaluation",
+    "Explained",
+    "Importance",
+    "Interval",
+    "ScoreKey",
+    "Settings",
+    "Subject",
+    "area",
+    "bootstrap",
+    "differences",
+    "evaluate",
+    "in_own",
+    "in_pixels",
+    "in_wavelets",
+    "interval",
+    "load_evaluation",
+    "merge",
+    "paired_difference",
+    "ranks",
+    "rate_distortion",
+    "save_evaluation",
+    "subject",
+    "summary",
+    "trace",
+]

@@ -1,0 +1,105 @@
+"""What is ranked: an explanation in the domain it was made in, or brought to pixels or to wavelets.
+
+Anything with `scores` and a `representation` can be evaluated; see `Explained`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from rdexplain.representations import Pixel, Representation, Wavelet
+
+PIXEL, WAVELET = "pixel", "wavelet"
+
+
+class Explained(Protocol):
+    """What the evaluation needs of an explanation of n rows: an `Explanation`, or a baseline's heat map.
+
+    Attributes:
+        scores: list of bands in the layout of `Explanation.mask`; higher is more important, signs count.
+        picture: (n, 1, h, w).
+        images: (n, 3, h, w) in [0, 1].
+        target: (n,) or (n, axes).
+        photos: names or paths, None where not given.
+    """
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def scores(self) -> list[Tensor]: ...
+    @property
+    def representation(self) -> Representation: ...
+    @property
+    def picture(self) -> Tensor: ...
+    @property
+    def images(self) -> Tensor: ...
+    @property
+    def target(self) -> Tensor: ...
+    @property
+    def photos(self) -> tuple[str | None, ...]: ...
+
+
+@dataclass(frozen=True)
+class Importance:
+    """The components' importance.
+
+    Attributes:
+        scores: (n, k), flat, higher is more important.
+        representation: what they are the components of.
+        own: whether the explanation was made there, rather than brought there.
+    """
+
+    scores: Tensor
+    representation: Representation
+    own: bool
+
+    @property
+    def domain(self) -> str:
+        """``pixel`` or ``wavelet``."""
+        return self.representation.name
+
+
+def in_own(result: Explained) -> Importance:
+    """The scores as they are, where they live."""
+    representation = result.representation
+    size = (result.images.shape[-2], result.images.shape[-1])
+    transform = representation.transform(size, torch.float32)
+    return Importance(transform.join(result.scores), representation, True)
+
+
+def in_pixels(result: Explained) -> Importance:
+    """An explanation as a ranking of pixels: its scores if it lives there, else its picture, the brightness of what
+    it keeps."""
+    if isinstance(result.representation, Pixel):
+        return in_own(result)
+    return Importance(result.picture.flatten(1), Pixel(), False)
+
+
+def in_wavelets(result: Explained, wavelet: Wavelet | None = None) -> Importance:
+    """An explanation as a ranking of wavelet coefficients.
+
+    Its scores if it lives in this wavelet, else |W a|, the size of the wavelet coefficients of its pixel map a: the
+    scores of a pixel attribution, the picture of one that lives in another wavelet.
+
+    Args:
+        wavelet: the common one; None for CartoonX's.
+    """
+    wavelet = wavelet or Wavelet()
+    if result.representation.options() == wavelet.options():
+        return in_own(result)
+    pixels = in_pixels(result)
+    size = (result.images.shape[-2], result.images.shape[-1])
+    image = pixels.scores.unflatten(1, size).unsqueeze(1).float()
+    return Importance(wavelet.transform(size, image.dtype).analysis(image).squeeze(1).abs(), wavelet, False)
+
+
+def pixel_map(result: Explained) -> Tensor:
+    """The explanation as one number for each pixel, (n, h, w): the scores or the picture, as `in_pixels` has it."""
+    size = (result.images.shape[-2], result.images.shape[-1])
+    return in_pixels(result).scores.unflatten(1, size)

@@ -1,0 +1,154 @@
+"""One explanation through the whole evaluation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import get_args
+
+import numpy as np
+import torch
+
+from rdexplain.decisions import check_label
+from rdexplain.distortions import find_distortion
+from rdexplain.errors import OptionError, unknown
+from rdexplain.evaluation.curves import Curves, Mode, Protocol, rate_distortion
+from rdexplain.evaluation.domains import Explained, Importance, in_own, in_pixels, in_wavelets
+from rdexplain.evaluation.results import Curve, CurveKey, Entry, Evaluation, ScoreKey
+from rdexplain.evaluation.scores import DEFAULT_SCORES, Candidate, find_score
+from rdexplain.evaluation.subject import Subject
+from rdexplain.methods.outcome import targets_tensor
+from rdexplain.representations import Pixel, Wavelet
+
+PERCENTAGES = (0.0, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
+DOMAINS = ("own", "pixel", "wavelet")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured.
+
+    Attributes:
+        percentages: of the curves, rising, in [0, 100].
+        draws: noise draws a point.
+        distortions: names of `distortions.DISTORTIONS`.
+        domains: where explanations are ranked: ``own``, ``pixel``, ``wavelet``.
+        modes: ``keep``, ``randomise``.
+        scores: names of `scores.SCORES`.
+        wavelet: the common one.
+        protocol: see `curves.rate_distortion`.
+        seed: of every draw.
+
+    Raises:
+        OptionError: a name that there is not, or percentages that do not rise.
+    """
+
+    percentages: Sequence[float] = PERCENTAGES
+    draws: int = 8
+    distortions: Sequence[str] = ("l2", "label")
+    domains: Sequence[str] = DOMAINS
+    modes: Sequence[Mode] = ("keep", "randomise")
+    scores: Sequence[str] = DEFAULT_SCORES
+    wavelet: Wavelet = field(default_factory=Wavelet)
+    protocol: Protocol = "corrected"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in self.distortions:
+            find_distortion(name)
+        for name in self.scores:
+            find_score(name)
+        for kind, names, known in (("domain", self.domains, DOMAINS), ("mode", self.modes, get_args(Mode))):
+            for name in names:
+                if name not in known:
+                    raise OptionError(unknown(kind, str(name), known))
+        rises = all(a < b for a, b in zip(self.percentages, self.percentages[1:], strict=False))
+        if len(self.percentages) < 2 or not rises:
+            raise OptionError("percentages: give at least two, each larger than the one before")
+
+
+def evaluate(subject: Subject, candidate: Candidate, settings: Settings | None = None) -> Evaluation:
+    """The curves and the scores of an explanation.
+
+    Args:
+        subject: the rows that were explained, in the same order.
+        candidate: the explanation, and what the scores need beside it.
+        settings: what is measured.
+
+    Raises:
+        OptionError: the explanation is one of other images or targets.
+        ModelError: what it explains is no class label.
+    """
+    settings = settings or Settings()
+    _check_rows(subject, candidate.result)
+    curves: dict[CurveKey, Curve] = {}
+    scores: dict[ScoreKey, float] = {}
+    home = candidate.result.representation.name
+    for importance in _rankings(candidate.result, settings):
+        entries = _entries(subject, candidate.result, importance.domain, importance.own)
+        for mode in settings.modes:
+            found = rate_distortion(
+                subject,
+                importance,
+                mode,
+                percentages=settings.percentages,
+                draws=settings.draws,
+                distortions=settings.distortions,
+                protocol=settings.protocol,
+                seed=settings.seed,
+            )
+            curves |= {CurveKey(entry, mode): _curve(found, row) for row, entry in enumerate(entries)}
+    for name in settings.scores:
+        for (column, domain), values in find_score(name).measure(subject, candidate, settings.seed).items():
+            entries = _entries(subject, candidate.result, domain, domain == home)
+            pairs = zip(entries, values.tolist(), strict=True)
+            # A score that is not defined, such as that of a photo without a box, is left out.
+            scores |= {ScoreKey(entry, column): value for entry, value in pairs if math.isfinite(value)}
+    return Evaluation(curves, scores)
+
+
+def _rankings(result: Explained, settings: Settings) -> Iterator[Importance]:
+    """The explanation in each of the domains, once."""
+    own = in_own(result)
+    if "own" in settings.domains or own.domain in settings.domains:
+        yield own
+    if "pixel" in settings.domains and not isinstance(own.representation, Pixel):
+        yield in_pixels(result)
+    if "wavelet" in settings.domains:
+        common = in_wavelets(result, settings.wavelet)
+        if not common.own:
+            yield common
+
+
+def _entries(subject: Subject, result: Explained, domain: str, own: bool) -> list[Entry]:
+    return [
+        Entry(
+            photo=result.photos[row] or f"{key:016x}",
+            key=f"{key:016x}",
+            target=",".join(map(str, subject.targets[row])),
+            class_name=result.labels[row],
+            method=result.method,
+            domain=domain,
+            own=own,
+        )
+        for row, key in enumerate(subject.keys)
+    ]
+
+
+def _curve(curves: Curves, row: int) -> Curve:
+    return Curve(
+        percentages=np.array(curves.percentages),
+        share=curves.share[row].numpy(),
+        measures={name: values[row].numpy() for name, values in curves.measures.items()},
+        draws=curves.draws,
+    )
+
+
+def _check_rows(subject: Subject, result: Explained) -> None:
+    check_label(getattr(result, "target_kind", "label"), "the evaluation", "measures")
+    images = result.images.to(subject.images)
+    if images.shape != subject.images.shape or not bool((images - subject.images).abs().max() < 1e-4):
+        raise OptionError("the explanation is not one of the images that it is evaluated on")
+    if not torch.equal(result.target, targets_tensor(subject.targets)):
+        raise OptionError("the explanation is not one of the targets that it is evaluated for")

@@ -1,0 +1,171 @@
+"""An evaluation on disk: rows as Parquet, the summary as CSV, provenance as JSON; each file whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rdexplain.errors import OptionError, RDExplainError
+from rdexplain.evaluation.results import Curve, CurveKey, Entry, Evaluation, ScoreKey
+from rdexplain.evaluation.statistics import Interval
+from rdexplain.evaluation.summary import Figure, Over, differences, summary
+from rdexplain.storage import whole_file, write_whole
+
+ROWS, SCORES, SUMMARY, DIFFERENCES, RECORD = (
+    "rows.parquet",
+    "scores.parquet",
+    "summary.csv",
+    "differences.csv",
+    "evaluation.json",
+)
+FORMAT = 1
+_KEYS = (*Entry._fields, "mode", "percentage", "share", "draws")
+
+
+def save_evaluation(
+    evaluation: Evaluation,
+    folder: str | Path,
+    *,
+    record: dict[str, Any] | None = None,
+    over: Over = "share",
+    seed: int = 0,
+) -> None:
+    """Write an evaluation into a folder that is there.
+
+    ``rows.parquet`` has a row for each photo, target, method, domain, mode and percentage; ``scores.parquet`` for each
+    photo, target, method, domain and score; ``summary.csv`` for each method and figure, with its interval;
+    ``differences.csv`` for each two methods; ``evaluation.json`` holds the record.
+
+    Args:
+        record: provenance, ready for JSON.
+        over: see `summary.values`.
+        seed: of the bootstrap.
+
+    Raises:
+        OptionError: pyarrow is not installed.
+        OSError: the folder is missing or full.
+    """
+    folder, (arrow, parquet) = Path(folder), _pyarrow()
+    for name, columns in ((ROWS, _rows(evaluation)), (SCORES, _scores(evaluation))):
+        with whole_file(folder / name) as temporary:
+            parquet.write_table(arrow.table(columns), temporary)
+    lines = summary(evaluation, over=over, seed=seed)
+    write_csv(
+        folder / SUMMARY,
+        ("method", *Figure._fields, *Interval._fields),
+        [(line.method, *line.figure, *line.value) for line in lines],
+    )
+    pairs = differences(evaluation, over=over, seed=seed)
+    write_csv(
+        folder / DIFFERENCES,
+        ("first", "second", *Figure._fields, *Interval._fields),
+        [(pair.first, pair.second, *pair.figure, *pair.value) for pair in pairs],
+    )
+    whole = {"format": FORMAT, "not_applicable": dict(evaluation.not_applicable), **(record or {})}
+    write_whole(folder / RECORD, (json.dumps(whole, indent=2) + "\n").encode())
+
+
+def load_evaluation(folder: str | Path) -> Evaluation:
+    """Read what `save_evaluation` wrote.
+
+    Raises:
+        RDExplainError: a file is missing or damaged.
+        OptionError: pyarrow is not installed.
+    """
+    folder, (arrow, parquet) = Path(folder), _pyarrow()
+    try:
+        record = json.loads((folder / RECORD).read_text())
+        if record["format"] > FORMAT:
+            raise RDExplainError(f"{folder} was written by a newer rdexplain: upgrade to read it")
+        rows = parquet.read_table(folder / ROWS).to_pydict()
+        scores = parquet.read_table(folder / SCORES).to_pydict()
+        return Evaluation(_curves_of(rows), _scores_of(scores), record["not_applicable"])
+    except (OSError, KeyError, TypeError, ValueError, arrow.ArrowException) as error:
+        if isinstance(error, RDExplainError):
+            raise
+        raise RDExplainError(f"{folder} holds no evaluation that can be read: {error}") from error
+
+
+def write_csv(path: Path, titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table for people and spreadsheets; numbers with six digits, nothing where there is no number."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(titles)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    write_whole(path, text.getvalue().encode())
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.6g}" if np.isfinite(value) else ""
+    return value
+
+
+def _rows(evaluation: Evaluation) -> dict[str, list[Any]]:
+    measures = sorted({name for curve in evaluation.curves.values() for name in curve.measures})
+    columns: dict[str, list[Any]] = {name: [] for name in (*_KEYS, *measures)}
+    for (entry, mode), curve in sorted(evaluation.curves.items(), key=lambda item: item[0]):
+        count = len(curve.percentages)
+        for name, value in zip(_KEYS, (*entry, mode), strict=False):
+            columns[name] += [value] * count
+        columns["percentage"] += curve.percentages.tolist()
+        columns["share"] += curve.share.tolist()
+        columns["draws"] += [curve.draws] * count
+        for name in measures:
+            columns[name] += curve.measures[name].tolist() if name in curve.measures else [None] * count
+    return columns
+
+
+def _scores(evaluation: Evaluation) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {name: [] for name in (*Entry._fields, "score", "value")}
+    for (entry, score), value in sorted(evaluation.scores.items(), key=lambda item: item[0]):
+        for name, cell in zip(columns, (*entry, score, value), strict=True):
+            columns[name].append(cell)
+    return columns
+
+
+def _curves_of(columns: dict[str, list[Any]]) -> dict[CurveKey, Curve]:
+    measures = [name for name in columns if name not in _KEYS]
+    places: dict[CurveKey, list[int]] = {}
+    for place, cells in enumerate(zip(*(columns[name] for name in (*Entry._fields, "mode")), strict=True)):
+        places.setdefault(CurveKey(Entry(*cells[:-1]), cells[-1]), []).append(place)
+
+    def curve(rows: list[int]) -> Curve:
+        def column(name: str) -> Any:
+            return np.array([columns[name][row] for row in rows], dtype=np.float64)
+
+        present = [name for name in measures if columns[name][rows[0]] is not None]
+        shown = {name: column(name) for name in present}
+        return Curve(column("percentage"), column("share"), shown, columns["draws"][rows[0]])
+
+    return {key: curve(rows) for key, rows in places.items()}
+
+
+def _scores_of(columns: dict[str, list[Any]]) -> dict[ScoreKey, float]:
+    rows = zip(*(columns[name] for name in (*Entry._fields, "score", "value")), strict=True)
+    return {ScoreKey(Entry(*cells[:-2]), cells[-2]): cells[-1] for cells in rows}
+
+
+def needed(package: str, what: str) -> Any:
+    """A package of the `evaluation` extra.
+
+    Raises:
+        OptionError: it is not installed.
+    """
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        raise OptionError(f"{what} needs {package.partition('.')[0]}: pip install 'rdexplain[evaluation]'") from error
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    return needed("pyarrow", "an evaluation on disk"), needed("pyarrow.parquet", "an evaluation on disk")

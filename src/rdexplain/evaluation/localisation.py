@@ -1,0 +1,53 @@
+"""Whether an explanation lies on the object, where a box says where that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from rdexplain.errors import OptionError
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in pixels of the explained image; right and bottom are outside."""
+
+
+def inside(boxes: Sequence[Sequence[Box]], height: int, width: int) -> Tensor:
+    """The pixels whose centres lie in any of a row's boxes, bool (n, height, width).
+
+    Raises:
+        OptionError: a box without a pixel in it.
+    """
+    rows, columns = torch.arange(height) + 0.5, torch.arange(width) + 0.5
+    masks = torch.zeros(len(boxes), height, width, dtype=torch.bool)
+    for mask, some in zip(masks, boxes, strict=True):
+        for left, top, right, bottom in some:
+            box = ((rows >= top) & (rows < bottom))[:, None] & ((columns >= left) & (columns < right))
+            if not bool(box.any()):
+                raise OptionError(f"the box {left:g}, {top:g}, {right:g}, {bottom:g} has no pixel in it")
+            mask |= box
+    return masks
+
+
+def pointing_game(pixels: Tensor, boxes: Tensor) -> Tensor:
+    """Whether the largest score lies in the box, (n,): 1 or 0, or the share of them that do where several are largest.
+
+    Zhang et al.: Top-down Neural Attention by Excitation Backprop, ECCV 2016, without its tolerance of 15 pixels.
+
+    Args:
+        pixels: (n, h, w) scores.
+        boxes: (n, h, w) bool, `inside`.
+    """
+    flat = pixels.flatten(1)
+    largest = flat == flat.amax(dim=1, keepdim=True)
+    return (largest & boxes.flatten(1)).sum(dim=1) / largest.sum(dim=1)
+
+
+def energy_in_box(pixels: Tensor, boxes: Tensor) -> Tensor:
+    """The share of the positive scores that lies in the box, (n,) in [0, 1]; NaN where no score is positive.
+
+    Wang et al.: Score-CAM, CVPR Workshops 2020, section 4.3.
+    """
+    positive = pixels.clamp_min(0).double().flatten(1)
+    return (positive * boxes.flatten(1)).sum(dim=1) / positive.sum(dim=1)

@@ -1,0 +1,197 @@
+"""Curves over photos as figures: means with bootstrap bands, in colours that everyone can tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from rdexplain.evaluation.curves import AGREEMENT, PROBABILITY
+from rdexplain.evaluation.results import Curve, CurveKey, Evaluation
+from rdexplain.evaluation.statistics import Array, area, bootstrap
+from rdexplain.render.layout import FONT, INK, RULE, SOFT
+from rdexplain.render.words import method_title
+
+View = Literal["common", "own"]
+
+# Okabe and Ito's colours for every kind of colour vision, without their yellow, which is too light for lines.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+_COLUMNS = 3
+_MARKERS = ("", "o", "s", "^")
+_MEASURES = {
+    "l2": "distortion, squared l2 of the probabilities",
+    "label": "distortion, squared, of the probability",
+    AGREEMENT: "share of predictions that stay",
+    PROBABILITY: "probability of the label",
+}
+_DOMAINS = {"pixel": "pixels", "wavelet": "wavelets"}
+_MODES = {"keep": "kept", "randomise": "randomised"}
+
+
+def curves_figure(
+    evaluation: Evaluation,
+    measure: str = "l2",
+    *,
+    view: View = "common",
+    methods: Sequence[str] | None = None,
+    title: str | None = None,
+    note: str | None = None,
+    seed: int = 0,
+) -> Figure:
+    """The curves of all methods: to the left as components are kept, to the right as they are randomised.
+
+    Bands are 95 % bootstrap intervals over photos. The legend of the own domains gives the areas under the mean curves.
+
+    Args:
+        measure: a distortion, ``agreement`` or ``probability``.
+        view: ``common``: a row of panels for each domain, all methods in it, like for like; dashed are those that
+            were brought there. ``own``: one row, each method in the domain of its own, as in the study's 7a and 7b;
+            methods of different domains are then not compared like for like.
+        methods: which, in this order; None for all, in alphabetical order.
+        title: above the panels.
+        note: small, below them.
+        seed: of the bootstrap.
+    """
+    lines = _lines(evaluation, measure, view, seed)
+    domains = [""] if view == "own" else [name for name in ("wavelet", "pixel") if any(x.domain == name for x in lines)]
+    modes = [mode for mode in _MODES if any(line.mode == mode for line in lines)]
+    present = {line.method for line in lines}
+    methods = sorted(present) if methods is None else [name for name in methods if name in present]
+    lines = [line for line in lines if line.method in methods]
+    width, panel, foot = 5.4 * max(len(modes), 1), 3.9, 0.6 + 0.27 * -(-len(methods) // _COLUMNS)
+    height = 0.75 + panel * max(len(domains), 1) + foot
+    figure = Figure(figsize=(width, height), facecolor="white", dpi=100)
+    FigureCanvasAgg(figure)
+    top, bottom = 1 - 0.6 / height, foot / height
+    figure.text(0.02, 1 - 0.2 / height, title or _title(lines, view), va="top", size=15, weight="bold", **_INK)
+    if domains and modes:
+        grid = figure.subplots(
+            len(domains),
+            len(modes),
+            squeeze=False,
+            sharey=True,
+            gridspec_kw={
+                "left": 0.8 / width,
+                "right": 1 - 0.25 / width,
+                "top": top - 0.3 / height,
+                "bottom": bottom + 0.55 / height,
+                "wspace": 0.08,
+                "hspace": 0.34,
+            },
+        )
+        for axes_row, domain in zip(grid, domains, strict=True):
+            for axes, mode in zip(axes_row, modes, strict=True):
+                _panel(axes, [x for x in lines if x.mode == mode and (view == "own" or x.domain == domain)], methods)
+                where = "each in its own domain" if view == "own" else f"in {_DOMAINS[domain]}"
+                axes.set_title(f"Top components {_MODES[mode]}, {where}", loc="left", size=12, **_INK)
+                axes.set_xlabel(f"components {_MODES[mode]}, %", size=11, **_INK)
+            tops = [np.nanmax(np.stack([line.mean, line.high])) for line in lines]
+            axes_row[0].set_ylim(0, 1.04 * max(1e-9, *tops))
+            axes_row[0].set_ylabel(_MEASURES.get(measure, measure), size=11, **_INK)
+    _legend(figure, methods, lines, view)
+    if view == "common" and any(not line.own for line in lines):
+        figure.text(0.02, 0.08 / height, "dashed: brought to this domain", va="bottom", size=9, color=SOFT, family=FONT)
+    if note:
+        figure.text(0.98, 0.08 / height, note, ha="right", va="bottom", size=9, family=FONT, color=SOFT)
+    return figure
+
+
+_INK: dict[str, Any] = {"family": FONT, "color": INK}
+
+
+@dataclass(frozen=True)
+class _Line:
+    method: str
+    mode: str
+    domain: str
+    own: bool
+    x: Array
+    mean: Array
+    low: Array
+    high: Array
+    photos: int
+
+
+def _lines(evaluation: Evaluation, measure: str, view: View, seed: int) -> list[_Line]:
+    groups: dict[tuple[str, str, str, bool], list[tuple[CurveKey, Curve]]] = {}
+    for key, curve in sorted(evaluation.curves.items(), key=lambda item: item[0]):
+        if measure in curve.measures and (view == "common" or key.entry.own):
+            group = (key.entry.method, key.mode, key.entry.domain, key.entry.own)
+            groups.setdefault(group, []).append((key, curve))
+    lines = []
+    for (method, mode, domain, own), found in groups.items():
+        # Photos that were measured at other percentages have no place in the same mean.
+        points = found[0][1].percentages
+        curves = [curve for _, curve in found if np.array_equal(curve.percentages, points)]
+        mean, low, high = bootstrap(np.stack([curve.measures[measure] for curve in curves]), seed=seed)
+        share = np.stack([curve.share for curve in curves]).mean(axis=0)
+        lines.append(_Line(method, mode, domain, own, 100 * share, mean, low, high, len(curves)))
+    return lines
+
+
+def _panel(axes: Axes, lines: Sequence[_Line], methods: Sequence[str]) -> None:
+    for line in lines:
+        colour, marker = _style(methods.index(line.method))
+        dash = (0, (5, 1.6)) if not line.own else "-"
+        axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.13, linewidth=0)
+        axes.plot(line.x, line.mean, color=colour, linestyle=dash, linewidth=2, marker=marker, markersize=4)
+    axes.set_xlim(0, 100)
+    axes.grid(color=RULE, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=10, colors=INK, length=0)
+    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        label.set_fontfamily(FONT)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(SOFT)
+
+
+def _style(place: int) -> tuple[str, str]:
+    return COLOURS[place % len(COLOURS)], _MARKERS[place // len(COLOURS) % len(_MARKERS)]
+
+
+def _legend(figure: Figure, methods: Sequence[str], lines: Sequence[_Line], view: View) -> None:
+    handles = []
+    for place, method in enumerate(methods):
+        colour, marker = _style(place)
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=colour,
+                marker=marker,
+                markersize=4,
+                linewidth=2.4,
+                label=method_title(method) + (_areas(method, lines) if view == "own" else ""),
+            )
+        )
+    if handles:
+        figure.legend(
+            handles=handles,
+            loc="lower center",
+            ncols=_COLUMNS,
+            frameon=False,
+            prop={"family": FONT, "size": 11},
+            bbox_to_anchor=(0.5, 0.22 / figure.get_figheight()),
+            labelcolor=INK,
+        )
+
+
+def _areas(method: str, lines: Sequence[_Line]) -> str:
+    """The areas under a method's curves, in the order of the panels."""
+    mine = [line for mode in _MODES for line in lines if (line.method, line.mode) == (method, mode)]
+    found = [float(area(line.x / 100, line.mean)) for line in mine]
+    return f"  ({', '.join(f'{value:.3f}' for value in found)})" if found else ""
+
+
+def _title(lines: Sequence[_Line], view: View) -> str:
+    photos = max((line.photos for line in lines), default=0)
+    what = "each method in its own domain" if view == "own" else "all methods in the same domain"
+    return f"Top components kept and randomised, {what} ({photos} photo{'s' if photos != 1 else ''})"

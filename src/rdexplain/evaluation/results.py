@@ -1,0 +1,126 @@
+"""What an evaluation found: thin, and mergeable, so that photos can be evaluated anywhere and joined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from rdexplain.errors import OptionError
+from rdexplain.evaluation.statistics import Array
+
+
+class Entry(NamedTuple):
+    """What was evaluated: a photo's target, by a method, in a domain.
+
+    Attributes:
+        photo: its name.
+        key: its noise key in hexadecimal; equal for equal images.
+        target: the class's index, or indices with commas.
+        class_name: the target in words.
+        domain: ``pixel`` or ``wavelet``.
+        own: whether the method's explanations live in this domain.
+    """
+
+    photo: str
+    key: str
+    target: str
+    class_name: str
+    method: str
+    domain: str
+    own: bool
+
+
+class CurveKey(NamedTuple):
+    entry: Entry
+    mode: str
+
+
+class ScoreKey(NamedTuple):
+    entry: Entry
+    score: str
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A curve of one photo.
+
+    Attributes:
+        percentages: asked for, (P,) in [0, 100].
+        share: true share, (P,) in [0, 1].
+        measures: by name, (P,), see `curves.Curves`.
+        draws: a point.
+    """
+
+    percentages: Array
+    share: Array
+    measures: dict[str, Array]
+    draws: int
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Curve)
+            and self.draws == other.draws
+            and self.measures.keys() == other.measures.keys()
+            and np.array_equal(self.percentages, other.percentages)
+            and np.array_equal(self.share, other.share)
+            and all(np.array_equal(values, other.measures[name]) for name, values in self.measures.items())
+        )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Curves and scores of any photos and methods.
+
+    Attributes:
+        curves: by entry and mode (``keep``, ``randomise``).
+        scores: by entry and score.
+        not_applicable: methods that the network does not allow, and why.
+    """
+
+    curves: Mapping[CurveKey, Curve] = field(default_factory=dict)
+    scores: Mapping[ScoreKey, float] = field(default_factory=dict)
+    not_applicable: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All entries, sorted."""
+        return sorted({key.entry for key in self.curves} | {key.entry for key in self.scores})
+
+    @property
+    def methods(self) -> list[str]:
+        """All methods, in alphabetical order, with those that are not applicable."""
+        return sorted({entry.method for entry in self.entries} | set(self.not_applicable))
+
+
+K = TypeVar("K", CurveKey, ScoreKey)
+V = TypeVar("V")
+
+
+def merge(*parts: Evaluation) -> Evaluation:
+    """The evaluation of everything together: that of all photos, whatever parts they were evaluated in.
+
+    What is in several parts has to be the same in all of them.
+
+    Raises:
+        OptionError: two parts say different things of the same.
+    """
+    return Evaluation(
+        _union("curves", (part.curves for part in parts)),
+        _union("scores", (part.scores for part in parts)),
+        {name: reason for part in parts for name, reason in part.not_applicable.items()},
+    )
+
+
+def _union(what: str, parts: Iterable[Mapping[K, V]]) -> dict[K, V]:
+    joined: dict[K, V] = {}
+    for part in parts:
+        for key, value in part.items():
+            if key in joined and joined[key] != value:
+                entry, name = key
+                which = f"{entry.photo} by {entry.method} in {entry.domain}s ({name})"
+                raise OptionError(f"two evaluations have different {what} of {which}: keep one of them")
+            joined[key] = value
+    return {key: joined[key] for key in sorted(joined)}

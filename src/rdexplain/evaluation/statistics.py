@@ -1,0 +1,87 @@
+"""Areas under curves, and intervals over photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rdexplain.errors import OptionError
+
+Array = npt.NDArray[np.float64]
+RESAMPLES = 2000
+LEVEL = 0.95
+
+
+class Interval(NamedTuple):
+    """A mean over photos and its bootstrap interval; without bounds (NaN) for fewer than two photos."""
+
+    mean: float
+    low: float
+    high: float
+    photos: int
+
+
+def area(share: npt.ArrayLike, values: npt.ArrayLike) -> Array:
+    """The area under curves by the trapezoid rule, over the last axis.
+
+    Args:
+        share: (..., P) in [0, 1], rising; repeated shares have no width and add nothing.
+        values: (..., P).
+
+    Raises:
+        OptionError: fewer than two points, or shares that fall.
+    """
+    x, y = np.asarray(share, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    if y.shape[-1] < 2:
+        raise OptionError("an area needs a curve of at least two percentages")
+    widths = np.diff(x, axis=-1)
+    if (widths < 0).any():
+        raise OptionError("an area needs percentages in rising order")
+    return (widths * (y[..., 1:] + y[..., :-1]) / 2).sum(axis=-1)
+
+
+def bootstrap(
+    values: npt.ArrayLike, *, seed: int = 0, resamples: int = RESAMPLES, level: float = LEVEL
+) -> tuple[Array, Array, Array]:
+    """The mean over photos and its percentile bootstrap interval (Efron 1979): photos are drawn with replacement.
+
+    Args:
+        values: (n, ...), one row a photo. Equal seeds draw equal photos, whatever is in the columns.
+        seed: of the resampling.
+        resamples: how often.
+        level: of the interval.
+
+    Returns:
+        mean, lower and upper bound, each (...); the bounds are NaN for fewer than two photos.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    mean = sample.mean(axis=0) if len(sample) else np.full(sample.shape[1:], np.nan)
+    if len(sample) < 2:
+        nothing = np.full_like(mean, np.nan)
+        return mean, nothing, nothing
+    chosen = np.random.Generator(np.random.Philox(seed)).integers(0, len(sample), (resamples, len(sample)))
+    # How often each photo was drawn, as weights: the means are one matrix product.
+    weights = np.stack([np.bincount(row, minlength=len(sample)) for row in chosen]) / len(sample)
+    means = np.tensordot(weights, sample, axes=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return mean, low, high
+
+
+def interval(values: Sequence[float], *, seed: int = 0) -> Interval:
+    """`bootstrap` of one number a photo."""
+    mean, low, high = bootstrap(values, seed=seed)
+    return Interval(float(mean), float(low), float(high), len(values))
+
+
+def paired_difference(first: Sequence[float], second: Sequence[float], *, seed: int = 0) -> Interval:
+    """The interval of first - second, photo by photo: what differs between photos cancels.
+
+    Raises:
+        OptionError: not the same number of photos.
+    """
+    if len(first) != len(second):
+        raise OptionError(f"{len(first)} and {len(second)} values cannot be paired")
+    return interval([a - b for a, b in zip(first, second, strict=True)], seed=seed)

@@ -1,0 +1,94 @@
+"""What explanations are tested on: the network, the images and the decisions about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rdexplain.decisions import Label, check_label
+from rdexplain.memory import BatchLimit
+from rdexplain.methods.checks import check_images, check_range
+from rdexplain.methods.problem import find_rows
+from rdexplain.models import Model, accelerated, as_model, frozen
+
+
+@dataclass(frozen=True)
+class Subject:
+    """n rows, each an image with a target, and what the network says about the clean images.
+
+    Attributes:
+        model: runs as it is; only valid inside the ``with`` block of `subject`.
+        images: (n, c, h, w) in [0, 1], on the model's device.
+        targets: the explained classes, as tuples of indices.
+        keys: the noise keys of the rows' photos.
+        clean: (n, classes, ...) probabilities of the clean images.
+        limit: how many images go through the network at once.
+    """
+
+    model: Model
+    images: Tensor
+    targets: tuple[tuple[int, ...], ...]
+    keys: tuple[int, ...]
+    clean: Tensor
+    limit: BatchLimit
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return (self.images.shape[-2], self.images.shape[-1])
+
+    @property
+    def target(self) -> Any:
+        """The targets as `explain` and captum take them: ints, or tuples where the output has more axes."""
+        return [indices[0] if len(indices) == 1 else indices for indices in self.targets]
+
+    def label(self) -> Label:
+        """Reads the targets' probabilities out of probabilities."""
+        return Label(self.targets, lambda probabilities: probabilities)
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """The network's probabilities (b, classes, ...) for images (b, c, h, w)."""
+        return self.model.probabilities(self.model(images))
+
+
+@contextmanager
+def subject(
+    model: Any,
+    images: Tensor,
+    target: Any = None,
+    *,
+    ids: Sequence[int | str] | None = None,
+    internal_batch_size: int | None = None,
+    accelerate: bool = True,
+) -> Iterator[Subject]:
+    """The subject of an evaluation; the network is frozen inside the ``with`` block, and as it was afterwards.
+
+    Args:
+        model: a `Model`, an ``nn.Module`` or a callable.
+        images: (n, 3, h, w), floating point, in [0, 1].
+        target: as `explain`'s, one for each image; None for the predicted classes.
+        ids: what the noise of each image is a function of, beside the seed, in place of a hash of the image.
+        internal_batch_size: images in one forward pass.
+        accelerate: whether the network may run as a private copy that is faster and equal up to rounding.
+
+    Raises:
+        OptionError, TargetError, ModelError: what was given does not fit.
+    """
+    model = as_model(model)
+    check_range(check_images(images))
+    images = check_images(images).to(model.device)
+    limit = BatchLimit(internal_batch_size, images)
+    with torch.inference_mode(False), frozen(model):
+        run, output, explained = find_rows(model, images, target, None, ids, None, limit)
+        check_label(explained.kind, "the evaluation", "measures")
+        if accelerate:
+            run = replace(run, model=accelerated(model, images[:1]))
+        clean = model.probabilities(output)
+        yield Subject(run.model, images[run.photos], run.targets, run.keys, clean, limit)

@@ -1,0 +1,120 @@
+"""From rows of photos to a table: means over photos with their intervals, and paired differences between methods."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal, NamedTuple
+
+from rdexplain.evaluation.curves import AGREEMENT, PROBABILITY
+from rdexplain.evaluation.results import Entry, Evaluation
+from rdexplain.evaluation.scores import BETTER
+from rdexplain.evaluation.statistics import Interval, area, interval, paired_difference
+
+Over = Literal["share", "percentage"]
+
+
+class Figure(NamedTuple):
+    """What a number is of.
+
+    Attributes:
+        score: a distortion, ``agreement`` or ``probability`` for an area under a curve, or the name of a score.
+        mode: ``keep`` or ``randomise`` for an area, else empty.
+        domain: ``pixel`` or ``wavelet``.
+        own: whether the method's explanations live there.
+        better: ``higher``, ``lower`` or empty.
+    """
+
+    score: str
+    mode: str
+    domain: str
+    own: bool
+    better: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A figure of a method over all photos."""
+
+    method: str
+    figure: Figure
+    value: Interval
+
+
+@dataclass(frozen=True)
+class Difference:
+    """first - second over the photos that both have."""
+
+    first: str
+    second: str
+    figure: Figure
+    value: Interval
+
+
+Photo = tuple[str, str, str]
+Values = dict[tuple[str, Figure], dict[Photo, float]]
+
+
+def values(evaluation: Evaluation, over: Over = "share") -> Values:
+    """The number of each photo, by method and figure: areas under its curves, and its scores.
+
+    Args:
+        over: the areas' axis: the true ``share`` of components, or the ``percentage`` that was asked for, as the
+            study has it.
+    """
+    found: Values = defaultdict(dict)
+    for (entry, mode), curve in evaluation.curves.items():
+        axis = curve.share if over == "share" else curve.percentages / 100
+        for name, measure in curve.measures.items():
+            figure = Figure(name, mode, entry.domain, entry.own, _better(name, mode))
+            found[entry.method, figure][_photo(entry)] = float(area(axis, measure))
+    for (entry, score), value in evaluation.scores.items():
+        figure = Figure(score, "", entry.domain, entry.own, BETTER.get(score, ""))
+        found[entry.method, figure][_photo(entry)] = value
+    # In one order of photos, whatever order they were evaluated or joined in: the bootstrap counts on it.
+    return {key: dict(sorted(found[key].items())) for key in sorted(found)}
+
+
+def summary(evaluation: Evaluation, *, over: Over = "share", seed: int = 0) -> list[Line]:
+    """The mean of each figure over the photos, with its bootstrap interval."""
+    return [
+        Line(method, figure, interval(list(photos.values()), seed=seed))
+        for (method, figure), photos in values(evaluation, over).items()
+    ]
+
+
+def differences(evaluation: Evaluation, *, over: Over = "share", seed: int = 0) -> list[Difference]:
+    """For every two methods the mean of their difference, photo by photo, with its bootstrap interval.
+
+    Two methods are compared in one domain; that one of them lives there and the other does not stays to be seen from
+    the figures of the first.
+    """
+    return list(_differences(values(evaluation, over), seed))
+
+
+def _differences(found: Values, seed: int) -> Iterator[Difference]:
+    methods = sorted({method for method, _ in found})
+    for first, second in combinations(methods, 2):
+        for (method, figure), photos in found.items():
+            if method != first:
+                continue
+            other = found.get((second, figure)) or found.get((second, figure._replace(own=not figure.own)))
+            shared = [photo for photo in photos if other is not None and photo in other]
+            if other is None or not shared:
+                continue
+            value = paired_difference(
+                [photos[photo] for photo in shared], [other[photo] for photo in shared], seed=seed
+            )
+            yield Difference(first, second, figure, value)
+
+
+def _photo(entry: Entry) -> Photo:
+    return (entry.key, entry.photo, entry.target)
+
+
+def _better(measure: str, mode: str) -> str:
+    """Keeping should change the decision little, randomising much."""
+    kept = measure in (AGREEMENT, PROBABILITY)
+    return "higher" if kept == (mode == "keep") else "lower"

@@ -1,0 +1,243 @@
+"""What every baseline shares: rows in, heatmaps out. A baseline is one function from rows to attributions."""
+
+from __future__ import annotations
+
+import copy
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self, TypedDict
+
+import torch
+from torch import Tensor
+
+from rdexplain import philox
+from rdexplain.decisions import Label, check_label
+from rdexplain.errors import OptionError, SolverError, unknown
+from rdexplain.heatmap import Heatmap
+from rdexplain.memory import BatchLimit
+from rdexplain.methods.baselines.rows import Rows
+from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
+from rdexplain.methods.interface import CaptumInterface, same_ids
+from rdexplain.methods.outcome import targets_tensor
+from rdexplain.methods.problem import Run, find_rows
+from rdexplain.models import Model, accelerated, as_model, frozen
+from rdexplain.progress import Progress, progress_bar
+from rdexplain.representations import Pixel, Representation
+from rdexplain.versions import versions
+
+Score = Literal["logit", "probability"]
+SCORES = ("logit", "probability")
+RANDOM = 16
+"""The purpose of the baselines' random streams; their step is a key of the method's name."""
+
+
+class BaselineOptions(TypedDict, total=False):
+    """The options that all baselines take.
+
+    seed: of the method's randomness, where it has any.
+    internal_batch_size: images in one forward pass; bounds the memory, not the result.
+    accelerate: whether the network may run as a private copy that is faster and equal up to rounding; methods that
+        look into the network leave it out.
+    device: where to run; by default where the model is. The model itself is never moved.
+    """
+
+    seed: int
+    internal_batch_size: int | None
+    accelerate: bool
+    device: str | torch.device | None
+
+
+class Baseline(CaptumInterface):
+    """Base of the baselines. Holds options; `explain` does the work.
+
+    Args:
+        model: a `Model`, an ``nn.Module`` or a callable from images (n, 3, h, w) in [0, 1] to (n, classes).
+        score: whether the class's "logit" or its "probability" is attributed.
+        given: the user's options, `BaselineOptions`.
+
+    Raises:
+        OptionError: an option outside what it may be, or a package of the `evaluation` extra is missing.
+        TypeError: an option that there is not.
+    """
+
+    name: ClassVar[str]
+    reduction: ClassVar[str] = "sum"
+    """How the channels of the attribution become one score for each pixel: "sum" or "mean"."""
+    may_accelerate: ClassVar[bool] = True
+
+    def __init__(self, model: Model | Callable[..., Any], score: str, given: BaselineOptions) -> None:
+        for name in given:
+            if name not in BaselineOptions.__annotations__:
+                raise TypeError(f"{type(self).__name__} has no option {name!r}")
+        if score not in SCORES:
+            raise OptionError(unknown("score", str(score), SCORES))
+        size, device = given.get("internal_batch_size"), given.get("device")
+        self.score = score
+        self.seed = check_whole("seed", given.get("seed", 0), 0)
+        self.internal_batch_size = None if size is None else check_whole("internal_batch_size", size, 1)
+        self.accelerate = bool(given.get("accelerate", True)) and self.may_accelerate
+        self.model = as_model(model) if device is None else as_model(model).on(device)
+        self.representation: Representation = Pixel()
+
+    def __repr__(self) -> str:
+        own = ", ".join(f"{name}={value!r}" for name, value in self._own_options().items())
+        return f"{self.get_name()}({self.model.name}, {own})"
+
+    def record(self) -> dict[str, Any]:
+        """Every option, resolved, ready for JSON."""
+        model = self.model
+        return {
+            **self.representation.options(),
+            **self._own_options(),
+            "internal_batch_size": self.internal_batch_size,
+            "accelerate": self.accelerate,
+            "weights": model.weights,
+            "mean": None if model.mean is None else list(model.mean),
+            "std": None if model.std is None else list(model.std),
+        }
+
+    def explain(
+        self,
+        images: Tensor,
+        target: Any = None,
+        *,
+        top_k: int | None = None,
+        ids: Sequence[int | str] | None = None,
+        photos: Sequence[str | None] | None = None,
+        additional_forward_args: Any = None,
+        show_progress: bool = False,
+        progress: Progress | None = None,
+    ) -> Heatmap:
+        """Score every pixel (or coefficient) of a batch of images.
+
+        Args: as `RateDistortion.explain`'s. `progress` is called with the network evaluations so far of each row
+        and NaN, as there is no loss; `work` says how many there will be.
+
+        Returns:
+            one row a photo and target, photo by photo.
+
+        Raises:
+            OptionError, PhotoError, TargetError: what was given does not fit.
+            ModelError: the same, or the method cannot explain such a network, or this target: it explains labels only.
+            SolverError: the attribution is not finite, or one image does not fit into memory.
+        """
+        started = time.perf_counter()
+        check_range(check_images(images))
+        check_names(photos, images)
+        rows, output, attribution = self._attributed(
+            images, target, top_k, ids, additional_forward_args, show_progress, progress
+        )
+        run, count = rows.run, len(rows)
+        scores = self._scores(attribution, rows.images)
+        every = torch.arange(count, device=output.device)
+        return Heatmap(
+            images=rows.images.cpu(),
+            scores=[band.contiguous().cpu() for band in scores],
+            picture=self._picture(rows.images, scores).cpu(),
+            target=targets_tensor(run.targets),
+            probability=Label(run.targets, self.model.probabilities).read(output, every).squeeze(1).cpu(),
+            labels=tuple(self.model.class_name(indices[0]) for indices in run.targets),
+            photo=run.photos.cpu(),
+            photos=tuple(None if photos is None else photos[photo] for photo in run.photos.tolist()),
+            method=self.name,
+            model=self.model.name,
+            seed=self.seed,
+            seconds=(time.perf_counter() - started) / count,
+            network_evaluations=rows.evaluations // count,
+            options=self.record() | rows.found,
+            versions=versions("captum", "scikit-image"),
+            device=str(attribution.device),
+        )
+
+    def work(self, size: tuple[int, int]) -> int:
+        """About how many network evaluations a row of (h, w) pixels takes."""
+        return 1
+
+    @abstractmethod
+    def _attributions(self, rows: Rows) -> Tensor:
+        """Attributions (R, c, h, w) or (R, 1, h, w); flat scores (R, k) where they are none of pixels."""
+
+    def _own_options(self) -> dict[str, Any]:
+        """The method's own options, resolved, ready for JSON."""
+        return {"score": self.score}
+
+    def _attributed(
+        self,
+        images: Tensor,
+        target: Any,
+        top_k: int | None,
+        ids: Sequence[int | str] | None,
+        arguments: Any,
+        show_progress: bool,
+        progress: Progress | None = None,
+    ) -> tuple[Rows, Tensor, Tensor]:
+        """The rows, the model's output on their clean images, and their attributions."""
+        images = check_images(images).to(self.model.device)
+        limit = BatchLimit(self.internal_batch_size, images)
+        with ExitStack() as stack:
+            stack.enter_context(torch.inference_mode(False))
+            stack.enter_context(frozen(self.model))
+            images = images.clone()  # a tensor made in inference mode could not take part in autograd
+            run, output, explained = find_rows(self.model, images, target, top_k, ids, arguments, limit)
+            check_label(explained.kind, self.name)
+            if self.accelerate:
+                first = run.arguments_for(torch.zeros_like(run.photos[:1]))
+                run = replace(run, model=accelerated(self.model, images[:1], first))
+            read = self.model.probabilities if self.score == "probability" else self.model.logits
+            if show_progress and progress is None:
+                total = max(1, self.work((images.shape[-2], images.shape[-1])))
+                progress = stack.enter_context(progress_bar(total, self.get_name()))
+            report = progress or (lambda step, loss: None)
+            rows = Rows(
+                run,
+                images[run.photos],
+                limit,
+                Label(run.targets, read),
+                lambda evaluations: report(evaluations // len(run.photos), float("nan")),
+            )
+            with torch.no_grad():
+                attribution = self._attributions(rows).detach().to(images.dtype)
+            self._check_finite(attribution, run)
+        return rows, output, attribution
+
+    def _attribution(self, images: Tensor, target: Any, arguments: Any, show_progress: bool) -> Tensor:
+        return self._attributed(images, target, None, same_ids(images), arguments, show_progress)[2]
+
+    def _with(self, n_steps: int | None, internal_batch_size: int | None) -> Self:
+        method = copy.copy(self)
+        if n_steps is not None:
+            method._set_steps(n_steps)
+        if internal_batch_size is not None:
+            method.internal_batch_size = check_whole("internal_batch_size", internal_batch_size, 1)
+        return method
+
+    def _set_steps(self, steps: int) -> None:
+        raise OptionError(f"{self.get_name()} has no steps: leave out n_steps")
+
+    def _scores(self, attribution: Tensor, images: Tensor) -> list[Tensor]:
+        """Bands of scores out of what `_attributions` returned."""
+        return [attribution.mean(dim=1) if self.reduction == "mean" else attribution.sum(dim=1)]
+
+    def _picture(self, images: Tensor, scores: list[Tensor]) -> Tensor:
+        """The picture (R, 1, h, w) of scores."""
+        positive = scores[0].clamp_min(0)
+        flat = positive.flatten(1)
+        # A few outliers would leave the rest black; where nearly all is zero, the largest is no outlier.
+        top = flat.kthvalue(max(1, round(0.99 * flat.shape[1])), dim=1).values
+        top = torch.where(top > 0, top, flat.amax(dim=1)).clamp_min(torch.finfo(flat.dtype).tiny)
+        return (positive / top[:, None, None]).clamp(0, 1).unsqueeze(1)
+
+    def _streams(self, rows: Rows, row: int, draws: Sequence[int]) -> list[philox.Stream]:
+        """The random streams of a row's draws: functions of the seed, the photo, the method and the draw."""
+        method = philox.name_key(self.name)
+        return [philox.Stream(self.seed, rows.run.keys[row], method, draw, RANDOM) for draw in draws]
+
+    def _check_finite(self, attribution: Tensor, run: Run) -> None:
+        bad = ~attribution.flatten(1).isfinite().all(dim=1)
+        if bool(bad.any()):
+            blamed = sorted(set(run.photos[bad.to(run.photos.device)].tolist()))
+            which = ", ".join(map(str, blamed))
+            raise SolverError(f"image {which} of the batch: {self.name} gives values that are not finite", blamed)

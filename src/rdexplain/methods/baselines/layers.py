@@ -1,0 +1,60 @@
+"""Copies of a network that a method may change: without in-place activations, with other modules in their place."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from rdexplain.errors import ModelError
+from rdexplain.models import Model
+
+
+def private_copy(model: Model, method: str) -> nn.Module:
+    """A copy of a model's network without in-place modules, to hook or to change.
+
+    Raises:
+        ModelError: the network is no ``nn.Module``, is compiled, or cannot be copied.
+    """
+    network = model.network
+    if not isinstance(network, nn.Module) or isinstance(network, torch.jit.ScriptModule):
+        raise ModelError(f"{method} changes the network's layers: {model.name} is no nn.Module with layers of its own")
+    try:
+        twin = copy.deepcopy(network)
+    except Exception as error:  # whatever a user's network objects to copying with
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ModelError(f"{method} works on a copy, and {model.name} cannot be copied: {reason}") from error
+    for module in twin.modules():
+        if getattr(module, "inplace", False) is True:
+            module.inplace = False  # type: ignore[assignment]
+    return twin
+
+
+def replaced(
+    network: nn.Module, kinds: tuple[type[nn.Module], ...], build: Callable[[nn.Module], nn.Module]
+) -> list[str]:
+    """Replace every module of some kinds by another, in place; one that has several names, by one of its own for each.
+
+    Returns:
+        the names of those replaced.
+    """
+    found = [name for name, module in network.named_modules(remove_duplicate=False) if isinstance(module, kinds)]
+    for name in found:
+        parent, _, child = name.rpartition(".")
+        owner = network.get_submodule(parent)
+        if isinstance(getattr(owner, child), kinds):  # its parent may have two names as well
+            setattr(owner, child, build(getattr(owner, child)))
+    return found
+
+
+@contextmanager
+def gradient_warnings_off() -> Iterator[None]:
+    """Captum warns that it sets hooks and that it sets ``requires_grad``: here both are done to copies alone."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU activations")
+        warnings.filterwarnings("ignore", message=r"Input Tensor \d+ did not already require gradients")
+        yield

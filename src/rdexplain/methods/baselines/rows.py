@@ -1,0 +1,66 @@
+"""The rows that a baseline attributes, and the number whose attribution is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rdexplain.decisions import Label
+from rdexplain.memory import BatchLimit
+from rdexplain.methods.problem import Run
+
+
+@dataclass
+class Rows:
+    """The rows of a call and the number that is attributed.
+
+    Attributes:
+        run: the rows.
+        images: (R, c, h, w), each row's image.
+        limit: the largest batch.
+        label: reads the explained number of an output.
+        progress: called with the evaluations so far.
+        evaluations: images sent through the network so far.
+        found: what the method found out for an option that was left open; it goes into the record.
+    """
+
+    run: Run
+    images: Tensor
+    limit: BatchLimit
+    label: Label
+    progress: Callable[[int], None]
+    evaluations: int = 0
+    found: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def score(self, images: Tensor, rows: Tensor) -> Tensor:
+        """The explained number (b,) of images (b, c, h, w) made of the rows (b,): captum's forward function."""
+        found = self.label.read(self.run.forward(images, rows), rows).squeeze(1)
+        self.count(len(images))
+        return found
+
+    def count(self, images: int) -> None:
+        """So many images have gone through the network."""
+        self.evaluations += images
+        self.progress(self.evaluations)
+
+    def gradient(self, images: Tensor, rows: Tensor) -> Tensor:
+        """The gradient of the explained number by the images, (b, c, h, w)."""
+        leaf = images.detach().requires_grad_()
+        with torch.enable_grad():
+            return torch.autograd.grad(self.score(leaf, rows).sum(), leaf)[0]
+
+    def of(self, *rows: int) -> Tensor:
+        """Row numbers as a tensor beside the images."""
+        return torch.tensor(rows, device=self.images.device)
+
+    def batched(self, work: Callable[[Tensor], Tensor]) -> Tensor:
+        """``work(rows)`` of all rows, as many at once as the limit allows."""
+        every = torch.arange(len(self), device=self.images.device)
+        return self.limit.run(lambda size: torch.cat([work(part) for part in every.split(size)]))

@@ -1,0 +1,124 @@
+"""A path of λ: masks for one weight of sparsity after another, each started from the one before; λ from a bound."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from rdexplain.errors import OptionError
+from rdexplain.objective import Objective
+from rdexplain.progress import Progress
+from rdexplain.solver import Settings, Solution, solve
+
+STAGES = 6
+"""Weights that are tried after the first one."""
+FACTOR = 4.0
+"""From one weight to the next, until one is too small and another too great."""
+DRAWS = 64
+"""Fresh draws on which each stage's distortion is measured."""
+SPARE = 0.9
+"""A distortion counts as within its bound below this share of it: the draws of a stage know it no better."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What the explanation must stay within.
+
+    Attributes:
+        quantity: ``distortion``, for the sparsest mask within it, or ``rate`` (the mean mask value), for the least
+            distorted mask within it.
+        most: the bound.
+
+    Raises:
+        OptionError: a bound that is no number above 0, or a rate above 1.
+    """
+
+    quantity: str
+    most: float
+
+    def __post_init__(self) -> None:
+        name = "max_distortion" if self.quantity == "distortion" else "rate"
+        if not (math.isfinite(self.most) and self.most > 0):
+            raise OptionError(f"{name} must be a number above 0, got {self.most:g}")
+        if self.quantity == "rate" and self.most > 1:
+            raise OptionError(f"rate is a share of the coefficients, at most 1, got {self.most:g}")
+
+
+def follow_up(settings: Settings) -> Settings:
+    """The settings of a stage that starts from a finished mask: a quarter of the steps, at half the size."""
+    return replace(settings, steps=-(-settings.steps // 4), step_size=settings.step_size / 2, warmup=0.0, emphasis=1.0)
+
+
+def steps_of(settings: Settings, bounded: bool) -> int:
+    """All steps of a solution, with those of `within` if there is a bound."""
+    return settings.steps + bounded * STAGES * follow_up(settings).steps
+
+
+def trace(
+    objective: Objective,
+    start: Tensor,
+    settings: Settings,
+    sparsities: Sequence[float],
+    progress: Progress | None = None,
+) -> Iterator[Solution]:
+    """A solution for each λk in turn, warm-started from the one before; the first one from `start`, (R, k)."""
+    mask, done = start, 0
+    for number, sparsity in enumerate(sparsities):
+        chosen = settings if number == 0 else follow_up(settings)
+        weights = start.new_full((objective.rows,), sparsity)
+        solution = solve(objective, mask, chosen, _later(progress, done), weights)
+        mask, done = solution.mask, done + chosen.steps
+        yield solution
+
+
+def within(
+    objective: Objective, start: Tensor, settings: Settings, bound: Bound, progress: Progress | None = None
+) -> Solution:
+    """The best mask within a bound, with each row's λk found by bisection of log λ along a warm-started path.
+
+    Rows do not influence each other. A row for which nothing stays within the bound gets what came nearest.
+    """
+    sparsity = start.new_full((objective.rows,), settings.sparsity or 1.0)
+    low, high = torch.zeros_like(sparsity), torch.full_like(sparsity, math.inf)
+    best, chosen, least = start, sparsity, torch.full_like(sparsity, math.inf)
+    solutions: list[Solution] = []
+    mask, done = start, 0
+    for stage in range(STAGES + 1):
+        stage_settings = settings if stage == 0 else follow_up(settings)
+        solution = solve(objective, mask, stage_settings, _later(progress, done), sparsity)
+        solutions.append(solution)
+        done += stage_settings.steps
+        distortion, _ = objective.measure(solution.mask, DRAWS if objective.noise.is_random else 1)
+        objective.evaluations += objective.rows * (DRAWS if objective.noise.is_random else 1)
+        rate = solution.mask.mean(dim=1)
+        bounded, free = (distortion / SPARE, rate) if bound.quantity == "distortion" else (rate, distortion)
+        fits = bounded <= bound.most
+        # What fits is better than what does not; among what fits, less of the other quantity; else, what is nearest.
+        cost = torch.where(fits, free / (1 + free), 1 + bounded)
+        better = cost < least
+        best = solution.mask.where(better.unsqueeze(1), best)
+        chosen, least = sparsity.where(better, chosen), cost.where(better, least)
+        up = fits if bound.quantity == "distortion" else ~fits
+        low, high = torch.where(up, sparsity, low), torch.where(up, high, sparsity)
+        sparsity = torch.where(
+            low == 0, high / FACTOR, torch.where(high.isinf(), low * FACTOR, (low * high.nan_to_num()).sqrt())
+        )
+        # An empty mask is no start: no gradient leads away from it.
+        mask = solution.mask.where((solution.mask.amax(dim=1) > 0).unsqueeze(1), start)
+    return Solution(
+        best,
+        chosen,
+        torch.cat([solution.distortion for solution in solutions]),
+        torch.cat([solution.non_sparsity for solution in solutions]),
+    )
+
+
+def _later(progress: Progress | None, done: int) -> Progress | None:
+    """A progress that counts on from the steps before."""
+    if progress is None:
+        return None
+    return lambda step, loss: progress(done + step, loss)

@@ -1,0 +1,129 @@
+"""The panel that papers print: a row for each photo, a column for each method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from rdexplain.errors import OptionError
+from rdexplain.explanation import Explanation
+from rdexplain.heatmap import Heatmap
+from rdexplain.render import layout
+from rdexplain.render.heat import overlay
+from rdexplain.render.layout import INK, MARGIN, RULE, SIGNAL, SOFT, Page, Style
+from rdexplain.render.marks import framed
+from rdexplain.render.words import is_pixel, percent
+
+NOT_APPLICABLE = "not applicable"
+_WIDTH = 2.0
+"""Inches of a column."""
+_TALLEST = 1.6
+"""The height of a picture over its width, at most."""
+_GAP, _ROW_GAP = 0.1, 0.16
+_HEAD = Style(12.5, weight="bold")
+_LABEL = Style(10.5, INK)
+_NOTE = Style(9.5, SOFT)
+_WARNING = Style(9.5, SIGNAL, "bold")
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """What a method shows of a photo.
+
+    Attributes:
+        picture: (3, h, w) in [0, 1]; None where the method is not applicable.
+        note: what stands below the picture, or why there is none.
+        warns: whether the note is a warning.
+    """
+
+    picture: Tensor | None
+    note: str = ""
+    warns: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """A row: a photo (3, H, W) in [0, 1], its class in words, and a cell for each column."""
+
+    photo: Tensor
+    label: str
+    cells: tuple[Cell, ...]
+
+
+def cell_of(result: Explanation | Heatmap, photo: Tensor) -> Cell:
+    """The cell of a result of one row.
+
+    Wavelet explanations are drawn in grey, pixel masks in copper, as published; heatmaps over the photo (3, H, W).
+    """
+    picture = framed(result, result.picture[0]).float()
+    if isinstance(result, Heatmap):
+        return Cell(overlay(picture, photo) if is_pixel(result) else picture.expand(3, -1, -1))
+    if is_pixel(result):
+        picture = torch.from_numpy(colormaps["copper"](picture[0].numpy())[..., :3]).permute(2, 0, 1).float()
+    collapsed = bool(result.collapsed[0])
+    kept = f"keeps {percent(float(result.non_sparsity[0]))}"
+    return Cell(picture.expand(3, -1, -1), "collapsed" if collapsed else kept, collapsed)
+
+
+def comparison(titles: Sequence[str], rows: Sequence[Compared]) -> Figure:
+    """Draw the panel.
+
+    Args:
+        titles: of the columns after the photo's.
+        rows: from top to bottom, each with as many cells as there are titles.
+
+    Returns:
+        a figure with an Agg canvas, unknown to pyplot.
+
+    Raises:
+        OptionError: no rows, or a row with another number of cells.
+    """
+    if not rows or any(len(row.cells) != len(titles) for row in rows):
+        raise OptionError("a comparison has at least one row, and in each row a cell for every title")
+    heads = [layout.wrapped(title, _HEAD, _WIDTH, 2) for title in ("Photo", *titles)]
+    top = MARGIN + _HEAD.height(max(map(len, heads))) + 0.08
+    labels = [layout.wrapped(row.label, _LABEL, _WIDTH, 2) for row in rows]
+    heights = [_WIDTH * min(row.photo.shape[-2] / row.photo.shape[-1], _TALLEST) for row in rows]
+    below = [0.04 + max(_LABEL.height(len(label)), _NOTE.height()) for label in labels]
+    columns = 1 + len(titles)
+    width = columns * _WIDTH + (columns - 1) * _GAP
+    tall = top + sum(heights) + sum(below) + (len(rows) - 1) * _ROW_GAP + MARGIN * 0.6
+    page = Page(width + 2 * MARGIN, tall)
+    for number, head in enumerate(heads):
+        # Titles of one line stand on the line of the last of two.
+        page.text(_left(number), top - 0.08 - _HEAD.height(len(head)), head, _HEAD)
+    y = top
+    for row, label, height, under in zip(rows, labels, heights, below, strict=True):
+        page.picture(_left(0), y, (_WIDTH, height), row.photo)
+        page.text(_left(0), y + height + 0.04, label, _LABEL)
+        for number, cell in enumerate(row.cells, start=1):
+            _draw(page, (_left(number), y), height, cell)
+        y += height + under + _ROW_GAP
+    return page.figure
+
+
+def _left(column: int) -> float:
+    return MARGIN + column * (_WIDTH + _GAP)
+
+
+def _draw(page: Page, place: tuple[float, float], height: float, cell: Cell) -> None:
+    x, y = place
+    if cell.picture is not None:
+        page.picture(x, y, (_WIDTH, height), cell.picture)
+        page.text(x, y + height + 0.04, layout.wrapped(cell.note, _NOTE, _WIDTH), _WARNING if cell.warns else _NOTE)
+        return
+    axes = page.axes(x, y, _WIDTH, height)
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.add_patch(Rectangle((0, 0), 1, 1, facecolor="#f4f4f4", edgecolor=RULE, linewidth=1))
+    room = _WIDTH - 0.24
+    lines = max(1, int((height - 0.24 - _LABEL.height()) / _NOTE.height()))
+    reason = layout.wrapped(cell.note, _NOTE, room, lines)
+    start = y + max(0.12, (height - _LABEL.height() - _NOTE.height(len(reason))) / 2)
+    page.text(x + 0.12, start, [NOT_APPLICABLE], _LABEL)
+    page.text(x + 0.12, start + _LABEL.height(), reason, _NOTE)

@@ -1,0 +1,250 @@
+"""``rdexplain evaluate`` from photos to files, on a tiny network and on a real one."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from rdexplain.cli import evaluation_run, main
+from rdexplain.cli.evaluate import percentages
+from rdexplain.cli.methods import METHODS, Method
+from rdexplain.errors import ModelError, SolverError
+from rdexplain.evaluation import load_evaluation
+from rdexplain.methods import CartoonX, PixelRDE
+
+FILES = [
+    "agreement.png",
+    "curves.own.png",
+    "curves.png",
+    "differences.csv",
+    "evaluation.json",
+    "rows.parquet",
+    "scores.parquet",
+    "summary.csv",
+]
+TINY = "--model cli_test_nets:tiny --size 64 --steps 2 --percentages 0,50,100 --draws 1 --seed 3"
+
+
+class Unwilling(PixelRDE):
+    """Not for this network."""
+
+    name = "pixel_rde"
+
+    def explain(self, *arguments, **options):
+        raise ModelError("no rule for the layer Swish")
+
+
+class Choosy(PixelRDE):
+    """Fails on the second photo of a batch of several."""
+
+    def explain(self, images, **options):
+        if len(images) > 1:
+            raise SolverError("image 1 of the batch: not finite", [1])
+        return super().explain(images, **options)
+
+
+class Impatient(PixelRDE):
+    """The user loses patience at the second photo."""
+
+    seen = 0
+
+    def explain(self, images, **options):
+        Impatient.seen += 1
+        if Impatient.seen == 2:
+            raise KeyboardInterrupt
+        return super().explain(images, **options)
+
+
+@pytest.fixture
+def evaluate(place, capsys):
+    def call(text: str, small: str = TINY):
+        status = main(f"evaluate {text} {small}".split())
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """Another class in the place of Pixel RDE."""
+
+    def put(kind: type) -> None:
+        monkeypatch.setattr(Method, "load", lambda method: kind if method.name == "pixel_rde" else CartoonX)
+
+    return put
+
+
+def test_from_photos_to_files(evaluate, place):
+    status, out, err = evaluate("photos --methods cartoonx,pixel_rde --domains pixel,own --distortions kl,l2")
+    assert (status, err) == (0, "")
+    assert sorted(file.name for file in Path("evaluation").iterdir()) == FILES
+    found = load_evaluation("evaluation")
+    assert {Path(entry.photo).name for entry in found.entries} == {"bird.png", "cat.jpg", "dog.png"}
+    assert {(e.method, e.domain, e.own) for e in found.entries} == {
+        ("cartoonx", "wavelet", True),
+        ("cartoonx", "pixel", False),
+        ("pixel_rde", "pixel", True),
+    }
+    curve = next(iter(found.curves.values()))
+    assert curve.percentages.tolist() == [0, 50, 100]
+    assert set(curve.measures) == {"kl", "l2", "agreement", "probability"}
+    assert "cartoonx" in out.splitlines()[0]
+    assert "kl kept, pixels ↓" in out
+    with open("evaluation/summary.csv") as lines:
+        (line,) = (
+            row
+            for row in csv.DictReader(lines)
+            if (row["method"], row["score"], row["mode"]) == ("pixel_rde", "l2", "keep")
+        )
+    assert line["photos"] == "3"
+    record = json.loads(Path("evaluation/evaluation.json").read_text())
+    assert record["finished"] is True
+    assert record["model"] == "cli_test_nets:tiny"
+    assert record["methods"]["cartoonx"]["steps"] == 2
+    assert record["seed"] == 3
+
+    status, out, err = evaluate("photos --methods pixel_rde")
+    assert status == 2
+    assert err.startswith("rdexplain: error: evaluation/rows.parquet exists already: replace with --overwrite")
+    assert len(err.splitlines()) == 1
+    assert load_evaluation("evaluation") == found
+    assert evaluate("photos/cat.jpg --methods pixel_rde --overwrite --quiet --scores none")[:2] == (0, "")
+    assert load_evaluation("evaluation").methods == ["pixel_rde"]
+
+
+def test_a_photo_alone_is_what_it_is_in_a_batch(evaluate):
+    evaluate("photos --methods pixel_rde --out all")
+    evaluate("photos/dog.png --methods pixel_rde --out one")
+    together, alone = load_evaluation("all"), load_evaluation("one")
+    for key, curve in alone.curves.items():
+        assert together.curves[key].measures["l2"] == pytest.approx(curve.measures["l2"], abs=1e-4)
+
+
+def test_a_method_that_is_not_applicable_is_not_left_out(evaluate, stand_in):
+    stand_in(Unwilling)
+    status, out, err = evaluate("photos --methods cartoonx,pixel_rde")
+    assert status == 0
+    assert "warning: pixel_rde is not applicable: no rule for the layer Swish" in err
+    assert "not applicable" in out
+    assert load_evaluation("evaluation").not_applicable == {"pixel_rde": "no rule for the layer Swish"}
+
+
+def test_photos_that_fail_do_not_stop_the_others(evaluate, stand_in):
+    stand_in(Choosy)
+    Path("photos/broken.png").write_bytes(b"nothing")
+    status, _, err = evaluate("photos --methods cartoonx,pixel_rde --scores none")
+    assert status == 1
+    assert "photos/broken.png is not an image that can be read" in err
+    assert "rdexplain: error: photos/cat.jpg: " in err
+    found = load_evaluation("evaluation")
+    # Methods are compared on the same photos: what one cannot explain is in no other's figures.
+    photos = {method: {e.photo for e in found.entries if e.method == method} for method in found.methods}
+    assert photos["cartoonx"] == photos["pixel_rde"]
+    assert len(photos["cartoonx"]) == 1
+    assert len(json.loads(Path("evaluation/evaluation.json").read_text())["failed"]) == 3
+
+
+def test_what_is_finished_stays_when_the_user_loses_patience(evaluate, stand_in):
+    stand_in(Impatient)
+    Impatient.seen = 0
+    status, _, err = evaluate("photos --methods pixel_rde --photos-per-batch 1")
+    assert status == 130
+    assert err == "rdexplain: interrupted (1 of 3 are evaluated, in evaluation)\n"
+    assert sorted(file.name for file in Path("evaluation").iterdir()) == FILES
+    assert {Path(entry.photo).name for entry in load_evaluation("evaluation").entries} == {"bird.png"}
+    assert json.loads(Path("evaluation/evaluation.json").read_text())["finished"] is False
+
+    Impatient.seen = 1
+    status, _, err = evaluate("photos --methods pixel_rde --out other")
+    assert (status, err) == (130, "rdexplain: interrupted\n")
+    assert not Path("other").exists()
+
+
+def test_explanations_that_are_there(evaluate, run):
+    options = "--method cartoonx --size 64 --steps 2 --top-k 2 --out explained --model cli_test_nets:tiny"
+    assert run("explain photos", options, small=False).status == 0
+    small = "--model cli_test_nets:tiny --percentages 0,50,100 --draws 1"
+    status, _, _ = evaluate("--explanations explained", small)
+    assert status == 0
+    found = load_evaluation("evaluation")
+    assert len({(entry.photo, entry.target) for entry in found.entries}) == 6
+    status, _, err = evaluate("--explanations explained --out other", small.replace("tiny", "Corner"))
+    assert status == 1
+    assert "choose the same --model, weights and normalisation" in err
+    assert len(json.loads(Path("other/evaluation.json").read_text())["failed"]) == len(err.splitlines()) > 0
+    assert evaluate("--explanations photos --out another", small)[2] == (
+        "rdexplain: error: no explanations (*.safetensors) in photos\n"
+    )
+
+
+def test_boxes(evaluate):
+    Path("boxes.csv").write_text("photo,left,top,right,bottom\ncat.jpg,0,0,9,24\n")
+    stepless = TINY.replace("--steps 2 ", "")
+    assert evaluate("photos --methods random_pixel --boxes boxes.csv --scores none", stepless)[0] == 0
+    found = {
+        (Path(key.entry.photo).name, key.score): value for key, value in load_evaluation("evaluation").scores.items()
+    }
+    assert set(found) == {("cat.jpg", "pointing_game"), ("cat.jpg", "energy_in_box")}
+    assert 0 < found["cat.jpg", "energy_in_box"] < 1
+    Path("boxes.csv").write_text("photo,left,top\ncat.jpg,0,0\n")
+    assert "boxes are a CSV file with the columns" in evaluate("photos --out other --boxes boxes.csv")[2]
+    Path("boxes.csv").write_text("photo,left,top,right,bottom\nzebra.jpg,0,0,9,9\n")
+    assert "has no box for any of the photos" in evaluate("photos --out other --boxes boxes.csv")[2]
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("", "give either photos or --explanations"),
+        ("photos --explanations photos", "give either photos or --explanations"),
+        ("photos --methods cartonx", "unknown method 'cartonx': did you mean cartoonx?"),
+        ("photos --percentages 0", "must be at least two rising numbers from 0 to 100, not '0'"),
+        ("photos --percentages 0:100", "must be FROM:TO:STEP, such as 0:100:5, not '0:100'"),
+        ("photos --percentages 50,20", "must be at least two rising numbers"),
+        ("photos --scores insertion,gini", "unknown score 'gini'"),
+        ("photos --scores localisation", "give --boxes"),
+        ("--explanations photos --scores randomisation", "randomisation explain again"),
+        ("photos --boxes gone.csv", "cannot read the boxes in gone.csv: No such file or directory"),
+        ("photos --size 4", "an image of 4 x 4 is too small for db3"),
+        ("gone.jpg", "no such file or folder: gone.jpg"),
+    ],
+)
+def test_bad_input(command, message, evaluate):
+    small = "--model cli_test_nets:tiny"
+    status, _, err = evaluate(command, small if "--size" in command else f"{small} --size 64")
+    assert status == 2
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert not Path("evaluation").exists()
+
+
+def test_percentages():
+    assert percentages("0:100:25") == (0, 25, 50, 75, 100)
+    assert percentages("0,2.5,9") == (0, 2.5, 9)
+    assert percentages("0:1:0.1")[-1] == pytest.approx(1)
+
+
+def test_options_of_methods():
+    assert {"preset", "steps", "seed", "wavelet"} <= evaluation_run.options_of(CartoonX)
+    assert "wavelet" not in evaluation_run.options_of(PixelRDE)
+    for method in METHODS.values():
+        assert "seed" in evaluation_run.options_of(method.load())
+
+
+def test_a_real_network(place, capsys):
+    argv = "evaluate sample:cat sample:rocket --size 64 --steps 3 --draws 1 --percentages 0,20,100 --out real"
+    assert main([*argv.split(), "--methods", "cartoonx,pixel_rde"]) == 0
+    found = load_evaluation("real")
+    assert len(found.entries) == 2 * 2 * 2
+    for (_, mode), curve in found.curves.items():
+        untouched = -1 if mode == "keep" else 0
+        assert abs(curve.measures["l2"][untouched]) < 1e-5
+        assert curve.measures["agreement"][untouched] == 1
+        assert curve.share.tolist() == pytest.approx([0, 0.2, 1], abs=1e-3)
+    assert "2 of 2 evaluated, in real" in capsys.readouterr().out
+    assert torch.is_grad_enabled()
