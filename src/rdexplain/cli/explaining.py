@@ -61,13 +61,14 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     return tally.status
 
 
-def find_model(arguments: argparse.Namespace, bar: Bar) -> Model:
-    """The model that the arguments name, where they want it."""
+def find_model(arguments: argparse.Namespace, bar: Bar, name: str | None = None) -> Model:
+    """The model that the arguments name, or another one by its name, where they want it."""
     if arguments.no_normalise and (arguments.mean or arguments.std):
         raise UsageError("--no-normalise leaves no use for --mean and --std")
-    bar.stage(f"loading {arguments.model}")
+    name = name or arguments.model
+    bar.stage(f"loading {name}")
     return load_model(
-        arguments.model,
+        name,
         weights=arguments.weights,
         mean=arguments.mean,
         std=arguments.std,

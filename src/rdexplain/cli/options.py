@@ -14,6 +14,7 @@ from rdexplain.cli.command import Parser, UsageError
 from rdexplain.cli.methods import METHODS
 from rdexplain.cli.values import (
     name_or_file,
+    names,
     not_negative,
     one_of,
     per_channel,
@@ -23,6 +24,7 @@ from rdexplain.cli.values import (
     whole,
 )
 
+DEFAULT_MODEL = "efficientnet_lite0"
 PRESETS = ("fast", "best", "paper")
 NOISES = ("gaussian", "uniform", "zero")
 NOISE_SCALINGS = ("original", "linear", "inverse_linear", "exponential")
@@ -36,7 +38,7 @@ RULES = ("epsilon_plus", "epsilon")
 
 _MASKS = tuple(method.name for method in METHODS.values() if not method.is_baseline)
 _WAVELETS = ("cartoonx", "random_wavelet")
-_TOGETHER = (
+TOGETHER = (
     "cartoonx",
     "pixel_rde",
     "integrated_gradients",
@@ -163,7 +165,7 @@ MODEL = Group(
             "your own package.module:factory (default efficientnet_lite0)",
             str,
             "NAME",
-            "efficientnet_lite0",
+            DEFAULT_MODEL,
         ),
         Option("--weights", "a safetensors or PyTorch state dict, a torchvision version, or random", str, "FILE"),
         Option("--classes", "names of the classes, one per line, or imagenet, voc or coco", str, "FILE"),
@@ -270,14 +272,21 @@ METHOD = Group(
     ),
 )
 COMPARED = Group(
-    "methods",
+    "methods and networks",
     (
         Option(
             "--methods",
-            f"names with commas between them, see `rdexplain methods` (default {','.join(_TOGETHER)})",
+            f"names with commas between them, see `rdexplain methods` (default {','.join(TOGETHER)}; cartoonx alone "
+            "with --models)",
             several_of("method", tuple(METHODS)),
             "NAME,NAME",
-            _TOGETHER,
+        ),
+        Option(
+            "--models",
+            "several networks in place of --model, with commas between them: a column for each, or with several "
+            "methods a row",
+            names,
+            "NAME,NAME",
         ),
         *METHOD.options[1:],
     ),

@@ -60,7 +60,8 @@ class Tally:
 class Run:
     """Explains photos and writes what comes of it.
 
-    `provenance` replaces entries of each record's options; `keep` gets each result of one row, once it is written.
+    `provenance` replaces entries of each record's options; `keep` gets each result of one row, once it is written, and
+    `missed` the source of each photo that cannot be explained, with the reason.
     """
 
     method: Attribution | Baseline
@@ -72,6 +73,7 @@ class Run:
     settings: Settings
     provenance: dict[str, Any]
     keep: Callable[[Result, Photo], None] | None = None
+    missed: Callable[[str, str], None] | None = None
 
     def over(self, names: Mapping[str, str]) -> Tally:
         """Explain all photos, by the names of their results. One that cannot be explained does not stop the others.
@@ -97,7 +99,7 @@ class Run:
             try:
                 batch.append(load_photo(source, self.settings.size, self.settings.fit))
             except PhotoError as error:
-                self._fail(str(error), tally)
+                self._fail(source, str(error), tally)
             if len(batch) == self.settings.per_batch:
                 yield batch
                 batch = []
@@ -123,7 +125,8 @@ class Run:
                     raise
                 reasons = error.reasons if isinstance(error, AbsentError) else {}
                 for position in error.photos:
-                    self._fail(f"{batch[position].source}: {reasons.get(position, error.__cause__ or error)}", tally)
+                    source = batch[position].source
+                    self._fail(source, f"{source}: {reasons.get(position, error.__cause__ or error)}", tally)
                 batch = [photo for position, photo in enumerate(batch) if position not in error.photos]
                 continue
             self._write(batch, explanation, names, tally)
@@ -163,8 +166,10 @@ class Run:
             writers[".original.png"] = lambda path: save_picture(path, explanation.picture_at(*photo.original_size)[0])
         return writers
 
-    def _fail(self, text: str, tally: Tally) -> None:
+    def _fail(self, source: str, text: str, tally: Tally) -> None:
         self.report.failed(text)
+        if self.missed is not None:
+            self.missed(source, text.removeprefix(f"{source}: "))
         tally.failed += 1
         self.bar.finish(1, failed=True)
 
