@@ -85,3 +85,19 @@ def test_a_comparison(photos, tmp_path):
         comparison([], [])
     with pytest.raises(OptionError, match="a cell for every title"):
         comparison(["LRP"], [Compared(photos[0], "x", cells)])
+
+
+def test_networks_as_columns(photos):
+    cells = (Cell(photos[0], "keeps 3 %", label="Egyptian cat, 99 %"), Cell(None, "no such network", label="unseen"))
+    row = Compared(photos[0], "cat", cells, "a note")
+    figure = comparison(["efficientnet_lite0_of_another_kind", "b"], [row], "Explanations by CartoonX")
+    said = texts(figure).splitlines()
+    for text in ("cat", "a note", "Egyptian cat, 99 %", "keeps 3 %", "not applicable", "Explanations by CartoonX"):
+        assert text in said
+    assert "unseen" not in said
+    # A long name is parted after a mark, and nothing of it is lost.
+    parts = [text for text in said if text and text in "efficientnet_lite0_of_another_kind" and text != "b"]
+    assert len(parts) == 2
+    assert "".join(parts) == "efficientnet_lite0_of_another_kind"
+    plain = comparison(["a", "b"], [Compared(photos[0], "cat", (Cell(photos[0]), Cell(None, "no")))])
+    assert plain.get_figheight() < figure.get_figheight()

@@ -15,6 +15,7 @@ from rdexplain._version import __version__
 from rdexplain.errors import RDExplainError
 
 if TYPE_CHECKING:
+    from rdexplain.decisions import Contrast, Detect, Segment, Value
     from rdexplain.explanation import Explanation
     from rdexplain.heatmap import Heatmap
     from rdexplain.images import Photo, find_photos, load_photo
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = [
     "LRP",
     "CartoonX",
+    "Contrast",
+    "Detect",
     "Explanation",
     "GradCAM",
     "GuidedBackprop",
@@ -51,7 +54,9 @@ __all__ = [
     "RandomPixel",
     "RandomWavelet",
     "Run",
+    "Segment",
     "SmoothGrad",
+    "Value",
     "__version__",
     "as_model",
     "find_photos",
@@ -67,6 +72,8 @@ __all__ = [
 # Importing PyTorch takes seconds, and `rdexplain --help` does not need it: these names are imported when first used.
 _HOMES = {
     "CartoonX": "methods",
+    "Contrast": "decisions",
+    "Detect": "decisions",
     "Explanation": "explanation",
     "GradCAM": "methods.baselines",
     "GuidedBackprop": "methods.baselines",
@@ -82,6 +89,8 @@ _HOMES = {
     "RandomWavelet": "methods.baselines",
     "Run": "runs",
     "SmoothGrad": "methods.baselines",
+    "Segment": "decisions",
+    "Value": "decisions",
     "as_model": "models",
     "find_photos": "images",
     "list_models": "models",

@@ -30,14 +30,19 @@ class Explanation:
         empty_distortion: (n,) distortion of the empty mask, all noise.
         collapsed: (n,) bool, the mask keeps nothing that the model uses.
         target: (n,) explained class; (n, axes) where targets are tuples.
-        probability: (n,) of the target on the clean image.
-        kept_probability: (n,) mean probability of the target over the fresh draws.
+        target_kind: what is explained: ``label``, ``contrast``, ``region``, ``object`` or ``value``.
+        probability: (n,) of the target on the clean image; for a region the mean over its pixels, for an object its
+            confidence, for a value the value.
+        kept_probability: (n,) the same, mean over the fresh draws.
         labels: the targets in words.
         history: ``distortion`` and ``non_sparsity``, (steps, n), before each step, on that step's own draws.
         photo: (n,) which photo of the call a row explains.
         photos: names or paths of the rows' photos, None where not given.
         samples: (n, m, 3, h, w) obfuscated images, where asked for.
-        sample_probabilities: (n, m, classes), the model's probabilities for them.
+        sample_probabilities: (n, m, classes), the model's probabilities for them; where no label is explained
+            (n, m, 1), what `probability` is on the clean image.
+        region: (n, h, w) bool, the explained region of a segmentation.
+        box: (n, 4) left, top, right and bottom of the explained object, in pixels of the explained image.
         seconds: wall time of the call, shared equally among its rows.
         network_evaluations: images sent through the network forward and backward, for each row.
         measurements: images sent forward only, for the figures above, for each row.
@@ -74,6 +79,8 @@ class Explanation:
     samples: Tensor | None = None
     sample_probabilities: Tensor | None = None
     target_kind: str = field(default="label")
+    region: Tensor | None = None
+    box: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.distortion)
@@ -103,6 +110,11 @@ class Explanation:
         return representation_from(self.options)
 
     @property
+    def frame(self) -> Frame | None:
+        """Top, left, height and width of the photo in the explained image, where bars were put around it."""
+        return frame_from(self.options)
+
+    @property
     def scores(self) -> list[Tensor]:
         """How important each component is, in the layout of the mask: the mask itself."""
         return self.mask
@@ -115,10 +127,12 @@ class Explanation:
     def picture_at(self, height: int, width: int) -> Tensor:
         """The picture at another size, such as the original photo's, (n, 1, height, width), bilinear.
 
+        Bars that were put around the photo are left out.
+
         Raises:
             OptionError: a height or width that is no whole number above 0.
         """
-        return resized(self.picture, height, width)
+        return resized(self.picture, height, width, self.frame)
 
     def record(self, row: int = 0) -> dict[str, Any]:
         """One row's figures and provenance, ready for JSON."""
@@ -139,6 +153,7 @@ class Explanation:
             "objective": float(self.objective[row]),
             "sparsity": float(self.sparsity[row]),
             "empty_distortion": float(self.empty_distortion[row]),
+            **self._focus(row),
             "collapsed": bool(self.collapsed[row]),
             "size": list(self.images.shape[-2:]),
             "steps": self.steps,
@@ -151,6 +166,15 @@ class Explanation:
             "options": self.options,
             "versions": self.versions,
         }
+
+    def _focus(self, row: int) -> dict[str, Any]:
+        """How much of the kept energy lies inside the explained region or box, where there is one."""
+        from rdexplain.focus import focus  # it measures explanations, not the other way round
+
+        if self.region is None and self.box is None:
+            return {}
+        found = focus(self[row])
+        return {"inside": {"kept": float(found.kept), "photo": float(found.photo), "area": float(found.area)}}
 
     def save(self, path: str | Path, *, overwrite: bool = True) -> tuple[Path, Path]:
         """Write PATH.safetensors (tensors, and the record in its header) and PATH.json (the record, for people).
@@ -184,13 +208,25 @@ def mask_picture(representation: Representation, images: Tensor, mask: list[Tens
     return synthesise(representation, images.mean(dim=1, keepdim=True), mask)
 
 
-def resized(picture: Tensor, height: int, width: int) -> Tensor:
+Frame = tuple[int, int, int, int]
+"""Top, left, height and width of the photo in the explained image, where bars were put around it."""
+
+
+def frame_from(options: dict[str, Any]) -> Frame | None:
+    """The frame that a result's options name."""
+    frame = options.get("frame")
+    return None if frame is None else (frame[0], frame[1], frame[2], frame[3])
+
+
+def resized(picture: Tensor, height: int, width: int, frame: Frame | None = None) -> Tensor:
     """A picture (n, c, h, w) in [0, 1] at another size, bilinear; see `Explanation.picture_at`."""
     for side in (height, width):
         if not isinstance(side, int) or side < 1:
             raise OptionError(f"a picture's height and width are whole numbers above 0, not {side!r}")
+    top, left, rows, columns = frame or (0, 0, *picture.shape[-2:])
+    shown = picture[..., top : top + rows, left : left + columns]
     scaled = torch.nn.functional.interpolate(
-        picture, size=(height, width), mode="bilinear", antialias=True, align_corners=False
+        shown, size=(height, width), mode="bilinear", antialias=True, align_corners=False
     )
     return scaled.clamp(0, 1)
 

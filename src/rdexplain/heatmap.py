@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.explanation import representation_from, resized, synthesise
+from rdexplain.explanation import Frame, frame_from, representation_from, resized, synthesise
 from rdexplain.representations import Representation
 
 
@@ -72,6 +72,16 @@ class Heatmap:
         return f"Heatmap({self.method} of {self.model}: {', '.join(self.labels)})"
 
     @property
+    def target_kind(self) -> str:
+        """What is explained, as `Explanation.target_kind` has it: baselines explain labels only."""
+        return "label"
+
+    @property
+    def frame(self) -> Frame | None:
+        """Top, left, height and width of the photo in the explained image, where bars were put around it."""
+        return frame_from(self.options)
+
+    @property
     def representation(self) -> Representation:
         """Where the scores live."""
         return representation_from(self.options)
@@ -79,10 +89,12 @@ class Heatmap:
     def picture_at(self, height: int, width: int) -> Tensor:
         """The picture at another size, such as the original photo's, (n, 1, height, width), bilinear.
 
+        Bars that were put around the photo are left out.
+
         Raises:
             OptionError: a height or width that is no whole number above 0.
         """
-        return resized(self.picture, height, width)
+        return resized(self.picture, height, width, self.frame)
 
     def record(self, row: int = 0) -> dict[str, Any]:
         """One row's figures and provenance, ready for JSON."""
@@ -91,7 +103,7 @@ class Heatmap:
             "model": self.model,
             "method": self.method,
             "target": {
-                "kind": "label",
+                "kind": self.target_kind,
                 "index": self.target[row].tolist(),
                 "label": self.labels[row],
                 "probability": float(self.probability[row]),

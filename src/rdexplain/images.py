@@ -42,7 +42,8 @@ class Photo:
     - ``source``: the path as it was given, or `sample:cat`
     - ``pixels``: (3, h, w) float32 RGB in [0, 1]
     - ``original_size``: (height, width) of the upright photo before it was resized
-    - ``fit``: `squash` or `crop`, how it was brought to its size
+    - ``fit``: `squash`, `crop` or `letterbox`, how it was brought to its size
+    - ``frame``: (top, left, height, width) of the photo in ``pixels``, where grey bars were put around it
     """
 
     name: str
@@ -50,6 +51,7 @@ class Photo:
     pixels: Tensor = field(repr=False)
     original_size: tuple[int, int]
     fit: str
+    frame: tuple[int, int, int, int] | None = None
 
 
 def sample_names() -> tuple[str, ...]:
@@ -82,7 +84,8 @@ def load_photo(
 
     ``size`` is (height, width), one number for a square, or None for the size the photo has. ``fit`` says
     what happens to the aspect ratio: `squash` resizes to ``size``, `crop` resizes until ``size`` is covered
-    and cuts out the centre. For 8-bit photos both are, bit for bit, torchvision's `Resize` (bilinear,
+    and cuts out the centre, `letterbox` resizes until it fits into ``size`` and puts grey bars (114 of 255) around
+    it, as detectors are trained. For 8-bit photos the first two are, bit for bit, torchvision's `Resize` (bilinear,
     antialiased; with `CenterCrop`) and `ToTensor` on a PIL image. 16-bit and float grey is resized in float32;
     16-bit colour is read as 8-bit. Colour profiles are ignored. Of several frames the first is read. ``content``
     is the file's content, where that comes out of an archive; ``source`` is its name then.
@@ -101,7 +104,8 @@ def load_photo(
         except PhotoError as error:
             raise PhotoError(f"cannot crop {_shown(source)}: {error}") from None
     name = source.removeprefix(SAMPLE) if source.startswith(SAMPLE) else Path(source).stem
-    return Photo(name, source, _to_tensor(image), original_size, fit)
+    frame = _frame(original_size, wanted) if wanted is not None and fit == "letterbox" else None
+    return Photo(name, source, _to_tensor(image), original_size, fit, frame)
 
 
 def _expand(pattern: str) -> list[str]:
@@ -316,7 +320,27 @@ def _crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image.crop((left, top, left + width, top + height))
 
 
-_FITS: dict[str, Callable[[Image.Image, tuple[int, int]], Image.Image]] = {"squash": _squash, "crop": _crop}
+def _frame(original: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Top, left, height and width of a photo that fits into a size, in its middle."""
+    scale = min(size[0] / original[0], size[1] / original[1])
+    height, width = (max(1, round(side * scale)) for side in original)
+    return (size[0] - height) // 2, (size[1] - width) // 2, height, width
+
+
+def _letterbox(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    top, left, height, width = _frame((image.height, image.width), size)
+    grey: float | tuple[int, ...] = _BARS / 255 if image.mode == "F" else (_BARS,) * 3
+    boxed = Image.new(image.mode, size[::-1], grey)
+    boxed.paste(_squash(image, (height, width)), (left, top))
+    return boxed
+
+
+_BARS = 114
+_FITS: dict[str, Callable[[Image.Image, tuple[int, int]], Image.Image]] = {
+    "squash": _squash,
+    "crop": _crop,
+    "letterbox": _letterbox,
+}
 
 
 def _to_tensor(image: Image.Image) -> Tensor:

@@ -35,7 +35,7 @@ _TENSORS = (
     "kept_probability",
     "photo",
 )
-_OPTIONAL = ("samples", "sample_probabilities")
+_OPTIONAL = ("samples", "sample_probabilities", "region", "box")
 _FIELDS = (
     "method",
     "model",

@@ -406,7 +406,7 @@ def test_an_image_that_is_not_finite_is_named(value, make_photos):
     [
         (lambda x: x.mean((1, 2, 3)), "shape (2,) for 2 images"),
         (lambda x: x.mean((2, 3))[:1], "shape (1, 3) for 2 images"),
-        (lambda x: {"out": x}, "returned a dict"),
+        (lambda x: {"a": x, "b": x}, "returned a dict"),
         (lambda x: x.mean((2, 3)).argmax(1, keepdim=True), "not floating-point"),
         (lambda x: x.mean((2, 3)) * float("nan"), "not finite"),
     ],

@@ -10,6 +10,7 @@ import torch
 from rdexplain import CartoonX, PixelRDE
 from rdexplain.errors import ModelError, OptionError
 from rdexplain.methods.presets import PAPER, Preset, find_preset
+from rdexplain.models import as_model
 
 METHODS = [CartoonX, PixelRDE]
 
@@ -136,3 +137,27 @@ def test_repr_and_name():
     assert CartoonX(model).get_name() == "CartoonX"
     assert PixelRDE(model).get_name() == "PixelRDE"
     assert repr(CartoonX(model, preset="paper", levels=3)).startswith("CartoonX(model, Wavelet('db3', levels=3")
+
+
+def regions(images):
+    return torch.cat((images[:, :2], images.mean(1, keepdim=True)), dim=1) * 9
+
+
+def test_the_study_s_options_for_each_task():
+    """Taslimi et al., ReScience C 2023: what is said differently from the paper's table for figures 8 and 9."""
+    expected = {"segmentation": (1000, 4, 0.01, 2), "detection": (200, 32, 0.01, 20)}
+    for task, values in expected.items():
+        of_task = as_model(regions, task=task)
+        found = PixelRDE(of_task, preset="paper").record()
+        assert tuple(found[name] for name in ("steps", "draws", "step_size", "sparsity")) == values
+        given = PixelRDE(of_task, preset="paper", steps=7, sparsity=3).record()
+        assert (given["steps"], given["draws"], given["sparsity"]) == (7, values[1], 3)
+        assert PixelRDE(of_task, preset="paper", max_distortion=0.1).record()["max_distortion"] == 0.1
+
+
+def test_the_task_s_sparsity_is_the_explanation_s():
+    images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    found = PixelRDE(as_model(regions, task="segmentation"), preset="paper", steps=1).explain(images)
+    assert found.target_kind == "region"
+    assert found.sparsity.tolist() == [2, 2]
+    torch.testing.assert_close(found.objective, found.distortion + 2 * found.non_sparsity)

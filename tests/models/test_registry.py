@@ -27,7 +27,14 @@ def test_the_list_builds_and_downloads_nothing(monkeypatch):
     models = list_models()
     assert len({info.name for info in models}) == len(models) > 80
     assert models[0] == ModelInfo("efficientnet_lite0", "EfficientNet-Lite", 256, "embedded", 1000)
-    assert {info.weights for info in models} <= {"embedded", "installed", "cached", "to download", "not installed"}
+    assert {info.weights for info in models} <= {
+        "embedded",
+        "installed",
+        "cached",
+        "to download",
+        "not installed",
+        "your own",
+    }
 
 
 def test_each_listed_name_has_one_source():

@@ -10,7 +10,7 @@ import torch
 import torchvision
 
 from rdexplain.errors import ModelError
-from rdexplain.models import load_model, torchvision_models
+from rdexplain.models import load_model, torchvision_models, torchvision_weights
 
 NAMES = torchvision.models.list_models(module=torchvision.models)
 TORCH_HOME = Path(__file__).parents[2].parent / "shared" / "weights" / "torch-home"
@@ -38,7 +38,7 @@ def small():
 @pytest.mark.parametrize("name", NAMES)
 def test_every_classifier_resolves_without_a_download(name):
     assert torchvision_models.matches(name)
-    entry = torchvision_models._entry(name)
+    entry = torchvision_weights.find_entry(name)
     assert len(torchvision_models._class_names(entry)) == 1000
     assert torchvision_models._class_names(entry)[281].wnid == "n02123045"
     assert entry.url.startswith("https://")
@@ -46,11 +46,11 @@ def test_every_classifier_resolves_without_a_download(name):
 
 def test_the_studys_models_have_the_studys_weights():
     for name in STUDY:
-        entry = torchvision_models._entry(name)
+        entry = torchvision_weights.find_entry(name)
         assert entry.name == "IMAGENET1K_V1"
         assert entry.transforms().crop_size == [224]
-    assert torchvision_models._entry("vit_h_14").name == "IMAGENET1K_SWAG_E2E_V1"  # it has no V1
-    assert torchvision_models._entry("resnet50", "DEFAULT").name == "IMAGENET1K_V2"
+    assert torchvision_weights.find_entry("vit_h_14").name == "IMAGENET1K_SWAG_E2E_V1"  # it has no V1
+    assert torchvision_weights.find_entry("resnet50", "DEFAULT").name == "IMAGENET1K_V2"
 
 
 def test_all_models_are_listed_with_what_is_cached(hub):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from rdexplain.cli import compare, evaluate, explain, export, methods, models, reproduce, run, status
+from rdexplain.cli import compare, detect, evaluate, explain, export, methods, models, reproduce, run, status
 from rdexplain.cli.command import Command, parser_of, tool_parser
 from rdexplain.cli.guard import guarded
 from rdexplain.errors import unknown
 
 COMMANDS: tuple[Command, ...] = (
     explain.COMMAND,
+    detect.COMMAND,
     compare.COMMAND,
     evaluate.COMMAND,
     run.COMMAND,

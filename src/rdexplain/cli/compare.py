@@ -1,4 +1,4 @@
-"""``rdexplain compare``: several methods side by side, the panel that papers print."""
+"""``rdexplain compare``: several methods or networks side by side, the panel that papers print."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from rdexplain.cli.options import BASELINES, COMPARED, MODEL, PHOTOS, RUNNING, T
 
 _EXAMPLES = """\
   rdexplain compare sample:cat --methods cartoonx,pixel_rde,grad_cam
-  rdexplain compare photos/ --methods cartoonx,lrp,lime --target "Egyptian cat" --out comparison"""
+  rdexplain compare photos/ --methods cartoonx,lrp,lime --target "Egyptian cat" --out comparison
+  rdexplain compare photo.jpg --models efficientnet_lite0,resnet50,mobilenet_v2"""
 
 
 def _declare(parser: Parser) -> None:
@@ -27,4 +28,4 @@ def _run(arguments: argparse.Namespace) -> int:
         return run(arguments, bar)
 
 
-COMMAND = Command("compare", "Compare methods on photos", "PHOTO ...", _declare, _run, _EXAMPLES)
+COMMAND = Command("compare", "Compare methods, or networks, on photos", "PHOTO ...", _declare, _run, _EXAMPLES)

@@ -1,131 +1,151 @@
-"""From the arguments of ``rdexplain compare`` to one run for each method, and the panel of them all."""
+"""From the arguments of ``rdexplain compare`` to a run for each network and method, and the panel of them all."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-
-from torch import Tensor
+from typing import Any
 
 from rdexplain.cli.bar import Bar
+from rdexplain.cli.command import UsageError
+from rdexplain.cli.compared import FILES, Panel
 from rdexplain.cli.explaining import (
     PHOTOS_PER_BATCH,
     PHOTOS_PER_BATCH_ON_A_GPU,
     find_model,
     labels_of,
     make_method,
+    photo_fit,
     photo_size,
     provenance,
 )
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED, say
-from rdexplain.cli.options import method_options
+from rdexplain.cli.options import DEFAULT_MODEL, TOGETHER, method_options
 from rdexplain.cli.outputs import OutputError, Outputs, stems
-from rdexplain.cli.photos import Result, Run, Settings, Tally, undistorted
+from rdexplain.cli.photos import Run, Settings
 from rdexplain.cli.report import Report
-from rdexplain.cli.targets import Slugs, Targets
-from rdexplain.errors import ModelError
-from rdexplain.images import Photo, find_photos
-from rdexplain.render import Cell, Compared, cell_of, comparison, save_figure
-from rdexplain.render.words import method_title, percent
+from rdexplain.cli.targets import Slugs, Targets, Wanted
+from rdexplain.errors import ModelError, OptionError, RDExplainError, SolverError, TargetError
+from rdexplain.images import find_photos
+from rdexplain.render.words import method_title
 
-FILES = ("comparison.png", "comparison.pdf")
-Key = tuple[str, int]
-"""A photo's source and a class."""
-
-
-@dataclass
-class Panel:
-    """What will be drawn: a row for each photo and class, in the order in which they come.
-
-    Attributes:
-        columns: the methods' names.
-        rows: the photos and their classes in words.
-        cells: what each method shows.
-        refused: why a method is not applicable to the network.
-    """
-
-    columns: Sequence[str]
-    rows: dict[Key, tuple[Tensor, str]] = field(default_factory=dict)
-    cells: dict[tuple[Key, str], Cell] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
-
-    def add(self, result: Result, photo: Photo) -> None:
-        """Take in a result of one row."""
-        key = (photo.source, int(result.target[0]))
-        if key not in self.rows:
-            shown = undistorted(photo)
-            label = f"{result.labels[0]}, {percent(float(result.probability[0]))}"
-            self.rows[key] = (result.images[0] if shown is None else shown, label)
-        self.cells[key, result.method] = cell_of(result, self.rows[key][0])
-
-    def save(self, folder: Path) -> list[Path]:
-        """Draw it and write it as `FILES`."""
-        rows = []
-        for key, (photo, label) in self.rows.items():
-            cells = tuple(self.cells.get((key, name), self._missing(name)) for name in self.columns)
-            rows.append(Compared(photo, label, cells))
-        figure = comparison([method_title(name) for name in self.columns], rows)
-        return [save_figure(figure, folder / name) for name in FILES]
-
-    def _missing(self, name: str) -> Cell:
-        return Cell(None, self.refused.get(name, "this photo could not be explained"))
+_ITS_OWN = (ModelError, OptionError, SolverError, TargetError)
+"""What may be wrong with one network of several, and leaves the others to be compared."""
 
 
 def run(arguments: argparse.Namespace, bar: Bar) -> int:
-    """Explain the photos by each method and draw them side by side; see `rdexplain.cli.main` for the exit status.
+    """Explain the photos by each method, network by network, and draw it all side by side; see `rdexplain.cli.main`
+    for the exit status.
 
-    A method that cannot explain such a network stays in the panel, with its reason.
+    A network that cannot be loaded or explained stays in the panel, with its reason, and so does a method that cannot
+    explain a network; unless nothing is left.
     """
     if arguments.quiet:
         warnings.simplefilter("ignore")
-    methods: tuple[str, ...] = arguments.methods
+    if arguments.models and arguments.model != DEFAULT_MODEL:
+        raise UsageError("give either --model or --models, not both")
+    methods: tuple[str, ...] = arguments.methods or (TOGETHER[:1] if arguments.models else TOGETHER)
     options = {name: method_options(arguments, name, methods) for name in methods}
-    sources = find_photos(arguments.photos)
-    model = find_model(arguments, bar)
-    targets = Targets(model, arguments.target, arguments.top_k)
-    size = photo_size(arguments.size, model)
-    made = {name: make_method(name, model, options[name], size) for name in methods}
-    names, slugs = stems(sources), Slugs(model)
-    outputs = {name: Outputs(arguments.out, name) for name in methods}
-    files = [slugs.of(index) for index in targets.classes if index is not None] if targets.several else [None]
-    for place in outputs.values():
-        place.check(names, files if targets.known or not targets.several else None, slugs, arguments.overwrite)
+    names = stems(find_photos(arguments.photos))
     _check_free(arguments.out, arguments.overwrite)
-    labels = labels_of(model, targets, len(names))
-    report = Report(bar, list(names.values()), labels, arguments.quiet)
-    per_batch = arguments.photos_per_batch or PHOTOS_PER_BATCH.get(model.device.type, PHOTOS_PER_BATCH_ON_A_GPU)
-    settings = Settings(size, arguments.fit, per_batch, samples=0, original_size=False)
-    panel, started, tallies = Panel(methods), time.monotonic(), []
-    with outputs[methods[0]].open():
-        for name in methods:
-            known = provenance(options[name])
-            one = Run(made[name], targets, slugs, outputs[name], report, bar, settings, known, keep=panel.add)
-            tally = _applied(one, names, panel, name)
-            if tally is not None:
-                tallies.append(tally)
-        if not panel.rows:
+    wanted: tuple[str, ...] = arguments.models or (arguments.model,)
+    panel, started = Panel(names, wanted, methods), time.monotonic()
+    own = _ITS_OWN if len(wanted) > 1 else (ModelError,)
+    failed = False
+    runs: list[tuple[str, str, Run]] = []
+    for name, prefix in zip(wanted, _prefixes(wanted), strict=True):
+        try:
+            found = _runs(arguments, bar, name, prefix, options, names, panel)
+        except OutputError:
+            raise
+        except RDExplainError as error:
+            _refuse(panel, name, methods, error, name)
+            continue
+        runs += [(name, method, one) for method, one in found.items()]
+    with Outputs(arguments.out, "comparison").open():
+        for name, method, one in runs:
+            try:
+                failed |= one.over(names).failed > 0
+            except own as error:
+                title = method_title(method)
+                _refuse(panel, name, [method], error, title if len(wanted) == 1 else f"{title} of {name}")
+        if panel.is_empty:
             return ERROR
         bar.stage("drawing the comparison")
         paths = panel.save(arguments.out)
-    report.compared(paths, time.monotonic() - started)
-    return SOME_FAILED if any(tally.failed for tally in tallies) else FINE
+    Report(bar, [], [], arguments.quiet).compared(paths, time.monotonic() - started)
+    return SOME_FAILED if failed else FINE
 
 
-def _applied(one: Run, names: Mapping[str, str], panel: Panel, name: str) -> Tally | None:
-    """Run a method over all photos; None where it is not applicable."""
-    try:
-        return one.over(names)
-    except ModelError as error:
-        # Where nothing can be explained, it is the network's fault and not the method's.
-        if len(panel.refused) + 1 == len(panel.columns):
-            raise
-        panel.refused[name] = str(error)
-        say(f"warning: {method_title(name)} is not applicable: {error}")
-        return None
+def _runs(
+    arguments: argparse.Namespace,
+    bar: Bar,
+    name: str,
+    prefix: str,
+    options: dict[str, dict[str, Any]],
+    names: dict[str, str],
+    panel: Panel,
+) -> dict[str, Run]:
+    """A run over the photos for each method, for a network; what can go wrong before the first photo goes wrong here.
+
+    Its files' names have the prefix.
+    """
+    model = find_model(arguments, bar, name)
+    targets, slugs = Targets(model, Wanted.of(arguments)), Slugs(model)
+    # Of several networks each has a size: --size is for those that leave the choice.
+    size = photo_size(None if prefix and model.fixed_size else arguments.size, model)
+    made = {method: make_method(method, model, given, size) for method, given in options.items()}
+    outputs = {method: Outputs(arguments.out, f"{prefix}{method}") for method in options}
+    files = [slugs.of(index) for index in targets.classes if index is not None] if targets.several else [None]
+    for place in outputs.values():
+        place.check(names, files if targets.known or not targets.several else None, slugs, arguments.overwrite)
+    others = arguments.models if prefix else ()
+    shown = [f"{stem}, {other}" for stem in names.values() for other in others] or list(names.values())
+    of = f", {name}" if prefix else ""
+    report = Report(bar, shown, labels_of(model, targets, len(names)), arguments.quiet, of)
+    per_batch = arguments.photos_per_batch or PHOTOS_PER_BATCH.get(model.device.type, PHOTOS_PER_BATCH_ON_A_GPU)
+    settings = Settings(size, photo_fit(arguments.fit, model), per_batch, samples=0, original_size=False)
+    return {
+        method: Run(
+            made[method],
+            targets,
+            slugs,
+            outputs[method],
+            report,
+            bar,
+            settings,
+            provenance(options[method]),
+            keep=partial(panel.add, name, method),
+            missed=partial(panel.miss, name, method),
+        )
+        for method in options
+    }
+
+
+def _refuse(panel: Panel, name: str, methods: Sequence[str], error: RDExplainError, what: str) -> None:
+    """Leave out methods for a network, called `what`; the error itself where nothing is left."""
+    for method in methods:
+        panel.refuse(name, method, str(error))
+    if panel.all_refused:
+        raise error
+    say(f"warning: {what} is not applicable: {error}")
+
+
+def _prefixes(networks: Sequence[str]) -> list[str]:
+    """What tells the networks' files apart: their names without what file names do not hold; nothing for one alone."""
+    if len(networks) == 1:
+        return [""]
+    plain = [re.sub(r"[^\w@-]+", "-", name).strip("-") for name in networks]
+    count = Counter(text.casefold() for text in plain)
+    return [
+        f"{text}-{number}." if count[text.casefold()] > 1 else f"{text}." for number, text in enumerate(plain, start=1)
+    ]
 
 
 def _check_free(folder: Path, overwrite: bool) -> None:

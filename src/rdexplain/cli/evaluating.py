@@ -15,11 +15,13 @@ from rdexplain.cli.evaluation_table import print_evaluation
 from rdexplain.cli.explaining import PHOTOS_PER_BATCH, PHOTOS_PER_BATCH_ON_A_GPU, find_model, photo_size
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
 from rdexplain.cli.outputs import OutputError, Outputs
+from rdexplain.errors import ModelError
 from rdexplain.evaluation import PERCENTAGES, Evaluation, Settings, save_evaluation
 from rdexplain.evaluation.files import DIFFERENCES, RECORD, ROWS, SUMMARY, needed
 from rdexplain.evaluation.files import SCORES as SCORE_ROWS
 from rdexplain.evaluation.summary import Over
 from rdexplain.images import find_photos
+from rdexplain.models import Model
 from rdexplain.versions import versions
 
 CURVES, OWN, AGREEMENT = "curves.png", "curves.own.png", "agreement.png"
@@ -66,8 +68,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         raise UsageError("localisation needs the boxes of the objects: give --boxes, or leave it out of --scores")
     if arguments.boxes is not None and "localisation" not in scores:
         scores.append("localisation")
-    if arguments.boxes is not None and (arguments.fit != "squash" or arguments.explanations is not None):
-        raise UsageError("--boxes is for photos that are squashed to the square, not for --fit crop or --explanations")
+    if arguments.boxes is not None and (arguments.fit not in (None, "squash") or arguments.explanations is not None):
+        raise UsageError("--boxes is for photos that are squashed to the square, not --explanations or another --fit")
     again = [name for name in ("max_sensitivity", "randomisation") if name in scores]
     if again and arguments.explanations is not None:
         raise UsageError(f"{' and '.join(again)} explain again, which --explanations does not")
@@ -91,11 +93,19 @@ def check_files(folder: Path, overwrite: bool) -> None:
 
 def _work(arguments: argparse.Namespace, bar: Bar, settings: Settings) -> Evaluator:
     if arguments.explanations is not None:
-        return OverExplanations(arguments, bar, settings, find_model(arguments, bar))
+        return OverExplanations(arguments, bar, settings, _classifier(arguments, bar))
     sources = find_photos(arguments.photos)
-    model = find_model(arguments, bar)
+    model = _classifier(arguments, bar)
     per_batch = arguments.photos_per_batch or PHOTOS_PER_BATCH.get(model.device.type, PHOTOS_PER_BATCH_ON_A_GPU)
     return OverPhotos(arguments, bar, settings, model, sources, photo_size(arguments.size, model), per_batch)
+
+
+def _classifier(arguments: argparse.Namespace, bar: Bar) -> Model:
+    """The model, if it is one that can be evaluated."""
+    model = find_model(arguments, bar)
+    if model.task != "classification":
+        raise ModelError(f"the evaluation measures class labels only: {model.name} is for {model.task}")
+    return model
 
 
 def _write(

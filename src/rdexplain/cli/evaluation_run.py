@@ -15,8 +15,10 @@ import torch
 
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.command import UsageError
+from rdexplain.cli.explaining import photo_fit
 from rdexplain.cli.guard import describe, say
 from rdexplain.cli.methods import METHODS
+from rdexplain.decisions import check_label
 from rdexplain.errors import ModelError, OptionError, PhotoError, RDExplainError, SolverError
 from rdexplain.evaluation import Candidate, Evaluation, Settings, evaluate, merge, subject
 from rdexplain.evaluation.localisation import Box
@@ -87,6 +89,7 @@ class OverPhotos(Evaluator):
     ) -> None:
         super().__init__(arguments, bar, settings, model)
         self.sources, self.size, self.per_batch = list(sources), size, per_batch
+        self.fit = photo_fit(arguments.fit, model)
         self.expected = len(self.sources)
         self.boxes = None if arguments.boxes is None else read_boxes(arguments.boxes)
         self.given = {name: getattr(arguments, name) for name in METHOD_OPTIONS}
@@ -116,7 +119,7 @@ class OverPhotos(Evaluator):
         batch: list[Photo] = []
         for source in self.sources:
             try:
-                batch.append(load_photo(source, self.size, self.arguments.fit))
+                batch.append(load_photo(source, self.size, self.fit))
             except PhotoError as error:
                 self._fail(source, str(error), max(len(self.methods), 1))
             if len(batch) == self.per_batch:
@@ -225,6 +228,7 @@ class OverExplanations(Evaluator):
     def _evaluated(self, result: Explanation | Heatmap) -> Evaluation:
         if result.method not in self.arguments.methods:
             return Evaluation()
+        check_label(result.target_kind, "the evaluation", "measures")
         with self._subject(result.images, [_target(one) for one in result.target.tolist()]) as rows:
             here = rows.label().read(rows.clean, torch.arange(len(rows), device=rows.clean.device)).squeeze(1).cpu()
             gap = (here - result.probability).abs().max()

@@ -17,7 +17,7 @@ from rdexplain.cli.options import method_options
 from rdexplain.cli.outputs import Outputs, stems
 from rdexplain.cli.photos import Run, Settings
 from rdexplain.cli.report import Report
-from rdexplain.cli.targets import Slugs, Targets
+from rdexplain.cli.targets import Slugs, Targets, Wanted
 from rdexplain.errors import OptionError
 from rdexplain.images import MAX_SIZE, find_photos
 from rdexplain.methods.attribution import Attribution
@@ -26,6 +26,7 @@ from rdexplain.models import Model, load_model
 from rdexplain.storage import load_explanation
 
 DEFAULT_SIZE = 256
+DEFAULT_FITS = {"detection": "letterbox"}
 PHOTOS_PER_BATCH = {"cpu": 4}
 PHOTOS_PER_BATCH_ON_A_GPU = 16
 
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
         raise UsageError(f"--samples shows what a mask keeps: {arguments.method} has none")
     sources = find_photos(arguments.photos)
     model = find_model(arguments, bar)
-    targets = Targets(model, arguments.target, arguments.top_k)
+    targets = Targets(model, Wanted.of(arguments))
     size = photo_size(arguments.size, model)
     method = make_method(arguments.method, model, options, size)
     names, slugs = stems(sources), Slugs(model)
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     outputs.check(names, files if targets.known or not targets.several else None, slugs, arguments.overwrite)
     report = Report(bar, list(names.values()), labels_of(model, targets, len(names)), arguments.quiet)
     per_batch = arguments.photos_per_batch or PHOTOS_PER_BATCH.get(model.device.type, PHOTOS_PER_BATCH_ON_A_GPU)
-    settings = Settings(size, arguments.fit, per_batch, arguments.samples, arguments.original_size)
+    settings = Settings(size, photo_fit(arguments.fit, model), per_batch, arguments.samples, arguments.original_size)
     started = time.monotonic()
     with outputs.open():
         tally = Run(method, targets, slugs, outputs, report, bar, settings, provenance(options)).over(names)
@@ -60,10 +61,12 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     return tally.status
 
 
-def find_model(arguments: argparse.Namespace, bar: Bar) -> Model:
-    """The model that the arguments name, where they want it."""
+def find_model(arguments: argparse.Namespace, bar: Bar, name: str | None = None) -> Model:
+    """The model that the arguments name, or another one by its name, where they want it."""
     wanted = model_arguments(arguments)
-    bar.stage(f"loading {arguments.model}")
+    if name is not None:
+        wanted["name"] = name
+    bar.stage(f"loading {wanted['name']}")
     return load_model(**wanted, device=find_device(arguments.device))
 
 
@@ -78,6 +81,7 @@ def model_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
         "std": arguments.std,
         "normalise": not arguments.no_normalise,
         "classes": arguments.classes,
+        "precision": arguments.precision,
     }
 
 
@@ -94,8 +98,13 @@ def find_device(name: str) -> str | torch.device:
     return device
 
 
+def photo_fit(wanted: str | None, model: Model) -> str:
+    """How photos are brought to the model's size: detectors are trained on photos with bars around them."""
+    return wanted or DEFAULT_FITS.get(model.task, "squash")
+
+
 def photo_size(wanted: int | None, model: Model) -> int:
-    """The side of the square that is explained."""
+    """The side of the square that is explained, in pixels."""
     if model.fixed_size and model.input_size is not None:
         if wanted not in (None, model.input_size):
             raise UsageError(
@@ -104,6 +113,8 @@ def photo_size(wanted: int | None, model: Model) -> int:
         return model.input_size
     if wanted is not None and wanted > MAX_SIZE:
         raise UsageError(f"--size must be at most {MAX_SIZE} pixels, not {wanted}")
+    if model.task == "detection" and model.input_size is not None:
+        return wanted or model.input_size  # small objects are lost in small photos
     return wanted or DEFAULT_SIZE
 
 
@@ -134,7 +145,9 @@ def _check_start(
 
 
 def labels_of(model: Model, targets: Targets, photos: int) -> list[str]:
-    """All labels that the report may have to align."""
+    """All labels that the report may have to align; none where they are not those of classes."""
+    if not targets.labels_are_classes:
+        return []
     if targets.known:
         return [model.class_name(index) for index in targets.classes if index is not None]
     if photos == 1 and not targets.several:

@@ -12,20 +12,33 @@ from typing import Any
 
 from rdexplain.cli.command import Parser, UsageError
 from rdexplain.cli.methods import METHODS
-from rdexplain.cli.values import name_or_file, not_negative, one_of, per_channel, positive, several_of, whole
+from rdexplain.cli.values import (
+    name_or_file,
+    names,
+    not_negative,
+    one_of,
+    per_channel,
+    positive,
+    probability,
+    several_of,
+    whole,
+)
 
+DEFAULT_MODEL = "efficientnet_lite0"
 PRESETS = ("fast", "best", "paper")
 NOISES = ("gaussian", "uniform", "zero")
 NOISE_SCALINGS = ("original", "linear", "inverse_linear", "exponential")
 DISTORTIONS = ("label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root", "kl")
+DEFAULT_CONFIDENCE = 0.25
 INITS = ("ones", "coarse", "random", "gradient")
-FITS = ("squash", "crop")
+PRECISIONS = ("float32", "float16", "bfloat16")
+FITS = ("squash", "crop", "letterbox")
 SCORES = ("logit", "probability")
 RULES = ("epsilon_plus", "epsilon")
 
 _MASKS = tuple(method.name for method in METHODS.values() if not method.is_baseline)
 _WAVELETS = ("cartoonx", "random_wavelet")
-_TOGETHER = (
+TOGETHER = (
     "cartoonx",
     "pixel_rde",
     "integrated_gradients",
@@ -135,7 +148,12 @@ PHOTOS = Group(
             whole(1),
             "PIXELS",
         ),
-        _choice("--fit", "fit", FITS, "squash to the square, or resize and crop the centre (default squash)", "squash"),
+        _choice(
+            "--fit",
+            "fit",
+            FITS,
+            "squash to the square, crop the centre, or add grey bars (default squash; letterbox for detectors)",
+        ),
     ),
 )
 MODEL = Group(
@@ -143,13 +161,15 @@ MODEL = Group(
     (
         Option(
             "--model",
-            "a name that `rdexplain models` lists, or your own package.module:factory (default efficientnet_lite0)",
+            "a name of `rdexplain models`, timm/NAME, hf/NAME, a file (.onnx, .pt2, .pt of TorchScript or YOLOv5), or "
+            "your own package.module:factory (default efficientnet_lite0)",
             str,
             "NAME",
-            "efficientnet_lite0",
+            DEFAULT_MODEL,
         ),
         Option("--weights", "a safetensors or PyTorch state dict, a torchvision version, or random", str, "FILE"),
-        Option("--classes", "names of the classes, one per line, or imagenet", str, "FILE"),
+        Option("--classes", "names of the classes, one per line, or imagenet, voc or coco", str, "FILE"),
+        _choice("--precision", "precision", PRECISIONS, "what the network computes in (default its own)"),
         Option("--mean", "normalisation: a number or R,G,B, in place of the model's own", per_channel, "M"),
         Option("--std", "normalisation: a number or R,G,B, in place of the model's own", per_channel, "S"),
         Option(
@@ -158,6 +178,9 @@ MODEL = Group(
             extra={"dest": "no_normalise"},
         ),
     ),
+)
+CONFIDENCE = Option(
+    "--confidence", "the least confidence of a detected object (default 0.25)", probability, "P", DEFAULT_CONFIDENCE
 )
 TARGETS = Group(
     "what is explained",
@@ -170,6 +193,28 @@ TARGETS = Group(
             extra={"action": "append"},
         ),
         Option("--top-k", "the K most probable classes of each photo", whole(1), "K"),
+        Option(
+            "--against",
+            "why the target rather than this class; may be repeated",
+            str,
+            "CLASS",
+            extra={"action": "append"},
+        ),
+        Option(
+            "--segment",
+            "a class of a segmentation: its index, its name, auto, the largest (default), or all; may be repeated",
+            str,
+            "CLASS",
+            extra={"action": "append"},
+        ),
+        Option(
+            "--object",
+            "a detection: its number in `rdexplain detect`, its class, all, or anchors; may be repeated (default 0)",
+            str,
+            "OBJECT",
+            extra={"action": "append"},
+        ),
+        CONFIDENCE,
     ),
 )
 METHOD = Group(
@@ -227,14 +272,21 @@ METHOD = Group(
     ),
 )
 COMPARED = Group(
-    "methods",
+    "methods and networks",
     (
         Option(
             "--methods",
-            f"names with commas between them, see `rdexplain methods` (default {','.join(_TOGETHER)})",
+            f"names with commas between them, see `rdexplain methods` (default {','.join(TOGETHER)}; cartoonx alone "
+            "with --models)",
             several_of("method", tuple(METHODS)),
             "NAME,NAME",
-            _TOGETHER,
+        ),
+        Option(
+            "--models",
+            "several networks in place of --model, with commas between them: a column for each, or with several "
+            "methods a row",
+            names,
+            "NAME,NAME",
         ),
         *METHOD.options[1:],
     ),

@@ -15,6 +15,7 @@ from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
 from rdexplain.cli.outputs import Outputs
 from rdexplain.cli.report import Report
 from rdexplain.cli.targets import Slugs, Targets
+from rdexplain.decisions import AbsentError
 from rdexplain.errors import PhotoError, SolverError
 from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
@@ -59,7 +60,8 @@ class Tally:
 class Run:
     """Explains photos and writes what comes of it.
 
-    `provenance` replaces entries of each record's options; `keep` gets each result of one row, once it is written.
+    `provenance` replaces entries of each record's options; `keep` gets each result of one row, once it is written, and
+    `missed` the source of each photo that cannot be explained, with the reason.
     """
 
     method: Attribution | Baseline
@@ -71,6 +73,7 @@ class Run:
     settings: Settings
     provenance: dict[str, Any]
     keep: Callable[[Result, Photo], None] | None = None
+    missed: Callable[[str, str], None] | None = None
 
     def over(self, names: Mapping[str, str]) -> Tally:
         """Explain all photos, by the names of their results. One that cannot be explained does not stop the others.
@@ -96,7 +99,7 @@ class Run:
             try:
                 batch.append(load_photo(source, self.settings.size, self.settings.fit))
             except PhotoError as error:
-                self._fail(str(error), tally)
+                self._fail(source, str(error), tally)
             if len(batch) == self.settings.per_batch:
                 yield batch
                 batch = []
@@ -117,11 +120,13 @@ class Run:
                     progress=self.bar.step,
                     **samples,
                 )
-            except SolverError as error:
+            except (AbsentError, SolverError) as error:
                 if not error.photos:
                     raise
+                reasons = error.reasons if isinstance(error, AbsentError) else {}
                 for position in error.photos:
-                    self._fail(f"{batch[position].source}: {error.__cause__ or error}", tally)
+                    source = batch[position].source
+                    self._fail(source, f"{source}: {reasons.get(position, error.__cause__ or error)}", tally)
                 batch = [photo for position, photo in enumerate(batch) if position not in error.photos]
                 continue
             self._write(batch, explanation, names, tally)
@@ -134,8 +139,9 @@ class Run:
             for row in (row for row, place in enumerate(owner) if place == position):
                 # A photo's file is the same whichever batch it was in.
                 one = replace(explanation[row], photo=torch.zeros(1, dtype=torch.int64))
-                one = replace(one, options=one.options | self.provenance | {"fit": photo.fit})
-                slug = self.slugs.of(int(one.target[0])) if self.targets.several else None
+                frame = {} if photo.frame is None else {"frame": list(photo.frame)}
+                one = replace(one, options=one.options | self.provenance | {"fit": photo.fit, **frame})
+                slug = self.slugs.of_row(one) if self.targets.several else None
                 base = self.outputs.base(names[photo.source], slug)
                 picture = self.outputs.write(base, self._writers(one, photo))
                 self.report.explained(names[photo.source], one, picture)
@@ -160,8 +166,10 @@ class Run:
             writers[".original.png"] = lambda path: save_picture(path, explanation.picture_at(*photo.original_size)[0])
         return writers
 
-    def _fail(self, text: str, tally: Tally) -> None:
+    def _fail(self, source: str, text: str, tally: Tally) -> None:
         self.report.failed(text)
+        if self.missed is not None:
+            self.missed(source, text.removeprefix(f"{source}: "))
         tally.failed += 1
         self.bar.finish(1, failed=True)
 
@@ -177,7 +185,7 @@ def steps_of(method: Attribution | Baseline, size: int) -> tuple[int, float]:
 def undistorted(photo: Photo) -> Tensor | None:
     """A photo as people know it, for the panel; None where the explanation is of a part of it, or it is gone."""
     height, width = photo.original_size
-    if photo.fit != "squash":
+    if photo.fit == "crop":
         return None
     scale = min(1.0, SHOWN_SIZE / max(height, width))
     size = max(1, round(height * scale)), max(1, round(width * scale))

@@ -12,7 +12,7 @@ from rdexplain.heatmap import Heatmap
 
 _Pieces = tuple[tuple[tuple[str, str], ...], ...]
 """Pieces of a line, each of texts with their styles."""
-_WIDEST_NAME, _WIDEST_LABEL = 32, 24
+_WIDEST_NAME, _WIDEST_LABEL = 40, 24
 
 
 class Report:
@@ -22,11 +22,13 @@ class Report:
         names: all the names of photos that there will be, for the columns' width.
         labels: all the labels that there may be; none if nothing has to be aligned.
         quiet: whether only errors are said.
+        of: what is said after each photo's name, such as the network where there are several.
     """
 
-    def __init__(self, bar: Bar, names: list[str], labels: list[str], quiet: bool) -> None:
+    def __init__(self, bar: Bar, names: list[str], labels: list[str], quiet: bool, of: str = "") -> None:
         self._bar = bar
         self._quiet = quiet
+        self._of = of
         self._name_width = min(max(map(len, names), default=0), _WIDEST_NAME)
         self._label_width = min(max(map(len, labels), default=0), _WIDEST_LABEL)
 
@@ -34,7 +36,7 @@ class Report:
         """A line for an explanation of one row, and a warning if it came to nothing."""
         if self._quiet:
             return
-        label = explanation.labels[0]
+        label, name = explanation.labels[0], f"{name}{self._of}"
         fitted = _fitted(label, self._label_width) if self._label_width else label
         pieces: _Pieces = (
             ((_fitted(name, self._name_width), "bold"), (" -> ", "dim"), (fitted, "bold green")),

@@ -1,57 +1,125 @@
-"""What `--target` and `--top-k` ask for, and the classes' names in file names."""
+"""What `--target`, `--top-k`, `--against`, `--segment` and `--object` ask for, and its name in file names."""
 
 from __future__ import annotations
 
+import argparse
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from rdexplain.cli.command import UsageError
-from rdexplain.decisions import check_output
+from rdexplain.cli.options import DEFAULT_CONFIDENCE
+from rdexplain.decisions import Contrast, Detect, Segment, check_output
+from rdexplain.decisions.objects import ANCHORS
+from rdexplain.explanation import Explanation
+from rdexplain.heatmap import Heatmap
 from rdexplain.models import Model, frozen
 
 AUTO = "auto"
+_FLAGS = {
+    "target": "--target",
+    "top_k": "--top-k",
+    "against": "--against",
+    "segment": "--segment",
+    "object": "--object",
+}
+_ASK_WITH = {"segmentation": "segment", "detection": "object"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the options of these names were given; None where they were not.
+
+    `study` says whether a task is to be read as the reproduction study did, which `--preset paper` asks for.
+    """
+
+    target: Sequence[str] | None = None
+    top_k: int | None = None
+    against: Sequence[str] | None = None
+    segment: Sequence[str] | None = None
+    object: Sequence[str] | None = None
+    confidence: float = DEFAULT_CONFIDENCE
+    study: bool = False
+
+    @staticmethod
+    def of(arguments: argparse.Namespace) -> Wanted:
+        """From the parsed arguments."""
+        given = {name: getattr(arguments, name) for name in _FLAGS}
+        return Wanted(**given, confidence=arguments.confidence, study=arguments.preset == "paper")
+
+    def check(self, model: Model) -> None:
+        """UsageError for options that exclude each other, or that the model has no answer to."""
+        given = [name for name in _FLAGS if getattr(self, name) is not None]
+        if len(given) > 1 and given != ["target", "against"]:
+            raise UsageError(f"give either {' or '.join(_FLAGS[name] for name in given[:2])}, not both")
+        fitting = _ASK_WITH.get(model.task)
+        if fitting and given and given != [fitting]:
+            raise UsageError(f"{model.name} is for {model.task}: ask with {_FLAGS[fitting]}, not {_FLAGS[given[0]]}")
+        if self.against and self.target and len(self.target) > 1:
+            raise UsageError("--against compares one --target, not several")
 
 
 class Targets:
-    """The classes to explain of each photo.
-
-    Args:
-        wanted: what `--target` was given; None if it was not.
-        top_k: what `--top-k` was given.
+    """What is explained of each photo.
 
     Raises:
-        UsageError: both were given.
+        UsageError: options that exclude each other.
         TargetError: the model has no such class, or the name fits several.
     """
 
-    def __init__(self, model: Model, wanted: Sequence[str] | None, top_k: int | None) -> None:
-        if wanted and top_k is not None:
-            raise UsageError("give either --target or --top-k, not both")
+    def __init__(self, model: Model, wanted: Wanted) -> None:
+        wanted.check(model)
         self._model = model
-        self.top_k = top_k
-        indices = [None if text.strip().lower() == AUTO else model.find_class(text) for text in wanted or [AUTO]]
-        self.classes: tuple[int | None, ...] = tuple(dict.fromkeys(indices))
+        self._wanted = wanted
+        self._by_object = model.task == "detection" or wanted.object is not None
+        self._by_class = model.task == "classification" and wanted.segment is None and not self._by_object
+        self._objects = _once([text.strip().lower() for text in wanted.object or ["0"]])
+        self._categories = _once([_category(model, text) for text in wanted.segment or [AUTO]])
+        indices = [_label(model, text) for text in wanted.target or [AUTO]] if self._by_class else []
+        self.classes: tuple[int | None, ...] = _once(indices) if self._by_class else self._named()
+
+    def _named(self) -> tuple[int | None, ...]:
+        """The classes that are asked for by name; None for the others."""
+        if self._by_object:
+            return (None,)
+        return _once([one if isinstance(one, int) else None for one in self._categories])
 
     @property
     def several(self) -> bool:
-        """Whether files are named after the classes."""
-        return len(self.classes) > 1 or (self.top_k or 1) > 1
+        """Whether files are named after what they explain."""
+        if self._by_object:
+            return len(self._objects) > 1 or not (self._objects[0].isdecimal() or self._objects[0] == ANCHORS)
+        return len(self.classes) > 1 or (self._wanted.top_k or 1) > 1 or "all" in self._categories
+
+    @property
+    def labels_are_classes(self) -> bool:
+        """Whether each result is called after one class."""
+        return not (self._by_object or self._wanted.against)
 
     @property
     def known(self) -> bool:
         """Whether the classes are the same for all photos."""
-        return self.top_k is None and None not in self.classes
+        return self._wanted.top_k is None and None not in self.classes
 
     def of(self, images: Tensor) -> dict[str, Any]:
         """The arguments of `explain` for some photos."""
-        if self.top_k is not None:
-            return {"top_k": self.top_k}
+        wanted = self._wanted
+        if self._by_object:
+            study = wanted.study and self._objects == (ANCHORS,)
+            return {"target": Detect(self._objects, confidence=wanted.confidence, study=study)}
+        if not self._by_class:
+            return {"target": Segment(self._categories, over="image" if wanted.study else "region")}
+        if wanted.against:
+            rivals = [self._model.find_class(rival) for rival in wanted.against]
+            return {"target": Contrast(self.classes[0], *rivals)}
+        if wanted.top_k is not None:
+            return {"top_k": wanted.top_k}
         if self.classes == (None,):
             return {}
         predicted = self._predicted(images) if None in self.classes else [-1] * len(images)
@@ -63,6 +131,19 @@ class Targets:
         with frozen(self._model), torch.no_grad():
             output = check_output(self._model(images.to(self._model.device)), len(images))
         return output.flatten(1).argmax(dim=1).tolist()
+
+
+def _once(values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _label(model: Model, text: str) -> int | None:
+    return None if text.strip().lower() == AUTO else model.find_class(text)
+
+
+def _category(model: Model, text: str) -> int | str:
+    plain = text.strip().lower()
+    return plain if plain in (AUTO, "all") else model.find_class(text)
 
 
 class Slugs:
@@ -78,6 +159,13 @@ class Slugs:
         if not slug:
             return f"class-{index}"
         return f"{slug}-{index}" if self._count[slug] > 1 else slug
+
+    def of_row(self, one: Explanation | Heatmap) -> str:
+        """The name of what an explanation of one row explains."""
+        first, *rest = one.target[0].reshape(-1).tolist()
+        if one.target_kind != "object":
+            return self.of(first)
+        return "anchors" if first < 0 else f"{self.of(first)}-{rest[0]}"
 
     def is_one(self, slug: str) -> bool:
         """Whether a class of the model may have this name."""

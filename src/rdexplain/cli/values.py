@@ -33,6 +33,14 @@ def several_of(kind: str, names: Iterable[str]) -> Callable[[str], tuple[str, ..
     return value
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Names of any kind with commas between them, each once, in the order given."""
+    found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not found:
+        raise argparse.ArgumentTypeError(f"must be names with commas between them, not {text!r}")
+    return found
+
+
 def name_or_file(kind: str, names: Iterable[str], suffix: str) -> Callable[[str], str | Path]:
     """One of a few names, or a file, which is told by its suffix or by being there."""
     name = one_of(kind, names)
@@ -79,6 +87,13 @@ def positive(text: str) -> float:
     """A number above 0."""
     if (value := number(text)) <= 0:
         raise argparse.ArgumentTypeError(f"must be above 0, not {text!r}")
+    return value
+
+
+def probability(text: str) -> float:
+    """A number from 0 to 1."""
+    if not 0 <= (value := number(text)) <= 1:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and 1, not {text!r}")
     return value
 
 

@@ -10,6 +10,7 @@ from typing import get_args
 import numpy as np
 import torch
 
+from rdexplain.decisions import check_label
 from rdexplain.distortions import find_distortion
 from rdexplain.errors import OptionError, unknown
 from rdexplain.evaluation.curves import Curves, Mode, Protocol, rate_distortion
@@ -77,6 +78,7 @@ def evaluate(subject: Subject, candidate: Candidate, settings: Settings | None =
 
     Raises:
         OptionError: the explanation is one of other images or targets.
+        ModelError: what it explains is no class label.
     """
     settings = settings or Settings()
     _check_rows(subject, candidate.result)
@@ -144,6 +146,7 @@ def _curve(curves: Curves, row: int) -> Curve:
 
 
 def _check_rows(subject: Subject, result: Explained) -> None:
+    check_label(getattr(result, "target_kind", "label"), "the evaluation", "measures")
     images = result.images.to(subject.images)
     if images.shape != subject.images.shape or not bool((images - subject.images).abs().max() < 1e-4):
         raise OptionError("the explanation is not one of the images that it is evaluated on")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.decisions import Label
+from rdexplain.decisions import Label, check_label
 from rdexplain.memory import BatchLimit
 from rdexplain.methods.checks import check_images, check_range
 from rdexplain.methods.problem import find_rows
@@ -86,7 +86,8 @@ def subject(
     images = check_images(images).to(model.device)
     limit = BatchLimit(internal_batch_size, images)
     with torch.inference_mode(False), frozen(model):
-        run, output = find_rows(model, images, target, None, ids, None, limit)
+        run, output, explained = find_rows(model, images, target, None, ids, None, limit)
+        check_label(explained.kind, "the evaluation", "measures")
         if accelerate:
             run = replace(run, model=accelerated(model, images[:1]))
         clean = model.probabilities(output)

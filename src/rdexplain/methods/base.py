@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.decisions import Decision, Label, Probabilities
+from rdexplain.decisions import Rows
 from rdexplain.errors import SolverError
 from rdexplain.explanation import Explanation, synthesise
 from rdexplain.initial import initial_mask
@@ -20,6 +20,7 @@ from rdexplain.methods.checks import check_images, check_names, check_range, che
 from rdexplain.methods.interface import CaptumInterface
 from rdexplain.methods.options import SharedOptions, resolve
 from rdexplain.methods.outcome import measure, samples, targets_tensor
+from rdexplain.methods.per_task import for_task
 from rdexplain.methods.presets import Presets
 from rdexplain.methods.problem import Problem, Run, find_rows
 from rdexplain.models import Model, accelerated, as_model, frozen
@@ -57,11 +58,12 @@ class RateDistortion(CaptumInterface):
         clamp: bool,
         given: SharedOptions,
     ) -> None:
-        self.options = resolve(given, presets, sparsity, type(self).__name__)
-        self.representation = representation
-        self.clamp = clamp
         device = given.get("device")
         self.model = as_model(model) if device is None else as_model(model).on(device)
+        options, sparsity = for_task(given, self.model.task, sparsity)
+        self.options = resolve(options, presets, sparsity, type(self).__name__)
+        self.representation = representation
+        self.clamp = clamp
 
     def __repr__(self) -> str:
         settings = self.options.settings
@@ -100,7 +102,8 @@ class RateDistortion(CaptumInterface):
         Args:
             images: (n, 3, h, w), floating point, in [0, 1].
             target: None for the predicted classes; captum's int, tuple, tensor (n,) or list; class names; a tensor
-                (n, m) or list of lists for m targets a photo.
+                (n, m) or list of lists for m targets a photo; a `decisions.Task` for anything else, such as
+                ``Contrast("cat", "dog")``; a callable, or a list of n, from one image's output to a number.
             top_k: explain the k most probable classes of each photo.
             samples: how many obfuscated images to keep, with the model's probabilities for them.
             ids: what the noise of each image is a function of, beside the seed, in place of a hash of the image.
@@ -162,17 +165,15 @@ class RateDistortion(CaptumInterface):
         with torch.inference_mode(False), frozen(self.model):
             # A tensor made in inference mode could not take part in autograd.
             images = images.clone() if images.is_inference() else images
-            run, output = find_rows(self.model, images, target, top_k, ids, additional_forward_args, limit)
+            run, output, explained = find_rows(self.model, images, target, top_k, ids, additional_forward_args, limit)
             if self.options.accelerate:
                 first = run.arguments_for(torch.zeros_like(run.photos[:1]))
                 run = replace(run, model=accelerated(self.model, images[:1], first))
-            label = Label(run.targets, self.model.probabilities)
-            yield Problem(run, output, label, self._objective(run, output, label, limit))
+            yield Problem(run, output, explained, self._objective(run, output, explained, limit))
 
-    def _objective(self, run: Run, output: Tensor, label: Label, limit: BatchLimit) -> Objective:
+    def _objective(self, run: Run, output: Any, explained: Rows, limit: BatchLimit) -> Objective:
         options, images = self.options, run.images
-        whole = options.distortion.reads == "all"
-        decision: Decision = Probabilities(self.model.probabilities) if whole else label
+        decision = explained.decision.compared_by(options.distortion)
         rows = torch.arange(len(run.targets), device=images.device)
         size = (images.shape[-2], images.shape[-1])
         return Objective(
@@ -230,9 +231,12 @@ class RateDistortion(CaptumInterface):
             empty_distortion=outcome.empty_distortion.cpu(),
             collapsed=outcome.collapsed.cpu(),
             target=targets_tensor(run.targets),
-            probability=problem.label.read(problem.output, rows).squeeze(1).cpu(),
+            probability=problem.label.score(problem.label.read(problem.output, rows), rows).cpu(),
             kept_probability=outcome.kept_probability.cpu(),
-            labels=tuple(run.model.class_name(indices[0]) for indices in run.targets),
+            labels=problem.rows.labels,
+            target_kind=problem.rows.kind,
+            region=None if problem.rows.region is None else problem.rows.region.cpu(),
+            box=None if problem.rows.box is None else problem.rows.box.cpu(),
             history={"distortion": solution.distortion.cpu(), "non_sparsity": solution.non_sparsity.cpu()},
             photo=run.photos.cpu(),
             photos=tuple(None if names is None else names[photo] for photo in run.photos.tolist()),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,21 +39,19 @@ def measure(problem: Problem, mask: Tensor) -> Outcome:
     # Compared on the same draws: two estimates on different ones would differ by themselves.
     compared, _ = objective.measure(mask, few)
     empty, _ = objective.measure(torch.zeros_like(mask), few)
-    targets = problem.run.targets
-    whole = objective.distortion.reads == "all"
-    kept = _pick(reading.view(problem.output.shape), targets) if whole else reading.squeeze(1)
+    rows = torch.arange(objective.rows, device=mask.device)
     return Outcome(
         distortion=distortion,
         empty_distortion=empty,
         # Where even the empty mask distorts nothing, there is nothing to keep and nothing has collapsed.
         collapsed=(compared >= COLLAPSED * empty) & (empty > 1e-8),
-        kept_probability=kept,
+        kept_probability=objective.decision.score(reading, rows),
         measurements=fresh + 2 * few,
     )
 
 
 def samples(problem: Problem, mask: Tensor, count: int) -> tuple[Tensor, Tensor] | tuple[None, None]:
-    """Obfuscated images (R, count, c, h, w) and the model's probabilities for them; None, None for a count of 0."""
+    """Obfuscated images (R, count, c, h, w) and what the decision shows of them; None, None for a count of 0."""
     if not count:
         return None, None
     objective, run = problem.objective, problem.run
@@ -64,7 +61,7 @@ def samples(problem: Problem, mask: Tensor, count: int) -> tuple[Tensor, Tensor]
         for batch in batches(objective.rows, count, limit):
             images.append(objective.obfuscated(mask, batch, 0, philox.SHOW))
             rows = objective.rows_of(batch)
-            probabilities.append(run.model.probabilities(run.forward(images[-1], rows)))
+            probabilities.append(problem.label.shown(run.forward(images[-1], rows), rows))
         return torch.cat(images), torch.cat(probabilities)
 
     with torch.no_grad():
@@ -77,9 +74,3 @@ def targets_tensor(targets: tuple[tuple[int, ...], ...]) -> Tensor:
     """Targets as (R,), or (R, axes) where they have several indices."""
     tensor = torch.tensor(targets)
     return tensor.squeeze(1) if tensor.shape[1] == 1 else tensor
-
-
-def _pick(values: Tensor, targets: tuple[tuple[int, ...], ...]) -> Tensor:
-    """The targets' entries of (R, classes, ...), (R,)."""
-    index: tuple[Any, ...] = (range(len(targets)), *zip(*targets, strict=True))
-    return values[index]

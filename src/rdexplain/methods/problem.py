@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from rdexplain import philox
-from rdexplain.decisions import Label, check_output
+from rdexplain.decisions import Decision, Rows, check_output
 from rdexplain.errors import ModelError, OptionError, RDExplainError
 from rdexplain.memory import BatchLimit
-from rdexplain.methods.targets import rows_for
+from rdexplain.methods.targets import resolve
 from rdexplain.models import Model
+from rdexplain.models.outputs import join
 from rdexplain.objective import Objective
 
 
@@ -57,15 +58,20 @@ class Problem:
 
     Attributes:
         run: the rows.
-        output: the model's output on the rows' clean images, (R, classes).
-        label: reads the probability of the rows' targets.
+        output: the model's output on the rows' clean images, such as (R, classes).
+        rows: what the rows explain, in words.
         objective: D and its gradient.
     """
 
     run: Run
-    output: Tensor
-    label: Label
+    output: Any
+    rows: Rows
     objective: Objective
+
+    @property
+    def label(self) -> Decision:
+        """Reads what is explained, such as the probability of the rows' targets."""
+        return self.rows.decision
 
 
 def find_rows(
@@ -76,8 +82,11 @@ def find_rows(
     ids: Sequence[int | str] | None,
     additional_forward_args: Any,
     limit: BatchLimit,
-) -> tuple[Run, Tensor]:
-    """The rows of a call, and the model's output (R, ...) on their clean images. Arguments as `explain`'s."""
+) -> tuple[Run, Any, Rows]:
+    """The rows of a call, the model's output (R, ...) on their clean images, and what is explained of it.
+
+    Arguments as `explain`'s.
+    """
     arguments = additional_forward_args
     if arguments is None:
         arguments = ()
@@ -86,8 +95,8 @@ def find_rows(
     every = torch.arange(len(images), device=images.device)
     clean = Run(model, images, arguments, every, (), ())
 
-    def work(size: int) -> Tensor:
-        return torch.cat([check_output(clean.forward(images[part], part), len(part)) for part in every.split(size)])
+    def work(size: int) -> Any:
+        return join([check_output(clean.forward(images[part], part), len(part)) for part in every.split(size)])
 
     with torch.no_grad():
         try:
@@ -99,14 +108,16 @@ def find_rows(
             shape = tuple(images.shape)
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise ModelError(f"{model.name} failed on images of shape {shape}: {reason}") from error
-    if model.classes is not None and output.shape[1] != len(model.classes):
-        raise ModelError(f"{len(model.classes)} class names for the {output.shape[1]} outputs of {model.name}")
-    rows = rows_for(model, output, target, top_k)
+    scores = output if isinstance(output, Tensor) else output.scores.transpose(1, 2)
+    if model.classes is not None and scores.shape[1] != len(model.classes):
+        raise ModelError(f"{len(model.classes)} class names for the {scores.shape[1]} outputs of {model.name}")
+    if not isinstance(output, Tensor) and output.proposals is not None:
+        arguments = (*arguments, output.proposals)
+    rows = resolve(model, output, target, top_k)
     keys = _keys(images, ids)
-    photos = torch.tensor([photo for photo, _ in rows], device=images.device)
-    targets = tuple(indices for _, indices in rows)
-    run = Run(model, images, arguments, photos, targets, tuple(keys[photo] for photo, _ in rows))
-    return run, output[photos]
+    photos = torch.tensor(rows.photos, device=images.device)
+    run = Run(model, images, arguments, photos, rows.targets, tuple(keys[photo] for photo in rows.photos))
+    return run, output[photos], rows
 
 
 def _keys(images: Tensor, ids: Sequence[int | str] | None) -> list[int]:

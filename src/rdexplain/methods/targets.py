@@ -1,4 +1,4 @@
-"""Which class of which photo: from what the caller gives to one row per photo and target."""
+"""What is explained of which photo: from what the caller gives to one row per photo and target."""
 
 from __future__ import annotations
 
@@ -8,12 +8,49 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.decisions import check_target
+from rdexplain.decisions import Decision, Detect, Label, Rows, Segment, Task, Value, check_target
 from rdexplain.errors import OptionError, TargetError
 from rdexplain.models import Model
 
 Row = tuple[int, tuple[int, ...]]
 """A photo's position and its target's indices."""
+
+# What is explained where the user does not say, as a classifier's predicted class is.
+_DEFAULTS: dict[str, type[Task]] = {"segmentation": Segment, "detection": Detect}
+
+
+def resolve(model: Model, output: Any, target: Any, top_k: int | None) -> Rows:
+    """The rows to explain, and the decision that reads them.
+
+    Args:
+        output: the model's output on the n clean images.
+        target: a `Task`, a callable or a list of n callables (see `Value`), or classes as in `rows_for`.
+        top_k: the k most probable classes of each photo, instead of `target`.
+
+    Raises:
+        TargetError, OptionError: what is asked for is not in the output, or cannot be asked.
+    """
+    task = _task(target)
+    if task is None and target is None and top_k is None and model.task in _DEFAULTS:
+        task = _DEFAULTS[model.task]()
+    if task is None:
+        rows = rows_for(model, output, target, top_k)
+        photos, targets = tuple(photo for photo, _ in rows), tuple(indices for _, indices in rows)
+        labels = tuple(model.class_name(indices[0]) for indices in targets)
+        return Rows(photos, targets, labels, Label(targets, model.probabilities))
+    if top_k is not None:
+        raise OptionError("give either a target or top_k, not both")
+    return task.ask(model, output)
+
+
+def _task(target: Any) -> Task | None:
+    if isinstance(target, Task):
+        return target
+    if isinstance(target, Decision):
+        raise TargetError(f"{type(target).__name__} reads rows: give the Task that makes it")
+    if callable(target) or (isinstance(target, list) and target and all(callable(one) for one in target)):
+        return Value(target)
+    return None
 
 
 def rows_for(model: Model, output: Tensor, target: Any, top_k: int | None) -> list[Row]:
@@ -70,7 +107,7 @@ def _scores(output: Tensor) -> Tensor:
     if output.ndim != 2:
         raise TargetError(
             f"the model's output has the shape {tuple(output.shape)}, not (n, classes): "
-            "give the target as a tuple of indices"
+            "give the target as a tuple of indices, or a Segment for a region of it"
         )
     return output
 

@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from rdexplain.models.model import Model
+from rdexplain.models.outputs import tensors_of
 
 TOLERANCE = 1e-4
 """Largest change of the output, relative to its size, that rounding may make; beyond it the network is left alone."""
@@ -153,7 +154,8 @@ def _agree(model: Model, candidate: Model, images: Tensor, arguments: Sequence[A
             expected, got = model(images, *arguments), candidate(images, *arguments)
         except Exception:  # the network's own error is raised where it is used, not here
             return False
-    if not (isinstance(expected, Tensor) and isinstance(got, Tensor) and expected.shape == got.shape):
-        return False
-    difference = (expected - got).abs().max()
-    return bool(difference <= TOLERANCE * expected.abs().max().clamp_min(1e-6))
+    pairs = list(zip(tensors_of(expected), tensors_of(got), strict=False))
+    return bool(pairs) and all(
+        one.shape == other.shape and bool((one - other).abs().max() <= TOLERANCE * one.abs().max().clamp_min(1e-6))
+        for one, other in pairs
+    )

@@ -33,15 +33,16 @@ def as_class_names(classes: Iterable[str | ClassName]) -> tuple[ClassName, ...]:
 
 
 def read_classes(classes: str | Path | Iterable[str | ClassName]) -> tuple[ClassName, ...]:
-    """Class names from a list, from a text file with one name per line, or ``"imagenet"``.
+    """Class names from a list, from a text file with one name per line, or ``"imagenet"``, ``"voc"`` or ``"coco"``.
 
     Raises:
         ModelError: the file cannot be read, or a line in the middle of it is empty.
     """
-    if classes == "imagenet":
+    if isinstance(classes, str) and classes in ("imagenet", "voc", "coco"):
         from rdexplain.models.imagenet import imagenet_classes
+        from rdexplain.models.known_classes import coco_classes, voc_classes
 
-        return imagenet_classes()
+        return {"imagenet": imagenet_classes, "voc": voc_classes, "coco": coco_classes}[classes]()
     if not isinstance(classes, (str, Path)):
         return as_class_names(classes)
     path = Path(classes).expanduser()

@@ -15,8 +15,11 @@ from torch import Tensor, nn
 
 from rdexplain.errors import ModelError, OptionError
 from rdexplain.models.classes import ClassIndex, ClassName, as_class_names
+from rdexplain.models.detectors import as_detector, is_torchvision_detector
+from rdexplain.models.outputs import join, scores_of
 
 Output = Literal["logits", "probabilities"]
+Kind = Literal["classification", "segmentation", "detection"]
 Triple = tuple[float, float, float]
 
 
@@ -33,6 +36,10 @@ class Model:
         classes: the class names in index order.
         output: whether the network's output is "logits" or "probabilities".
         weights: where the weights come from, for provenance: "IMAGENET1K_V1", "random", a file, ...
+        task: "classification" (n, classes), "segmentation" (n, classes, h, w) or "detection" (`RawDetections`): what
+            is explained where the user does not say.
+        batch_size: how many images the network takes at once, where it takes no other number, as traced and exported
+            networks do.
 
     Raises:
         OptionError: a mean, standard deviation, size or output that cannot be.
@@ -50,7 +57,11 @@ class Model:
         classes: Iterable[str | ClassName] | None = None,
         output: Output = "logits",
         weights: str | None = None,
+        task: Kind = "classification",
+        batch_size: int | None = None,
     ) -> None:
+        if task not in get_args(Kind):
+            raise OptionError(f"task is one of {', '.join(get_args(Kind))}, not {task!r}")
         if output not in get_args(Output):
             raise OptionError(f"output is 'logits' or 'probabilities', not {output!r}")
         if input_size is not None and (input_size != int(input_size) or input_size < 1):
@@ -65,10 +76,14 @@ class Model:
         self.classes = None if classes is None else as_class_names(classes)
         self.output: Output = output
         self.weights = weights
+        self.task: Kind = task
+        self.batch_size = batch_size
         self._constants: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
 
     def __call__(self, images: Tensor, *args: Any) -> Any:
         """``network((images - mean) / std, *args)`` in the network's own floating-point type, differentiable.
+
+        Of outputs that are no tensor the scores are returned, see `outputs.scores_of`.
 
         Args:
             images: (n, 3, h, w), floating point, in [0, 1].
@@ -83,7 +98,18 @@ class Model:
                 needed = f"{self.input_size} x {self.input_size}"
                 raise ModelError(f"{self.name} takes images of {needed} pixels only, not {' x '.join(map(str, size))}")
         images, tensor = self.normalised(images), self._first_tensor(floating=True)
-        return self.network(images if tensor is None else images.to(tensor.dtype), *args)
+        images = images if tensor is None else images.to(tensor.dtype)
+        if self.batch_size is None:
+            return scores_of(self.network(images, *args))
+        parts = [self._padded(part, *args) for part in images.split(self.batch_size)]
+        return join(parts)
+
+    def _padded(self, images: Tensor, *args: Any) -> Any:
+        """The output for at most `batch_size` images, from a network that takes just so many."""
+        count, size = len(images), self.batch_size or len(images)
+        if count < size:
+            images = torch.cat((images, images[-1:].expand(size - count, *images.shape[1:])))
+        return scores_of(self.network(images, *args))[:count]
 
     def normalised(self, images: Tensor) -> Tensor:
         """``(images - mean) / std`` per channel, or the images themselves without normalisation."""
@@ -222,6 +248,9 @@ def as_model(model: Model | Callable[..., Any], **options: Any) -> Model:
         raise ModelError(f"{model!r} is a name: load_model({model!r}) makes a model of it")
     if not callable(model):
         raise ModelError(f"a model is an nn.Module or a callable, not {type(model).__name__}")
+    if options.get("task") == "detection" or is_torchvision_detector(model):
+        options = {"name": type(model).__name__, "task": "detection", **options}
+        model = as_detector(model)
     return Model(model, **options)
 
 

@@ -7,15 +7,38 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from rdexplain.errors import ModelError, OptionError, unknown
-from rdexplain.models import custom, efficientnet_lite, torchvision_models
+from rdexplain.models import (
+    custom,
+    efficientnet_lite,
+    files,
+    hf_models,
+    timm_models,
+    torchvision_detection,
+    torchvision_models,
+    torchvision_segmentation,
+    yolov5,
+)
 from rdexplain.models.classes import ClassName, read_classes
 from rdexplain.models.model import Model, Output
 from rdexplain.models.source import ModelInfo, Source
 
 # The first that matches a name loads it, so the cheap questions come first.
-SOURCES: tuple[Source, ...] = (custom, efficientnet_lite, torchvision_models)
+SOURCES: tuple[Source, ...] = (
+    timm_models,
+    hf_models,
+    files,
+    custom,
+    efficientnet_lite,
+    yolov5,
+    torchvision_models,
+    torchvision_segmentation,
+    torchvision_detection,
+)
+
+_PRECISIONS = ("float32", "float16", "bfloat16")
 
 
 def load_model(
@@ -29,12 +52,14 @@ def load_model(
     classes: str | Path | Iterable[str | ClassName] | None = None,
     output: Output = "logits",
     device: str | torch.device | None = None,
+    precision: str | None = None,
 ) -> Model:
     """A model in eval mode.
 
     Args:
         name: ``efficientnet_lite0``, a torchvision classifier such as ``resnet50`` or
-            ``resnet50@IMAGENET1K_V2`` (`list_models` has them all), or ``package.module:factory`` of your own.
+            ``resnet50@IMAGENET1K_V2`` (`list_models` has them all), ``timm/NAME``, ``hf/NAME``, a file (``.onnx``,
+            ``.pt2``, TorchScript, a YOLOv5 checkpoint), or ``package.module:factory`` of your own.
         weights: None for the published ones; a safetensors or PyTorch file with a state dict; the name of an
             entry of torchvision's weights; "random" (or "none") for a network as initialised, the same every
             time.
@@ -46,6 +71,7 @@ def load_model(
             from a file or random ones, their number is that of the network's outputs.
         output: whether the network gives "logits" or "probabilities". A factory's `Model` keeps its own.
         device: where it shall be, such as "cuda".
+        precision: "float32", "float16" or "bfloat16", what the network computes in; masks stay in float32.
 
     Raises:
         ModelError: an unknown name, or weights that cannot be had or do not fit.
@@ -53,6 +79,8 @@ def load_model(
     """
     if not normalise and (mean is not None or std is not None):
         raise OptionError("normalise=False leaves no use for mean and std")
+    if precision is not None and precision not in _PRECISIONS:
+        raise OptionError(unknown("precision", precision, _PRECISIONS))
     # Options are checked before anything is downloaded.
     options = Model(_nothing, mean=mean, std=std, input_size=input_size, output=output)
     names = None if classes is None else read_classes(classes)
@@ -77,6 +105,8 @@ def load_model(
             raise ModelError(f"{name} takes images of {model.input_size} x {model.input_size} pixels only")
         changes["input_size"] = input_size
     model = model.with_options(**changes) if changes else model
+    if precision is not None and isinstance(model.network, nn.Module):
+        model.network.to(getattr(torch, precision))
     return model if device is None else model.on(device)
 
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from rdexplain.models.classes import ClassName
 from rdexplain.models.model import Model
 
-Availability = Literal["embedded", "installed", "cached", "to download", "not installed"]
+Availability = Literal["embedded", "installed", "cached", "to download", "not installed", "your own"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class ModelInfo:
     """A model that can be loaded by name.
 
     ``weights``: "embedded" and "installed" come with a package, "cached" is a downloaded file, the others are
-    not here yet. ``input_size`` is in pixels, ``classes`` a count.
+    not here yet, or are the user's to bring. ``input_size`` is in pixels, ``classes`` a count.
     """
 
     name: str

@@ -1,5 +1,6 @@
 """The picture for a talk, drawn with matplotlib's objects: no pyplot, no global settings."""
 
+from rdexplain.render.boxes import boxes_panel
 from rdexplain.render.comparison import Cell, Compared, cell_of, comparison
 from rdexplain.render.files import save_figure, save_panel, save_picture
 from rdexplain.render.heat import heat_panel
@@ -11,6 +12,7 @@ __all__ = [
     "Cell",
     "Compared",
     "Scale",
+    "boxes_panel",
     "cell_of",
     "comparison",
     "heat_panel",

@@ -1,7 +1,8 @@
-"""The panel that papers print: a row for each photo, a column for each method."""
+"""The panel that papers print: a row for each photo, a column for each method or network."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,8 @@ from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
 from rdexplain.render import layout
 from rdexplain.render.heat import overlay
-from rdexplain.render.layout import INK, MARGIN, RULE, SIGNAL, SOFT, Page, Style
+from rdexplain.render.layout import INK, MARGIN, RULE, SIGNAL, SMALL, SOFT, Page, Style
+from rdexplain.render.marks import framed
 from rdexplain.render.words import is_pixel, percent
 
 NOT_APPLICABLE = "not applicable"
@@ -24,7 +26,7 @@ _WIDTH = 2.0
 """Inches of a column."""
 _TALLEST = 1.6
 """The height of a picture over its width, at most."""
-_GAP, _ROW_GAP = 0.1, 0.16
+_GAP, _ROW_GAP, _BELOW = 0.1, 0.16, 0.04
 _HEAD = Style(12.5, weight="bold")
 _LABEL = Style(10.5, INK)
 _NOTE = Style(9.5, SOFT)
@@ -39,20 +41,23 @@ class Cell:
         picture: (3, h, w) in [0, 1]; None where the method is not applicable.
         note: what stands below the picture, or why there is none.
         warns: whether the note is a warning.
+        label: what is explained, above the note, where the cells of a row differ in it.
     """
 
     picture: Tensor | None
     note: str = ""
     warns: bool = False
+    label: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """A row: a photo (3, H, W) in [0, 1], its class in words, and a cell for each column."""
+    """A row: a photo (3, H, W) in [0, 1], what stands below it, such as its class, and a cell for each column."""
 
     photo: Tensor
     label: str
     cells: tuple[Cell, ...]
+    note: str = ""
 
 
 def cell_of(result: Explanation | Heatmap, photo: Tensor) -> Cell:
@@ -60,7 +65,7 @@ def cell_of(result: Explanation | Heatmap, photo: Tensor) -> Cell:
 
     Wavelet explanations are drawn in grey, pixel masks in copper, as published; heatmaps over the photo (3, H, W).
     """
-    picture = result.picture[0].float()
+    picture = framed(result, result.picture[0]).float()
     if isinstance(result, Heatmap):
         return Cell(overlay(picture, photo) if is_pixel(result) else picture.expand(3, -1, -1))
     if is_pixel(result):
@@ -70,12 +75,13 @@ def cell_of(result: Explanation | Heatmap, photo: Tensor) -> Cell:
     return Cell(picture.expand(3, -1, -1), "collapsed" if collapsed else kept, collapsed)
 
 
-def comparison(titles: Sequence[str], rows: Sequence[Compared]) -> Figure:
+def comparison(titles: Sequence[str], rows: Sequence[Compared], foot: str = "") -> Figure:
     """Draw the panel.
 
     Args:
         titles: of the columns after the photo's.
         rows: from top to bottom, each with as many cells as there are titles.
+        foot: what stands at the bottom, such as what all cells have in common.
 
     Returns:
         a figure with an Agg canvas, unknown to pyplot.
@@ -85,25 +91,30 @@ def comparison(titles: Sequence[str], rows: Sequence[Compared]) -> Figure:
     """
     if not rows or any(len(row.cells) != len(titles) for row in rows):
         raise OptionError("a comparison has at least one row, and in each row a cell for every title")
-    heads = [layout.wrapped(title, _HEAD, _WIDTH, 2) for title in ("Photo", *titles)]
+    heads = [_parted(title, _HEAD, 2) for title in ("Photo", *titles)]
     top = MARGIN + _HEAD.height(max(map(len, heads))) + 0.08
-    labels = [layout.wrapped(row.label, _LABEL, _WIDTH, 2) for row in rows]
     heights = [_WIDTH * min(row.photo.shape[-2] / row.photo.shape[-1], _TALLEST) for row in rows]
-    below = [0.04 + max(_LABEL.height(len(label)), _NOTE.height()) for label in labels]
+    drawn = [[(cell.label, cell.note) for cell in row.cells if cell.picture is not None] for row in rows]
+    below = [
+        max(_said(*texts)[2] for texts in ((row.label, row.note), *others))
+        for row, others in zip(rows, drawn, strict=True)
+    ]
     columns = 1 + len(titles)
     width = columns * _WIDTH + (columns - 1) * _GAP
-    tall = top + sum(heights) + sum(below) + (len(rows) - 1) * _ROW_GAP + MARGIN * 0.6
-    page = Page(width + 2 * MARGIN, tall)
+    foot_top = top + sum(heights) + sum(below) + (len(rows) - 1) * _ROW_GAP + 0.12
+    page = Page(width + 2 * MARGIN, foot_top + (SMALL.height() if foot else 0) + MARGIN * 0.6)
     for number, head in enumerate(heads):
         # Titles of one line stand on the line of the last of two.
         page.text(_left(number), top - 0.08 - _HEAD.height(len(head)), head, _HEAD)
     y = top
-    for row, label, height, under in zip(rows, labels, heights, below, strict=True):
+    for row, height, under in zip(rows, heights, below, strict=True):
         page.picture(_left(0), y, (_WIDTH, height), row.photo)
-        page.text(_left(0), y + height + 0.04, label, _LABEL)
+        _say(page, (_left(0), y + height), row.label, row.note)
         for number, cell in enumerate(row.cells, start=1):
             _draw(page, (_left(number), y), height, cell)
         y += height + under + _ROW_GAP
+    if foot:
+        page.text(MARGIN, foot_top, layout.wrapped(foot, SMALL, width), SMALL)
     return page.figure
 
 
@@ -111,11 +122,34 @@ def _left(column: int) -> float:
     return MARGIN + column * (_WIDTH + _GAP)
 
 
+def _parted(text: str, style: Style, most: int) -> list[str]:
+    """The text in lines of a column's width. A network's name has no blanks: it may be parted after a mark."""
+    ends = [found.end() for found in re.finditer(r"[^\w\s]|_", text)]
+    if " " in text or style.width(text) <= _WIDTH or most == 1 or not ends:
+        return layout.wrapped(text, style, _WIDTH, most)
+    end = max((end for end in ends if style.width(text[:end]) <= _WIDTH), default=ends[0])
+    return [*layout.wrapped(text[:end], style, _WIDTH), *_parted(text[end:], style, most - 1)]
+
+
+def _said(label: str, note: str) -> tuple[list[str], list[str], float]:
+    """What stands below a picture: lines of its label, of its note, and the inches that they take."""
+    labels = _parted(label, _LABEL, 2) if label else []
+    notes = layout.wrapped(note, _NOTE, _WIDTH) if note else []
+    return labels, notes, _BELOW + _LABEL.height(len(labels)) + _NOTE.height(len(notes))
+
+
+def _say(page: Page, place: tuple[float, float], label: str, note: str, style: Style = _NOTE) -> None:
+    x, y = place
+    labels, notes, _ = _said(label, note)
+    page.text(x, y + _BELOW, labels, _LABEL)
+    page.text(x, y + _BELOW + _LABEL.height(len(labels)), notes, style)
+
+
 def _draw(page: Page, place: tuple[float, float], height: float, cell: Cell) -> None:
     x, y = place
     if cell.picture is not None:
         page.picture(x, y, (_WIDTH, height), cell.picture)
-        page.text(x, y + height + 0.04, layout.wrapped(cell.note, _NOTE, _WIDTH), _WARNING if cell.warns else _NOTE)
+        _say(page, (x, y + height), cell.label, cell.note, _WARNING if cell.warns else _NOTE)
         return
     axes = page.axes(x, y, _WIDTH, height)
     axes.set(xlim=(0, 1), ylim=(0, 1))

@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate
 from rdexplain.heatmap import Heatmap
 from rdexplain.render import layout
 from rdexplain.render.layout import CAPTION, FIGURES, GAP, MARGIN, SMALL, TITLE, Page, show
+from rdexplain.render.marks import framed
 from rdexplain.render.words import DOT, decision, is_pixel, one_row, provenance
 
 # Perceptually uniform, bright where the scores are high; its darkest part would be taken for the photo's shadows.
@@ -44,7 +45,7 @@ def heat_panel(heatmap: Heatmap, row: int = 0, *, title: str | None = None, orig
         OptionError: no such row, or `original` is no (3, H, W) tensor.
     """
     one = one_row(heatmap, row)
-    photo = one.images[0] if original is None else layout.checked_photo(original)
+    photo = framed(one, one.images[0]) if original is None else layout.checked_photo(original)
     pictures = _pictures(one, photo)
     width, height = size = layout.picture_size(photo)
     content = max(len(pictures) * width + (len(pictures) - 1) * GAP, layout.NARROWEST)
@@ -87,10 +88,11 @@ _Picture = tuple[str, Tensor, dict[str, object], _Key | None]
 
 def _pictures(one: Heatmap, photo: Tensor) -> list[_Picture]:
     """Caption, picture, options of imshow and the key's colours and ends, from left to right."""
+    picture = framed(one, one.picture[0])
     if not is_pixel(one):
-        return [("Photo", photo, {}, None), ("Coefficients by their scores", one.picture[0], {}, None)]
-    scores = one.scores[0]
-    over: _Picture = ("Over the photo", overlay(one.picture[0], photo), {}, (HEAT, "0", "high score"))
+        return [("Photo", photo, {}, None), ("Coefficients by their scores", picture, {}, None)]
+    scores = framed(one, one.scores[0])
+    over: _Picture = ("Over the photo", overlay(picture, photo), {}, (HEAT, "0", "high score"))
     squares = {"interpolation": "auto"}
     if bool((scores < 0).any()):
         size = scores.abs().flatten()
@@ -105,7 +107,7 @@ def _pictures(one: Heatmap, photo: Tensor) -> list[_Picture]:
     return [
         ("Photo", photo, {}, None),
         over,
-        ("Scores", one.picture[0], {"cmap": SCORES, **squares}, (SCORES, "0", "high score")),
+        ("Scores", picture, {"cmap": SCORES, **squares}, (SCORES, "0", "high score")),
     ]
 
 

@@ -141,12 +141,13 @@ class Page:
         axes.set_axis_off()
         return axes
 
-    def picture(self, x: float, y: float, size: tuple[float, float], picture: Tensor, **options: Any) -> None:
-        """A picture (1 or 3, h, w) in [0, 1] that fills its place, whatever its own shape."""
+    def picture(self, x: float, y: float, size: tuple[float, float], picture: Tensor, **options: Any) -> Axes:
+        """A picture (1 or 3, h, w) in [0, 1] that fills its place, whatever its own shape; in pixels of its own."""
         axes = self.axes(x, y, *size)
         rows, columns = picture.shape[-2:]
         show(axes, as_array(picture), (0, columns, rows, 0), **options)
         axes.set(xlim=(0, columns), ylim=(rows, 0))
+        return axes
 
 
 def notice_width(content: float) -> float:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from rdexplain.explanation import Explanation
 from rdexplain.render import layout
-from rdexplain.render.layout import CAPTION, FIGURES, GAP, MARGIN, SMALL, TITLE, Page
+from rdexplain.render.layout import CAPTION, FIGURES, GAP, MARGIN, SIGNAL, SMALL, TITLE, Page
+from rdexplain.render.marks import box_in_frame, framed, tinted
 from rdexplain.render.scales import scales
 from rdexplain.render.strip import cell_width, draw_strip, strip_height
-from rdexplain.render.words import decision, figures, is_pixel, one_row, provenance
+from rdexplain.render.words import decision, figures, is_pixel, one_row, percent, provenance
 
 COLLAPSED = "Collapsed: this mask keeps nothing that the model uses. Its picture explains nothing."
 _MOST_CELL = 0.6
@@ -24,7 +28,8 @@ def panel(
     """Draw one row of an explanation for a talk.
 
     Pictures side by side: the photo, the explanation in grey, the explanation in colour; for a mask of pixels the
-    photo, the mask (copper, as published) and the photo times the mask. Below, for a wavelet mask, what is kept at
+    photo, the mask (copper, as published) and the photo times the mask. The explained region of a segmentation is a
+    picture of its own beside the photo, an explained object has its box. Below, for a wavelet mask, what is kept at
     each scale, from coarse to fine: the mask on the faded photo, the mean over the orientations, in
     colours that lift small values; a bar and a number give the mean mask value of the scale.
 
@@ -42,7 +47,7 @@ def panel(
         OptionError: no such row, or `original` is no (3, H, W) tensor.
     """
     one = one_row(explanation, row)
-    photo = one.images[0] if original is None else layout.checked_photo(original)
+    photo = framed(one, one.images[0]) if original is None else layout.checked_photo(original)
     pictures = _pictures(one, photo)
     found = [] if is_pixel(one) else scales(one)
     width, height = size = layout.picture_size(photo)
@@ -71,21 +76,43 @@ def panel(
     gap = (content - len(pictures) * width) / (len(pictures) - 1)
     for number, (caption, picture, options) in enumerate(pictures):
         x = MARGIN + number * (width + gap)
-        page.text(x, pictures_top, [caption], CAPTION)
-        page.picture(x, pictures_top + CAPTION.height() + _CAPTION_GAP, size, picture, **options)
+        page.text(x, pictures_top, layout.wrapped(caption, CAPTION, width), CAPTION)
+        axes = page.picture(x, pictures_top + CAPTION.height() + _CAPTION_GAP, size, picture, **options)
+        _draw_box(axes, one, picture)
     if found:
         shape = (one.images.shape[-2], one.images.shape[-1])
-        draw_strip(page, (MARGIN, strip_top), content, cell_size, found, photo, shape)
+        draw_strip(page, (MARGIN, strip_top), content, cell_size, found, photo, shape, one.frame or (0, 0, *shape))
     page.text(MARGIN, foot_top, layout.wrapped(provenance(one), SMALL, content), SMALL)
     return page.figure
 
 
 def _pictures(one: Explanation, photo: Tensor) -> list[tuple[str, Tensor, dict[str, str]]]:
     """Caption, picture (1 or 3, h, w) and options of imshow, from left to right."""
-    colour = one.picture_colour[0]
+    colour, picture = framed(one, one.picture_colour[0]), framed(one, one.picture[0])
+    about: list[tuple[str, Tensor, dict[str, str]]] = [("Photo", photo, {})]
+    if one.region is not None:
+        share = percent(float(one.region[0].float().mean()))
+        about.append((f"Predicted {one.labels[0]}, {share} of the photo", tinted(photo, _region(one)), {}))
     if is_pixel(one):
         # Single pixels are what the mask decides on: they are drawn as squares where they are large enough.
         squares = {"interpolation": "auto"}
-        kept = ("Kept pixels", one.picture[0], {"cmap": "copper", **squares})
-        return [("Photo", photo, {}), kept, ("In colour", colour, squares)]
-    return [("Photo", photo, {}), ("Explanation", one.picture[0], {}), ("In colour", colour, {})]
+        return [*about, ("Kept pixels", picture, {"cmap": "copper", **squares}), ("In colour", colour, squares)]
+    return [*about, ("Explanation", picture, {}), ("In colour", colour, {})]
+
+
+def _region(one: Explanation) -> Tensor:
+    """(h, w) bool, of the photo alone, also where the model's maps are smaller than the image."""
+    assert one.region is not None
+    region = interpolate(one.region[:, None].float(), size=tuple(one.images.shape[-2:]))[0, 0] > 0.5
+    return framed(one, region)
+
+
+def _draw_box(axes: Axes, one: Explanation, picture: Tensor) -> None:
+    box = box_in_frame(one)
+    if box is None:
+        return
+    rows, columns = picture.shape[-2:]
+    left, top, right, bottom = box
+    corner = (left * columns, top * rows)
+    width, height = (right - left) * columns, (bottom - top) * rows
+    axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=SIGNAL, linewidth=2))

@@ -12,7 +12,8 @@ from rdexplain.errors import OptionError
 from rdexplain.explanation import Explanation
 from rdexplain.render import layout
 from rdexplain.render.layout import FIGURES, GAP, MARGIN, SIGNAL, SMALL, TITLE, Page, Style
-from rdexplain.render.words import decision, one_row, percent, provenance
+from rdexplain.render.marks import framed
+from rdexplain.render.words import amount, decision, one_row, provenance
 
 _ACROSS = 6
 _SCALE = 0.62
@@ -44,14 +45,14 @@ def samples_panel(explanation: Explanation, row: int = 0, *, class_name: Callabl
     one = one_row(explanation, row)
     if one.samples is None or one.sample_probabilities is None or one.samples.shape[1] == 0:
         raise OptionError("the explanation holds no samples: make it with explain(..., samples=4)")
-    images = one.samples[0]
+    images = framed(one, one.samples[0])
     first, tops, chances = _read(one, one.sample_probabilities[0])
     width, height = (side * _SCALE for side in layout.picture_size(images))
     across = min(len(images), _ACROSS)
     content = max(across * width + (across - 1) * GAP, _NARROWEST)
     label, chance = decision(one)
     heading = layout.wrapped(label, TITLE, content, 2, chance)
-    alone = percent(float(one.kept_probability[0]))
+    alone = amount(one, float(one.kept_probability[0]))
     rest = "nothing" if one.options.get("noise") == "zero" else "noise"
     said = layout.wrapped(f"The kept part, with {rest} in place of the rest: {alone} on average", FIGURES, content, 2)
     names = [label if top == first else _name(top, class_name) for top in tops]
@@ -74,7 +75,7 @@ def samples_panel(explanation: Explanation, row: int = 0, *, class_name: Callabl
         y += height + 0.08
         page.text(x, y, lines[number], _TOP if tops[number] == first else _OTHER)
         y += _TOP.height(len(lines[number]))
-        figure = percent(chances[number])
+        figure = amount(one, chances[number])
         if tops[number] != first:
             figure = _beside(label, figure, width)
         page.text(x, y, [figure], _NUMBER)
@@ -84,7 +85,9 @@ def samples_panel(explanation: Explanation, row: int = 0, *, class_name: Callabl
 
 def _read(one: Explanation, probabilities: Tensor) -> tuple[int, list[int], list[float]]:
     """The explained class; for each of m samples (m, classes, ...) the preferred class, and the explained one's
-    probability."""
+    probability. Where no label is explained (m, 1) holds what is, and there is no preference."""
+    if one.target_kind != "label":
+        return 0, [0] * len(probabilities), probabilities[:, 0].tolist()
     first, *place = one.target[0].reshape(-1).tolist()
     classes = probabilities[(slice(None), slice(None), *place)]
     return first, torch.argmax(classes, dim=1).tolist(), classes[:, first].tolist()

@@ -57,6 +57,7 @@ def draw_strip(
     found: list[Scale],
     photo: Tensor,
     size: tuple[int, int],
+    frame: tuple[int, int, int, int],
 ) -> None:
     """Draw the scales of a mask, each with the share that it keeps.
 
@@ -68,6 +69,7 @@ def draw_strip(
         found: the scales.
         photo: (3, h, w) in [0, 1], for the background.
         size: (h, w) of the explained image.
+        frame: top, left, height and width of the photo in it.
     """
     x, y = place
     page.text(x, y, [HEADING], CAPTION)
@@ -82,7 +84,7 @@ def draw_strip(
         gap = min(gap, max(FEW_GAP, words + GAP - cell[0]))
     for number, scale in enumerate(found):
         left = x + number * (cell[0] + gap)
-        _draw_map(page, (left, y), cell, scale, background, size)
+        _draw_map(page, (left, y), cell, scale, background, size, frame)
         _draw_share(page, (left, y + cell[1] + BELOW), cell[0], scale, beside)
 
 
@@ -93,13 +95,14 @@ def _draw_map(
     scale: Scale,
     background: np.ndarray,
     size: tuple[int, int],
+    frame: tuple[int, int, int, int],
 ) -> None:
-    (x, y), (width, height), (rows, columns) = place, cell, size
+    (x, y), (width, height), (top, left, rows, columns) = place, cell, frame
     axes = page.axes(x, y, width, height)
-    show(axes, background, (0, columns, rows, 0))
+    show(axes, background, (left, left + columns, top + rows, top))
     entries, extent = pooled(scale, size)
     show(axes, entries.clamp(0, 1).pow(GAMMA).numpy(), extent, cmap=_COLOURS, interpolation="nearest")
-    axes.set(xlim=(0, columns), ylim=(rows, 0))
+    axes.set(xlim=(left, left + columns), ylim=(top + rows, top))
 
 
 def _draw_share(page: Page, place: tuple[float, float], width: float, scale: Scale, beside: bool) -> None:

@@ -57,16 +57,21 @@ def one_row(explanation: Result, row: int) -> Result:
     return explanation[row]
 
 
+def amount(explanation: Explanation | Heatmap, number: float) -> str:
+    """What the model makes of what was explained, in words: a probability, or a value of the user's own."""
+    return f"{number:.3g}" if explanation.target_kind == "value" else percent(number)
+
+
 def decision(explanation: Explanation | Heatmap) -> tuple[str, str]:
     """What was explained, such as ``Egyptian cat`` and ``, 99 %``."""
-    return explanation.labels[0], f", {percent(float(explanation.probability[0]))}"
+    return explanation.labels[0], f", {amount(explanation, float(explanation.probability[0]))}"
 
 
 def figures(explanation: Explanation) -> str:
     """What is kept, what the model makes of it, and the distortion, in one line."""
     things = "pixels" if is_pixel(explanation) else "coefficients"
     kept = percent(float(explanation.non_sparsity[0]))
-    alone = percent(float(explanation.kept_probability[0]))
+    alone = amount(explanation, float(explanation.kept_probability[0]))
     distortion = float(explanation.distortion[0])
     said = (
         f"keeps {kept} of the {things}",

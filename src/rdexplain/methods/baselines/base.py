@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rdexplain import philox
-from rdexplain.decisions import Label
+from rdexplain.decisions import Label, check_label
 from rdexplain.errors import OptionError, SolverError, unknown
 from rdexplain.heatmap import Heatmap, picture_of
 from rdexplain.memory import BatchLimit
@@ -121,7 +121,7 @@ class Baseline(CaptumInterface):
 
         Raises:
             OptionError, PhotoError, TargetError: what was given does not fit.
-            ModelError: the same, or the method cannot explain such a network.
+            ModelError: the same, or the method cannot explain such a network, or this target: it explains labels only.
             SolverError: the attribution is not finite, or one image does not fit into memory.
         """
         started = time.perf_counter()
@@ -181,7 +181,8 @@ class Baseline(CaptumInterface):
             stack.enter_context(torch.inference_mode(False))
             stack.enter_context(frozen(self.model))
             images = images.clone()  # a tensor made in inference mode could not take part in autograd
-            run, output = find_rows(self.model, images, target, top_k, ids, arguments, limit)
+            run, output, explained = find_rows(self.model, images, target, top_k, ids, arguments, limit)
+            check_label(explained.kind, self.name)
             if self.accelerate:
                 first = run.arguments_for(torch.zeros_like(run.photos[:1]))
                 run = replace(run, model=accelerated(self.model, images[:1], first))

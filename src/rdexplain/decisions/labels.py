@@ -1,0 +1,143 @@
+"""A classifier's decisions: the probability of a label, all probabilities, one label against others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rdexplain.decisions.base import Decision, Rows, Task
+from rdexplain.decisions.outputs import check_output, check_target
+from rdexplain.distortions import DISTORTIONS, Distortion
+from rdexplain.errors import TargetError
+from rdexplain.models import Model
+
+Target = int | tuple[int, ...]
+
+
+class Label(Decision):
+    """The probability of each row's label: a reading (b, 1).
+
+    Args:
+        targets: one for each row: a class, or as many indices as the output has axes after the first, the first of
+            them the class (captum's tuples).
+        probabilities: from the model's output to probabilities over axis 1.
+    """
+
+    fits = tuple(DISTORTIONS)
+
+    def __init__(self, targets: Sequence[Target], probabilities: Callable[[Tensor], Tensor]) -> None:
+        self.targets = tuple(target if isinstance(target, tuple) else (target,) for target in targets)
+        self._indices = torch.tensor(self.targets)
+        self._probabilities = probabilities
+
+    def read(self, output: Any, rows: Tensor) -> Tensor:
+        return self.pick(self._probabilities(output), rows).unsqueeze(1)
+
+    def pick(self, probabilities: Tensor, rows: Tensor) -> Tensor:
+        """The targets' entries (b,) of probabilities (b, classes, ...)."""
+        self._indices = self._indices.to(probabilities.device)
+        numbers = torch.arange(len(rows), device=probabilities.device)
+        return probabilities[(numbers, *self._indices[rows].unbind(1))]
+
+    def shown(self, output: Any, rows: Tensor) -> Tensor:
+        """All probabilities (b, classes, ...)."""
+        return self._probabilities(output)
+
+    def compared_by(self, distortion: Distortion) -> Decision:
+        if distortion.reads == "all":
+            return Probabilities(self._probabilities, self)
+        return super().compared_by(distortion)
+
+
+class Probabilities(Decision):
+    """All probabilities: a reading (b, classes).
+
+    Args:
+        probabilities: from the model's output to probabilities over axis 1.
+        label: whose probability is the score.
+    """
+
+    fits = tuple(name for name, distortion in DISTORTIONS.items() if distortion.reads == "all")
+
+    def __init__(self, probabilities: Callable[[Tensor], Tensor], label: Label | None = None) -> None:
+        self._probabilities = probabilities
+        self._label = label
+        self._shape: torch.Size | None = None
+
+    def read(self, output: Any, rows: Tensor) -> Tensor:
+        probabilities = self._probabilities(output)
+        self._shape = probabilities.shape[1:]
+        return probabilities.flatten(1)
+
+    def score(self, reading: Tensor, rows: Tensor) -> Tensor:
+        if self._label is None or self._shape is None:
+            return super().score(reading, rows)
+        return self._label.pick(reading.unflatten(1, self._shape), rows)
+
+
+class Contrast(Task):
+    """Why this class rather than those: p_a / (p_a + sum of p_b over the rivals b).
+
+    For one rival and a softmax this is the logistic function of the difference of the two logits.
+
+    Args:
+        label: the class, an index or a name; None for each photo's predicted class.
+        rivals: at least one other class.
+    """
+
+    def __init__(self, label: int | str | None, *rivals: int | str) -> None:
+        if not rivals:
+            raise TargetError("a contrast needs a class to compare with")
+        self.label = label
+        self.rivals = rivals
+
+    def __repr__(self) -> str:
+        return f"Contrast({', '.join(map(repr, (self.label, *self.rivals)))})"
+
+    def ask(self, model: Model, output: Any) -> Rows:
+        """One row a photo; the target's indices are the class and its rivals."""
+        scores = check_output(output, len(output))
+        if scores.ndim != 2:
+            raise TargetError(f"a contrast needs an output (n, classes), not {tuple(scores.shape)}")
+        rivals = [model.find_class(rival) for rival in self.rivals]
+        best = scores.argmax(dim=1).tolist()
+        targets = []
+        for photo in range(len(scores)):
+            label = best[photo] if self.label is None else model.find_class(self.label)
+            if label in rivals:
+                raise TargetError(
+                    f"{model.class_name(label)} cannot be compared with itself"
+                    + (f": it is what the model sees in image {photo}" if self.label is None else "")
+                )
+            for index in (label, *rivals):
+                check_target(index, scores)
+            targets.append((label, *rivals))
+        others = " or ".join(model.class_name(rival) for rival in rivals)
+        return Rows(
+            photos=tuple(range(len(scores))),
+            targets=tuple(targets),
+            labels=tuple(f"{model.class_name(label)} rather than {others}" for label, *_ in targets),
+            decision=_Share(targets, model.probabilities),
+            kind="contrast",
+        )
+
+
+class _Share(Decision):
+    """The first target's share in the probability of all of a row's targets: a reading (b, 1)."""
+
+    fits = ("label", "maximise_label")
+
+    def __init__(self, targets: Sequence[tuple[int, ...]], probabilities: Callable[[Tensor], Tensor]) -> None:
+        self._indices = torch.tensor(targets)
+        self._probabilities = probabilities
+
+    def read(self, output: Any, rows: Tensor) -> Tensor:
+        probabilities = self._probabilities(output)
+        self._indices = self._indices.to(probabilities.device)
+        chosen = probabilities.gather(1, self._indices[rows])
+        # Two classes that the model thinks impossible leave the question open.
+        least = torch.finfo(chosen.dtype).tiny
+        return chosen[:, :1] / chosen.sum(dim=1, keepdim=True).clamp_min(least)

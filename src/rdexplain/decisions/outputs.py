@@ -1,0 +1,56 @@
+"""Whether an output is one that can be explained, and whether it has what is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from rdexplain.errors import ModelError, TargetError
+from rdexplain.models.detections import RawDetections
+
+
+def check_output(output: Any, images: int) -> Tensor:
+    """The output of a network, (n, classes), (n, classes, ...) or `RawDetections`, finite and for so many images.
+
+    Raises:
+        ModelError: it is something else; the message says what.
+    """
+    if isinstance(output, RawDetections):
+        if len(output) != images or not bool(output.scores.isfinite().all()):
+            raise ModelError(f"the detector's scores for {images} images are for {len(output)}, or not finite")
+        return output  # type: ignore[return-value]
+    if not isinstance(output, Tensor):
+        raise ModelError(f"the model returned a {type(output).__name__}, not a tensor of shape (n, classes)")
+    if output.ndim < 2 or output.shape[0] != images:
+        raise ModelError(
+            f"the model returned a tensor of shape {tuple(output.shape)} for {images} images, not (n, classes)"
+        )
+    if not output.is_floating_point():
+        raise ModelError(f"the model returned {output.dtype}, not floating-point scores")
+    if not bool(output.isfinite().all()):
+        raise ModelError("the model's output on the clean image is not finite; are its weights or type at fault?")
+    return output
+
+
+def check_target(target: int | tuple[int, ...], output: Tensor) -> tuple[int, ...]:
+    """A target as a tuple of indices into an output (n, classes, ...).
+
+    Raises:
+        TargetError: outside the output, or the wrong number of indices.
+    """
+    indices = target if isinstance(target, tuple) else (target,)
+    axes = tuple(output.shape[1:])
+    if len(indices) != len(axes):
+        raise TargetError(
+            f"target {target} has {len(indices)} indices, "
+            f"the model's output of shape (n, {_join(axes)}) needs {len(axes)}"
+        )
+    for index, length in zip(indices, axes, strict=True):
+        if not 0 <= index < length:
+            raise TargetError(f"target {index} is outside the model's {length} outputs (0 to {length - 1})")
+    return indices
+
+
+def _join(axes: tuple[int, ...]) -> str:
+    return ", ".join(str(length) for length in axes)

@@ -1,0 +1,78 @@
+"""Whether an explanation keeps the thing that it explains, and leaves out the rest of the photo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rdexplain.errors import OptionError
+from rdexplain.explanation import Explanation
+
+
+@dataclass(frozen=True)
+class Focus:
+    """How much of an explanation lies inside the explained region or box, for each of n rows, in [0, 1].
+
+    Attributes:
+        kept: share of the kept energy inside.
+        photo: share of the photo's own energy inside: what an explanation that keeps everything has.
+        area: share of the picture that lies inside: what energy spread evenly has.
+    """
+
+    kept: Tensor
+    photo: Tensor
+    area: Tensor
+
+
+def focus(explanation: Explanation) -> Focus:
+    """The shares inside the explained regions, or boxes.
+
+    Raises:
+        OptionError: the explanation has neither.
+    """
+    inside = _inside(explanation)
+    whole = [torch.ones_like(band) for band in explanation.mask]
+    return Focus(
+        _share(energy(explanation, explanation.mask), inside),
+        _share(energy(explanation, whole), inside),
+        inside.float().mean(dim=(1, 2)),
+    )
+
+
+def energy(explanation: Explanation, mask: list[Tensor]) -> Tensor:
+    """The energy (n, h, w) that a mask keeps: Σ over channels of f(s·h)², without what is the same everywhere.
+
+    For wavelets the low-pass is left out: its energy is the brightness of a place, not what is to be seen there. For
+    pixels the photo's mean colour is taken away for the same reason.
+    """
+    images, representation = explanation.images, explanation.representation
+    if representation.name == "pixel":
+        kept = (images - images.mean(dim=(2, 3), keepdim=True)) * mask[0].unsqueeze(1)
+        return kept.square().sum(dim=1)
+    transform = representation.transform((images.shape[-2], images.shape[-1]), images.dtype, images.device)
+    details = transform.join([torch.zeros_like(mask[0]), *mask[1:]]).to(images.dtype)
+    kept = transform.synthesis(transform.analysis(images) * details.unsqueeze(1))
+    return kept.square().sum(dim=1)
+
+
+def _inside(explanation: Explanation) -> Tensor:
+    """(n, h, w) bool."""
+    height, width = explanation.images.shape[-2:]
+    if explanation.region is not None:
+        region = explanation.region
+        if region.shape[-2:] == (height, width):
+            return region
+        return torch.nn.functional.interpolate(region[:, None].float(), size=(height, width))[:, 0] > 0.5
+    if explanation.box is None:
+        raise OptionError("the explanation has neither a region nor a box: explain a Segment or a Detect")
+    x, y = torch.arange(width) + 0.5, torch.arange(height) + 0.5
+    left, top, right, bottom = explanation.box[:, :, None].unbind(1)
+    across, down = (x >= left) & (x <= right), (y >= top) & (y <= bottom)
+    return down[:, :, None] & across[:, None, :]
+
+
+def _share(values: Tensor, inside: Tensor) -> Tensor:
+    total = values.sum(dim=(1, 2))
+    return (values * inside).sum(dim=(1, 2)) / total.clamp_min(torch.finfo(values.dtype).tiny)

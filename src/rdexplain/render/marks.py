@@ -1,0 +1,50 @@
+"""What a decision is about, shown on the photo: a tinted region, a box."""
+
+from __future__ import annotations
+
+import torch
+from matplotlib.colors import to_rgb
+from torch import Tensor
+from torch.nn.functional import interpolate, max_pool2d
+
+from rdexplain.explanation import Explanation
+from rdexplain.heatmap import Heatmap
+from rdexplain.render.layout import SIGNAL
+
+_TINT = 0.45
+_FADED = 0.55
+"""How much of a photo's contrast is left outside the region."""
+
+
+def framed(explanation: Explanation | Heatmap, picture: Tensor) -> Tensor:
+    """The part of a picture (..., h, w) that shows the photo: without the bars of a letterbox."""
+    if explanation.frame is None:
+        return picture
+    top, left, height, width = explanation.frame
+    return picture[..., top : top + height, left : left + width]
+
+
+def tinted(photo: Tensor, region: Tensor) -> Tensor:
+    """A photo (3, H, W) with a region (h, w) of it in colour and outlined, the rest in faded grey."""
+    height, width = photo.shape[-2:]
+    inside = interpolate(region[None, None].float(), size=(height, width), mode="bilinear", antialias=True)[0]
+    inside = (inside > 0.5).float()
+    colour = torch.tensor(to_rgb(SIGNAL)).view(3, 1, 1)
+    grey = 1 - _FADED * (1 - photo.mean(dim=0, keepdim=True))
+    shown = torch.where(inside > 0.5, (1 - _TINT) * photo + _TINT * colour, grey.expand(3, -1, -1))
+    line = 2 * max(1, round(max(height, width) / 300)) + 1
+    around = max_pool2d(inside[None], line, stride=1, padding=line // 2)[0]
+    within = 1 - max_pool2d(1 - inside[None], line, stride=1, padding=line // 2)[0]
+    return torch.where(around - within > 0.5, colour, shown)
+
+
+def box_in_frame(explanation: Explanation) -> tuple[float, float, float, float] | None:
+    """Left, top, right and bottom of the explained object, as shares of the photo's width and height."""
+    if explanation.box is None:
+        return None
+    height, width = explanation.images.shape[-2:]
+    top, left, height, width = explanation.frame or (0, 0, height, width)
+    x0, y0, x1, y1 = explanation.box[0].tolist()
+    across, down = ((x - left) / width for x in (x0, x1)), ((y - top) / height for y in (y0, y1))
+    (x0, x1), (y0, y1) = ((min(max(share, 0.0), 1.0) for share in pair) for pair in (across, down))
+    return x0, y0, x1, y1
