@@ -19,6 +19,7 @@ from rdexplain.cli.explaining import (
     PHOTOS_PER_BATCH_ON_A_GPU,
     find_device,
     model_arguments,
+    photo_fit,
     photo_size,
 )
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
@@ -133,7 +134,7 @@ def _plan(options: argparse.Namespace, bar: Bar) -> Plan:
             for name, own in given.items()
         },
         size=photo_size(options.size, model),
-        fit=options.fit,
+        fit=photo_fit(options.fit, model),
         targets=tuple(options.target or (AUTO,)),
         top_k=options.top_k,
         masks=options.masks,
