@@ -9,7 +9,7 @@ import torch
 
 from rdexplain import CartoonX, PixelRDE
 from rdexplain.errors import OptionError
-from rdexplain.path import SPARE, STAGES, Bound, follow_up, steps_of, trace, within
+from rdexplain.path import DRAWS, STAGES, Bound, follow_up, steps_of, trace, within
 from rdexplain.representations import Wavelet
 from rdexplain.solver import Settings, solve
 
@@ -39,7 +39,7 @@ def test_a_mask_within_a_distortion(objective):
     rates = []
     for most in (0.002, 0.02):
         solution = within(objective, ones(objective), SETTINGS, Bound("distortion", most))
-        assert (objective.measure(solution.mask, 64)[0] <= SPARE * most).all()
+        assert (objective.measure(solution.mask, DRAWS)[0] <= most).all()
         rates.append(solution.mask.mean(dim=1))
         assert (rates[-1] < 0.9).all()
         assert solution.distortion.shape == (steps_of(SETTINGS, True), 3)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         SmoothGrad,
     )
     from rdexplain.models import Model, as_model, list_models, load_model
+    from rdexplain.runs import Run, merge_runs, open_run
     from rdexplain.storage import load_explanation, load_heatmap
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "RDExplainError",
     "RandomPixel",
     "RandomWavelet",
+    "Run",
     "Segment",
     "SmoothGrad",
     "Value",
@@ -63,6 +65,8 @@ __all__ = [
     "load_heatmap",
     "load_model",
     "load_photo",
+    "merge_runs",
+    "open_run",
 ]
 
 # Importing PyTorch takes seconds, and `rdexplain --help` does not need it: these names are imported when first used.
@@ -83,6 +87,7 @@ _HOMES = {
     "PixelRDE": "methods",
     "RandomPixel": "methods.baselines",
     "RandomWavelet": "methods.baselines",
+    "Run": "runs",
     "SmoothGrad": "methods.baselines",
     "Segment": "decisions",
     "Value": "decisions",
@@ -93,6 +98,8 @@ _HOMES = {
     "load_heatmap": "storage",
     "load_model": "models",
     "load_photo": "images",
+    "merge_runs": "runs",
+    "open_run": "runs",
 }
 
 

@@ -201,6 +201,13 @@ def synthesise(representation: Representation, images: Tensor, mask: list[Tensor
     return transform.synthesis(kept).clamp(0, 1)
 
 
+def mask_picture(representation: Representation, images: Tensor, mask: list[Tensor]) -> Tensor:
+    """The picture (n, 1, h, w) of masks: for pixels the mask, else the synthesis of what is kept of the grey image."""
+    if representation.name == "pixel":
+        return mask[0].unsqueeze(1)
+    return synthesise(representation, images.mean(dim=1, keepdim=True), mask)
+
+
 Frame = tuple[int, int, int, int]
 """Top, left, height and width of the photo in the explained image, where bars were put around it."""
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from rdexplain.explanation import Frame, frame_from, representation_from, resized
+from rdexplain.explanation import Frame, frame_from, representation_from, resized, synthesise
 from rdexplain.representations import Representation
 
 
@@ -124,3 +125,15 @@ class Heatmap:
         from rdexplain.storage import save_heatmap  # storage knows heatmaps, not the other way round
 
         return save_heatmap(self, path, overwrite=overwrite)
+
+
+def picture_of(representation: Representation, images: Tensor, scores: list[Tensor]) -> Tensor:
+    """The picture (n, 1, h, w) of a heatmap's scores; see `Heatmap`."""
+    if representation.name != "pixel":
+        return synthesise(representation, images.mean(dim=1, keepdim=True), scores)
+    positive = scores[0].clamp_min(0)
+    flat = positive.flatten(1)
+    # A few outliers would leave the rest black; where nearly all is zero, the largest is no outlier.
+    top = flat.kthvalue(max(1, round(0.99 * flat.shape[1])), dim=1).values
+    top = torch.where(top > 0, top, flat.amax(dim=1)).clamp_min(torch.finfo(flat.dtype).tiny)
+    return (positive / top[:, None, None]).clamp(0, 1).unsqueeze(1)

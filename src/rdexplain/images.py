@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import glob
+import io
 import operator
 import os
 import stat
@@ -76,7 +77,9 @@ def find_photos(patterns: Sequence[str | Path]) -> list[str]:
     return list(found.values())
 
 
-def load_photo(source: str | Path, size: int | tuple[int, int] | None = 256, fit: str = "squash") -> Photo:
+def load_photo(
+    source: str | Path, size: int | tuple[int, int] | None = 256, fit: str = "squash", *, content: bytes | None = None
+) -> Photo:
     """Read a photo from a file or `sample:NAME`, upright, in RGB, alpha composited on white.
 
     ``size`` is (height, width), one number for a square, or None for the size the photo has. ``fit`` says
@@ -84,7 +87,8 @@ def load_photo(source: str | Path, size: int | tuple[int, int] | None = 256, fit
     and cuts out the centre, `letterbox` resizes until it fits into ``size`` and puts grey bars (114 of 255) around
     it, as detectors are trained. For 8-bit photos the first two are, bit for bit, torchvision's `Resize` (bilinear,
     antialiased; with `CenterCrop`) and `ToTensor` on a PIL image. 16-bit and float grey is resized in float32;
-    16-bit colour is read as 8-bit. Colour profiles are ignored. Of several frames the first is read.
+    16-bit colour is read as 8-bit. Colour profiles are ignored. Of several frames the first is read. ``content``
+    is the file's content, where that comes out of an archive; ``source`` is its name then.
 
     Raises `PhotoError` if the photo cannot be read, `OptionError` for an impossible ``size`` or ``fit``.
     """
@@ -92,7 +96,7 @@ def load_photo(source: str | Path, size: int | tuple[int, int] | None = 256, fit
         raise OptionError(unknown("fit", str(fit), _FITS))
     wanted = _checked_size(size)
     source = os.fspath(source)
-    image = _read(source)
+    image = _read(source, content)
     original_size = (image.height, image.width)
     if wanted is not None:
         try:
@@ -171,7 +175,9 @@ def _reason(error: Exception) -> str:
     return " ".join(text.split()).rstrip(".") or type(error).__name__
 
 
-def _open(source: str) -> IO[bytes]:
+def _open(source: str, content: bytes | None) -> IO[bytes]:
+    if content is not None:
+        return io.BytesIO(content)
     if source.startswith(SAMPLE):
         _check_sample(source)
         return (resources.files("rdexplain") / "samples" / f"{source.removeprefix(SAMPLE)}.jpg").open("rb")
@@ -192,10 +198,10 @@ def _open(source: str) -> IO[bytes]:
 _quietly = threading.Lock()
 
 
-def _read(source: str) -> Image.Image:
+def _read(source: str, content: bytes | None = None) -> Image.Image:
     """The upright photo, in mode RGB (8 bit) or F (grey, in [0, 1])."""
     shown = _shown(source)
-    with _open(source) as stream:
+    with _open(source, content) as stream:
         try:
             with _quietly, warnings.catch_warnings():
                 warnings.simplefilter("ignore")

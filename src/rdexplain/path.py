@@ -18,10 +18,9 @@ STAGES = 6
 """Weights that are tried after the first one."""
 FACTOR = 4.0
 """From one weight to the next, until one is too small and another too great."""
-DRAWS = 64
-"""Fresh draws on which each stage's distortion is measured."""
-SPARE = 0.9
-"""A distortion counts as within its bound below this share of it: the draws of a stage know it no better."""
+DRAWS = 256
+"""Fresh draws on which each stage's distortion is measured: a few bad draws make most of it, so fewer would not do.
+They are those on which the explanation is measured, so that what is within a bound is also reported so."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ class Bound:
 
 
 def follow_up(settings: Settings) -> Settings:
-    """The settings of a stage that starts from a finished mask: a quarter of the steps, at half the size."""
-    return replace(settings, steps=-(-settings.steps // 4), step_size=settings.step_size / 2, warmup=0.0, emphasis=1.0)
+    """The settings of a stage after the first: half of the steps, at half the size."""
+    return replace(settings, steps=-(-settings.steps // 2), step_size=settings.step_size / 2, warmup=0.0, emphasis=1.0)
 
 
 def steps_of(settings: Settings, bounded: bool) -> int:
@@ -65,7 +64,10 @@ def trace(
     sparsities: Sequence[float],
     progress: Progress | None = None,
 ) -> Iterator[Solution]:
-    """A solution for each λk in turn, warm-started from the one before; the first one from `start`, (R, k)."""
+    """A solution for each λk in turn, warm-started from the one before; the first one from `start`, (R, k).
+
+    Best in ascending order: a mask shrinks more easily than it grows.
+    """
     mask, done = start, 0
     for number, sparsity in enumerate(sparsities):
         chosen = settings if number == 0 else follow_up(settings)
@@ -79,6 +81,9 @@ def within(
     objective: Objective, start: Tensor, settings: Settings, bound: Bound, progress: Progress | None = None
 ) -> Solution:
     """The best mask within a bound, with each row's λk found by bisection of log λ along a warm-started path.
+
+    A stage starts from the mask of the greatest λ that was too small, since a mask shrinks more easily than it grows,
+    or, where none was yet, from `start`.
 
     Rows do not influence each other. A row for which nothing stays within the bound gets what came nearest.
     """
@@ -95,7 +100,7 @@ def within(
         distortion, _ = objective.measure(solution.mask, DRAWS if objective.noise.is_random else 1)
         objective.evaluations += objective.rows * (DRAWS if objective.noise.is_random else 1)
         rate = solution.mask.mean(dim=1)
-        bounded, free = (distortion / SPARE, rate) if bound.quantity == "distortion" else (rate, distortion)
+        bounded, free = (distortion, rate) if bound.quantity == "distortion" else (rate, distortion)
         fits = bounded <= bound.most
         # What fits is better than what does not; among what fits, less of the other quantity; else, what is nearest.
         cost = torch.where(fits, free / (1 + free), 1 + bounded)
@@ -107,8 +112,7 @@ def within(
         sparsity = torch.where(
             low == 0, high / FACTOR, torch.where(high.isinf(), low * FACTOR, (low * high.nan_to_num()).sqrt())
         )
-        # An empty mask is no start: no gradient leads away from it.
-        mask = solution.mask.where((solution.mask.amax(dim=1) > 0).unsqueeze(1), start)
+        mask = solution.mask.where(up.unsqueeze(1), mask)
     return Solution(
         best,
         chosen,

@@ -290,6 +290,19 @@ def test_a_collapsed_mask_is_reported(run):
     assert run(f"{command} --overwrite --quiet").err == []
 
 
+def test_a_bound_that_is_missed_is_reported(run):
+    command = "explain photos/cat.jpg --model cli_test_nets:Corner --rate 1e-9 --steps 2 --classes names.txt"
+    done = run(command)
+    assert done.status == 0
+    found = record("cat.pixel_rde")
+    assert found["non_sparsity"] > 1e-9
+    label = found["target"]["label"]
+    assert done.err == [
+        f"rdexplain: warning: cat: no mask for {label!r} was found within a rate of 1e-09: this one comes nearest"
+    ]
+    assert run(f"{command.replace('1e-9', '1')} --overwrite").err == []
+
+
 def test_too_little_memory_is_one_line(run):
     done = run("explain photos/cat.jpg --model cli_test_nets:Hungry --internal-batch-size 4")
     assert done.status == 0

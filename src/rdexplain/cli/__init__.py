@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from rdexplain.cli import compare, detect, evaluate, explain, methods, models
+from rdexplain.cli import compare, detect, evaluate, explain, export, methods, models, reproduce, run, status
 from rdexplain.cli.command import Command, parser_of, tool_parser
 from rdexplain.cli.guard import guarded
 from rdexplain.errors import unknown
@@ -15,6 +15,10 @@ COMMANDS: tuple[Command, ...] = (
     detect.COMMAND,
     compare.COMMAND,
     evaluate.COMMAND,
+    run.COMMAND,
+    status.COMMAND,
+    export.COMMAND,
+    reproduce.COMMAND,
     models.COMMAND,
     methods.COMMAND,
 )

@@ -27,12 +27,14 @@ SCORES = (
 DEFAULT_SCORES = SCORES[:4]
 DOMAINS = ("own", "pixel", "wavelet")
 PROTOCOLS = ("corrected", "published")
+LEDGER = "ledger.sqlite"  # what the folder of a run has
 
 _EXAMPLES = """\
   rdexplain evaluate photos/ --out evaluation
   rdexplain evaluate photos/ --methods cartoonx,pixel_rde --percentages 0:100:5 --draws 16
   rdexplain evaluate photos/ --scores insertion,deletion,localisation --boxes boxes.csv
-  rdexplain evaluate --explanations explanations/ --model resnet50"""
+  rdexplain evaluate --explanations explanations/ --model resnet50
+  rdexplain evaluate run/"""
 
 
 def several(kind: str, names: tuple[str, ...], none: bool = False) -> Callable[[str], tuple[str, ...]]:
@@ -77,7 +79,7 @@ WHAT = Group(
         ),
         Option(
             "--explanations",
-            "in place of photos: a folder with what `rdexplain explain` wrote; nothing is explained again",
+            "in place of photos: a folder that `rdexplain explain` or `run` wrote; nothing is explained again",
             Path,
             "DIR",
         ),
@@ -143,6 +145,8 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if len(arguments.photos) == 1 and arguments.explanations is None and (Path(arguments.photos[0]) / LEDGER).is_file():
+        arguments.explanations, arguments.photos = Path(arguments.photos[0]), []
     if bool(arguments.photos) == (arguments.explanations is not None):
         raise UsageError("give either photos or --explanations")
     # Until here nothing has imported PyTorch, which takes seconds: the bar says so.

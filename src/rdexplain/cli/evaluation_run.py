@@ -6,7 +6,8 @@ import argparse
 import csv
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,12 @@ from rdexplain.errors import ModelError, OptionError, PhotoError, RDExplainError
 from rdexplain.evaluation import Candidate, Evaluation, Settings, evaluate, merge, subject
 from rdexplain.evaluation.localisation import Box
 from rdexplain.evaluation.randomisation import randomised
+from rdexplain.explanation import Explanation
+from rdexplain.heatmap import Heatmap
 from rdexplain.images import Photo, load_photo
 from rdexplain.models import Model
+from rdexplain.runs import open_run
+from rdexplain.runs.folder import is_run
 from rdexplain.storage import load_result
 
 METHOD_OPTIONS = ("preset", "steps", "seed", "internal_batch_size", "accelerate")
@@ -192,7 +197,7 @@ class OverPhotos(Evaluator):
 
 
 class OverExplanations(Evaluator):
-    """Evaluates what ``rdexplain explain`` wrote.
+    """Evaluates what ``rdexplain explain`` or ``rdexplain run`` wrote.
 
     Raises:
         OptionError: the folder has no explanations.
@@ -201,27 +206,26 @@ class OverExplanations(Evaluator):
     def __init__(self, arguments: argparse.Namespace, bar: Bar, settings: Settings, model: Model) -> None:
         super().__init__(arguments, bar, settings, model)
         folder = arguments.explanations
-        self.files = sorted(folder.glob("*.safetensors"))
-        if not self.files:
+        self.results = _results(folder)
+        if not self.results:
             raise OptionError(f"no explanations (*.safetensors) in {folder}")
-        self.expected = len(self.files)
+        self.expected = len(self.results)
 
     def run(self) -> None:
         self.bar.expect(self.expected, 1, 0)
-        for file in self.files:
-            self.bar.stage(f"evaluating {file.name}")
+        for name, read in self.results.items():
+            self.bar.stage(f"evaluating {name}")
             try:
-                found = self._evaluated(file)
+                found = self._evaluated(read())
             except (RDExplainError, OSError) as error:
-                reason = describe(error) if isinstance(error, OSError) else f"{file.name}: {error}"
-                self._fail(file.name, reason, 1)
+                reason = describe(error) if isinstance(error, OSError) else f"{name}: {error}"
+                self._fail(name, reason, 1)
                 continue
             self.evaluation = merge(self.evaluation, found)
             self.done += 1
             self.bar.finish(1)
 
-    def _evaluated(self, file: Path) -> Evaluation:
-        result = load_result(file)
+    def _evaluated(self, result: Explanation | Heatmap) -> Evaluation:
         if result.method not in self.arguments.methods:
             return Evaluation()
         check_label(result.target_kind, "the evaluation", "measures")
@@ -235,6 +239,18 @@ class OverExplanations(Evaluator):
                 )
             self.options[result.method] = result.options
             return evaluate(rows, Candidate(result), self.settings)
+
+
+def _results(folder: Path) -> dict[str, Callable[[], Explanation | Heatmap]]:
+    """What reads each explanation of a folder, by names for people."""
+    if not is_run(folder):
+        return {file.name: partial(load_result, file) for file in sorted(folder.glob("*.safetensors"))}
+    run = open_run(folder)
+    names = run.table().select(["photo", "label", "method"]).to_pylist()
+    return {
+        f"{row['photo']}, {row['label']}, {row['method']}": partial(run.__getitem__, place)
+        for place, row in enumerate(names)
+    }
 
 
 def _target(target: Any) -> Any:

@@ -63,23 +63,27 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
 
 def find_model(arguments: argparse.Namespace, bar: Bar, name: str | None = None) -> Model:
     """The model that the arguments name, or another one by its name, where they want it."""
+    wanted = model_arguments(arguments) | ({} if name is None else {"name": name})
+    bar.stage(f"loading {wanted['name']}")
+    return load_model(**wanted, device=find_device(arguments.device))
+
+
+def model_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `load_model` is to be given, but the device."""
     if arguments.no_normalise and (arguments.mean or arguments.std):
         raise UsageError("--no-normalise leaves no use for --mean and --std")
-    name = name or arguments.model
-    bar.stage(f"loading {name}")
-    return load_model(
-        name,
-        weights=arguments.weights,
-        mean=arguments.mean,
-        std=arguments.std,
-        normalise=not arguments.no_normalise,
-        classes=arguments.classes,
-        device=_device(arguments.device),
-        precision=arguments.precision,
-    )
+    return {
+        "name": arguments.model,
+        "weights": arguments.weights,
+        "mean": arguments.mean,
+        "std": arguments.std,
+        "normalise": not arguments.no_normalise,
+        "classes": arguments.classes,
+        "precision": arguments.precision,
+    }
 
 
-def _device(name: str) -> str | torch.device:
+def find_device(name: str) -> str | torch.device:
     """The device, seen to work."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

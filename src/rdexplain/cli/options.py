@@ -182,7 +182,7 @@ MODEL = Group(
 CONFIDENCE = Option(
     "--confidence", "the least confidence of a detected object (default 0.25)", probability, "P", DEFAULT_CONFIDENCE
 )
-TARGETS = Group(
+CLASSES = Group(
     "what is explained",
     (
         Option(
@@ -193,6 +193,12 @@ TARGETS = Group(
             extra={"action": "append"},
         ),
         Option("--top-k", "the K most probable classes of each photo", whole(1), "K"),
+    ),
+)
+TARGETS = Group(
+    CLASSES.title,
+    (
+        *CLASSES.options,
         Option(
             "--against",
             "why the target rather than this class; may be repeated",
@@ -239,7 +245,7 @@ METHOD = Group(
             "--max-distortion",
             positive,
             "D",
-            "find the sparsest mask within this distortion, in place of --sparsity; three times the cost",
+            "find the sparsest mask within this distortion, in place of --sparsity; four times the cost",
             _MASKS,
         ),
         _of_method("--rate", positive, "R", "find the best mask that keeps this share, in place of --sparsity", _MASKS),

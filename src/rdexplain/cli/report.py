@@ -49,6 +49,8 @@ class Report:
             _print(pieces)
         if isinstance(explanation, Explanation) and bool(explanation.collapsed[0]):
             say(f"warning: {name}: the mask for {label!r} keeps nothing that the model uses: {_advice(explanation)}")
+        elif isinstance(explanation, Explanation) and (missed := _missed(explanation)):
+            say(f"warning: {name}: no mask for {label!r} was found {missed}: this one comes nearest")
 
     def compared(self, paths: list[Path], seconds: float) -> None:
         """Where the panel of a comparison is."""
@@ -82,6 +84,16 @@ def _quality(explanation: Explanation | Heatmap) -> _Pieces:
         (("distortion ", "dim"), (f"{float(explanation.distortion[0]):.4f}", "")),
         (("non-sparsity ", "dim"), (f"{float(explanation.non_sparsity[0]):.4f}", "")),
     )
+
+
+def _missed(explanation: Explanation) -> str | None:
+    """The bound that a mask was searched within, if it is not."""
+    most, rate = explanation.options.get("max_distortion"), explanation.options.get("rate")
+    if most is not None and float(explanation.distortion[0]) > most:
+        return f"within a distortion of {most:g}"
+    if rate is not None and float(explanation.non_sparsity[0]) > rate:
+        return f"within a rate of {rate:g}"
+    return None
 
 
 def _advice(explanation: Explanation) -> str:

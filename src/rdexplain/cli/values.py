@@ -108,5 +108,13 @@ def per_channel(text: str) -> tuple[float, ...]:
     return values * 3 if len(values) == 1 else values
 
 
+def part(text: str) -> tuple[int, int]:
+    """K/N: the K-th, from 1, of N parts."""
+    first, _, last = text.partition("/")
+    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
+        raise argparse.ArgumentTypeError(f"must be K/N with K from 1 to N, such as 1/4, not {text!r}")
+    return int(first), int(last)
+
+
 def _plain(name: str) -> str:
     return name.lower().replace("_", "-").replace(" ", "-")

@@ -64,7 +64,7 @@ def curves_figure(
     present = {line.method for line in lines}
     methods = sorted(present) if methods is None else [name for name in methods if name in present]
     lines = [line for line in lines if line.method in methods]
-    width, panel, foot = 5.4 * max(len(modes), 1), 3.9, 0.6 + 0.27 * -(-len(methods) // _COLUMNS)
+    width, panel, foot = 10.8, 3.9, 0.6 + 0.27 * -(-len(methods) // _COLUMNS)
     height = 0.75 + panel * max(len(domains), 1) + foot
     figure = Figure(figsize=(width, height), facecolor="white", dpi=100)
     FigureCanvasAgg(figure)

@@ -25,7 +25,7 @@ class SharedOptions(TypedDict, total=False):
     steps, draws, step_size: optimiser steps, noise draws a step, Adam's step size.
     sparsity: λk, the weight of the mean mask value.
     max_distortion, rate: in place of the sparsity, the sparsest mask within a distortion, or the least distorted one
-        within a mean mask value; λk is then found for each row, in about three times the evaluations.
+        within a mean mask value; λk is then found for each row, in about four times the evaluations.
     noise: "gaussian", "uniform" or "zero".
     noise_scaling: "original", "linear", "inverse_linear" or "exponential".
     distortion: "label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root" or "kl".

@@ -16,7 +16,7 @@ from torch import Tensor
 from rdexplain import philox
 from rdexplain.decisions import Label, check_label
 from rdexplain.errors import OptionError, SolverError, unknown
-from rdexplain.heatmap import Heatmap
+from rdexplain.heatmap import Heatmap, picture_of
 from rdexplain.memory import BatchLimit
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
@@ -136,7 +136,7 @@ class Baseline(CaptumInterface):
         return Heatmap(
             images=rows.images.cpu(),
             scores=[band.contiguous().cpu() for band in scores],
-            picture=self._picture(rows.images, scores).cpu(),
+            picture=picture_of(self.representation, rows.images, scores).cpu(),
             target=targets_tensor(run.targets),
             probability=Label(run.targets, self.model.probabilities).read(output, every).squeeze(1).cpu(),
             labels=tuple(self.model.class_name(indices[0]) for indices in run.targets),
@@ -220,15 +220,6 @@ class Baseline(CaptumInterface):
     def _scores(self, attribution: Tensor, images: Tensor) -> list[Tensor]:
         """Bands of scores out of what `_attributions` returned."""
         return [attribution.mean(dim=1) if self.reduction == "mean" else attribution.sum(dim=1)]
-
-    def _picture(self, images: Tensor, scores: list[Tensor]) -> Tensor:
-        """The picture (R, 1, h, w) of scores."""
-        positive = scores[0].clamp_min(0)
-        flat = positive.flatten(1)
-        # A few outliers would leave the rest black; where nearly all is zero, the largest is no outlier.
-        top = flat.kthvalue(max(1, round(0.99 * flat.shape[1])), dim=1).values
-        top = torch.where(top > 0, top, flat.amax(dim=1)).clamp_min(torch.finfo(flat.dtype).tiny)
-        return (positive / top[:, None, None]).clamp(0, 1).unsqueeze(1)
 
     def _streams(self, rows: Rows, row: int, draws: Sequence[int]) -> list[philox.Stream]:
         """The random streams of a row's draws: functions of the seed, the photo, the method and the draw."""

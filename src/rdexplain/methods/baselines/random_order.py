@@ -8,7 +8,7 @@ from typing import Any, Unpack
 from torch import Tensor
 
 from rdexplain import philox
-from rdexplain.explanation import synthesise
+from rdexplain.heatmap import picture_of
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.interface import same_ids
@@ -80,11 +80,8 @@ class RandomWavelet(_Random):
 
     def _attribution(self, images: Tensor, target: Any, arguments: Any, show_progress: bool) -> Tensor:
         rows, _, flat = self._attributed(images, target, None, same_ids(images), arguments, show_progress)
-        return self._picture(rows.images, self._scores(flat, rows.images))
+        return picture_of(self.representation, rows.images, self._scores(flat, rows.images))
 
     def _scores(self, attribution: Tensor, images: Tensor) -> list[Tensor]:
         size = (images.shape[-2], images.shape[-1])
         return self.representation.transform(size, images.dtype, images.device).split(attribution)
-
-    def _picture(self, images: Tensor, scores: list[Tensor]) -> Tensor:
-        return synthesise(self.representation, images.mean(dim=1, keepdim=True), scores)

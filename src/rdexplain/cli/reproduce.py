@@ -1,0 +1,102 @@
+"""``rdexplain reproduce``: the figures and tables of the reproduction study, made again."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from rdexplain.cli.command import Command, Parser, UsageError
+from rdexplain.cli.evaluate import PROTOCOLS
+from rdexplain.cli.options import MODEL, Group, Option, add
+from rdexplain.cli.values import one_of, positive, whole
+
+DEFAULT_MODEL = "mobilenet_v3_small"
+NETWORKS = ("mobilenet_v3_small", "resnet18", "resnet50", "vit_b_16")
+_EXAMPLES = """\
+  rdexplain reproduce --list --model efficientnet_lite0
+  rdexplain reproduce figure-5 accuracy --photos photos/ --out repro --budget 60
+  rdexplain reproduce all --photos photos/ --out repro --protocol published --limit 20"""
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+WHAT = Group(
+    "what is made again",
+    (
+        Option("targets", "figure-1 to figure-21, table-1, accuracy, or all", str, "TARGET", extra={"nargs": "*"}),
+        Option("--list", "explain each target, with its estimated cost on this device"),
+        Option("--photos", "a folder, a glob pattern or a photo", str, "DIR"),
+        Option(
+            "--protocol",
+            "corrected, or published: as the study's scripts ran, defects included (default corrected)",
+            one_of("protocol", PROTOCOLS),
+            "{corrected,published}",
+            "corrected",
+        ),
+        Option("--limit", "the first N photos alone", whole(1), "N"),
+        Option("--budget", "scale down to what this device does in so many minutes", positive, "MINUTES"),
+        Option("--size", "side of the square photos, in pixels (default 256)", whole(1), "PIXELS"),
+        Option("--seed", "of all noise (default 0)", whole(0), "N", 0),
+    ),
+)
+NETWORK = Group(
+    "model",
+    (
+        *(
+            replace(option, default=DEFAULT_MODEL, help=option.help.replace("efficientnet_lite0", DEFAULT_MODEL))
+            if option.name == "model"
+            else option
+            for option in MODEL.options
+            if option.name in ("model", "weights", "classes")
+        ),
+        Option(
+            "--models",
+            f"the networks of figure-10, with commas between them (default {','.join(NETWORKS)})",
+            _networks,
+            "NAME,NAME",
+            NETWORKS,
+        ),
+        Option("--device", "auto, cpu, cuda, cuda:1, ... (default auto: a GPU if there is one)", str, "DEVICE", "auto"),
+    ),
+)
+RESULTS = Group(
+    "results",
+    (
+        Option("--out", "folder for the results; called again, it goes on where it was", Path, "DIR"),
+        Option("--overwrite", "begin anew, without the results that are there"),
+        Option("--quiet", "print nothing but errors"),
+    ),
+)
+
+
+def _declare(parser: Parser) -> None:
+    add(parser, (WHAT, NETWORK, RESULTS))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if not arguments.list:
+        for name in ("photos", "out"):
+            if getattr(arguments, name) is None:
+                raise UsageError(f"--{name} DIR is missing")
+        if not arguments.targets:
+            raise UsageError("which figures or tables? `rdexplain reproduce --list` explains them, all is every one")
+    from rdexplain.cli.bar import Bar
+
+    with Bar(shown=not arguments.quiet) as bar:
+        bar.stage("loading PyTorch")
+        from rdexplain.cli.reproducing import run
+
+        return run(arguments, bar)
+
+
+COMMAND = Command(
+    "reproduce",
+    "Make the study's figures and tables again, with verdicts",
+    "TARGET ...",
+    _declare,
+    _run,
+    _EXAMPLES,
+)

@@ -1,0 +1,223 @@
+"""From the arguments of ``rdexplain reproduce`` to figures, numbers and verdicts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from rdexplain.cli.bar import Bar
+from rdexplain.cli.explaining import find_device, photo_size
+from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED, say
+from rdexplain.cli.outputs import OutputError
+from rdexplain.cli.reproduce import DEFAULT_MODEL
+from rdexplain.cli.tables import Column, print_table
+from rdexplain.errors import ModelError, RDExplainError
+from rdexplain.images import find_photos
+from rdexplain.models import Model, load_model
+from rdexplain.storage import write_whole
+from rdexplain.studies import Known, Plan, Recipe, Scale, Unit, Verdict, budget, find_recipes, reproduce
+from rdexplain.studies.plan import find_difference
+from rdexplain.studies.runner import VERDICTS, clean, todo
+from rdexplain.studies.work import know
+from rdexplain.versions import versions
+
+PLAN = "plan.json"
+
+
+def run(arguments: argparse.Namespace, bar: Bar) -> int:
+    """Reproduce, or list; see `rdexplain.cli.main` for the exit status."""
+    if arguments.quiet:
+        warnings.simplefilter("ignore")
+    recipes = find_recipes(arguments.targets or ["all"])
+    if arguments.list:
+        return _list(arguments, bar, recipes)
+    sources = find_photos([arguments.photos])[: arguments.limit]
+    bar.stage(f"loading {arguments.model}")
+    model = _main_model(arguments)
+    size = photo_size(arguments.size, model)
+    bar.stage("looking at the photos")
+    known, failures = know(sources, model, size)
+    for reason in failures.values():
+        say(f"error: {reason}")
+    if not known:
+        return ERROR
+    whole = Plan(arguments.protocol, arguments.model, arguments.models, size, arguments.seed, tuple(known), Scale())
+    folder: Path = arguments.out
+    folder.mkdir(parents=True, exist_ok=True)
+    networks = _Networks(arguments, model)
+    bar.stage("timing the network")
+    speed = budget.measure(model, size)
+    plan = _settled(arguments, whole, recipes, speed, networks)
+    units, left = todo(recipes, plan, folder)
+    watch = _Watch(bar, lambda unit: networks.seconds(speed, unit), left, len(units))
+    try:
+        verdicts, failed = reproduce(recipes, plan, networks.load, folder, watch)
+    except BaseException as error:
+        error.add_note(
+            f"{len(units) - len(left) + watch.count} of {len(units)} parts are done: the same command goes on"
+        )
+        raise
+    if not arguments.quiet:
+        with bar.paused():
+            _print(verdicts)
+            print(f"\nfigures, numbers and {VERDICTS} are in {folder}")
+    return SOME_FAILED if failed or failures else FINE
+
+
+def _settled(
+    arguments: argparse.Namespace, whole: Plan, recipes: list[Recipe], speed: budget.Speed, networks: _Networks
+) -> Plan:
+    """The plan of the folder, or a new one that is written there.
+
+    Raises:
+        OutputError: the folder has another plan.
+    """
+    file = arguments.out / PLAN
+    request = {
+        **{key: value for key, value in whole.record().items() if key != "scale"},
+        "targets": sorted(recipe.name for recipe in recipes),
+        "weights": arguments.weights,
+        "budget": arguments.budget,
+    }
+    request = json.loads(json.dumps(request))
+    if arguments.overwrite:
+        clean(arguments.out)
+    elif file.exists():
+        try:
+            there = json.loads(file.read_text())
+            scale, differs = Scale(**there["scale"]), find_difference(there["request"], request)
+        except (ValueError, KeyError, TypeError) as error:
+            raise RDExplainError(f"{file} is damaged: begin anew with --overwrite, or choose another --out") from error
+        if differs is not None:
+            raise OutputError(
+                f"{arguments.out} holds another plan, with another {differs}: choose another --out, or --overwrite"
+            )
+        return replace(whole, scale=scale)
+    scale = Scale()
+    if arguments.budget is not None:
+
+        def cost(scale: Scale) -> float:
+            return sum(networks.seconds(speed, unit) for unit in _all(recipes, replace(whole, scale=scale)))
+
+        scale = budget.fit(cost, len(whole.photos), 60 * arguments.budget)
+    record = {"request": request, "scale": asdict(scale), "versions": versions()}
+    write_whole(file, (json.dumps(record, indent=2) + "\n").encode())
+    return replace(whole, scale=scale)
+
+
+def _all(recipes: list[Recipe], plan: Plan) -> list[Unit]:
+    return list({unit.name: unit for recipe in recipes for unit in recipe.units(plan)}.values())
+
+
+class _Watch:
+    """Moves the bar by each unit's estimated time."""
+
+    def __init__(self, bar: Bar, seconds: Callable[[Unit], float], left: list[Unit], units: int) -> None:
+        self._bar, self._seconds, self._done, self._units = bar, seconds, units - len(left), units
+        self.count = 0
+        bar.expect(max(1, sum(self._weight(unit) for unit in left)), 1, 0)
+
+    def begin(self, unit: Unit) -> None:
+        place = f"{self._done + self.count + 1} of {self._units}"
+        self._bar.stage(f"{place}: {unit.method}, {Path(unit.photo.source).name}")
+
+    def done(self, unit: Unit, reason: str | None) -> None:
+        self.count += 1
+        if reason is not None:
+            say(f"error: {reason}")
+        self._bar.finish(self._weight(unit))
+
+    def _weight(self, unit: Unit) -> int:
+        return max(1, round(100 * self._seconds(unit)))
+
+
+def _main_model(arguments: argparse.Namespace) -> Model:
+    try:
+        return _model(arguments, arguments.model)
+    except ModelError as error:
+        if arguments.model != DEFAULT_MODEL or arguments.weights is not None:
+            raise
+        raise ModelError(f"{error}; or choose --model efficientnet_lite0, whose weights come along") from error
+
+
+def _model(arguments: argparse.Namespace, name: str) -> Model:
+    """A network as the protocol feeds it; the weights that were given are the main one's."""
+    mine = name == arguments.model
+    return load_model(
+        name,
+        weights=arguments.weights if mine else None,
+        classes=arguments.classes if mine else None,
+        normalise=arguments.protocol == "corrected",
+        device=find_device(arguments.device),
+    )
+
+
+class _Networks:
+    """The networks that recipes ask for, each loaded once; one that cannot be had gives the same error each time."""
+
+    def __init__(self, arguments: argparse.Namespace, main: Model) -> None:
+        self._arguments = arguments
+        self._found: dict[str, Model | ModelError] = {arguments.model: main}
+
+    def load(self, name: str) -> Model:
+        if name not in self._found:
+            try:
+                self._found[name] = _model(self._arguments, name)
+            except ModelError as error:
+                self._found[name] = error
+        found = self._found[name]
+        if isinstance(found, ModelError):
+            raise found
+        return found
+
+    def seconds(self, speed: budget.Speed, unit: Unit) -> float:
+        """About how long a unit takes: nothing where the network cannot be had."""
+        try:
+            self.load(unit.model)
+        except ModelError:
+            return 0.0
+        return speed.of(unit)
+
+
+def _print(verdicts: dict[str, list[Verdict]]) -> None:
+    columns = (Column("target", "bold"), Column("claim"), Column("ours"), Column("verdict"), Column("why"))
+    rows = [(name, one.claim, one.ours, one.outcome, one.why) for name, found in verdicts.items() for one in found]
+    print_table(columns, rows)
+    scaled = sorted({text for found in verdicts.values() for one in found for text in one.scaled})
+    if scaled:
+        print(f"\nscaled: {', '.join(scaled)}")
+
+
+def _list(arguments: argparse.Namespace, bar: Bar, recipes: list[Recipe]) -> int:
+    """What each target is, and how long it would take here; a network's speed does not depend on its weights."""
+    bar.stage(f"timing {arguments.model}")
+    model = load_model(arguments.model, weights="random", device=find_device(arguments.device))
+    size = photo_size(arguments.size, model)
+    speed = budget.measure(model, size)
+    most = min(arguments.limit or 10**6, max(recipe.photos_wanted for recipe in recipes))
+    photos = tuple(Known(f"{number}", f"{number:016x}", 0, number % 2) for number in range(2 * most))
+    rows = []
+    for recipe in recipes:
+        count = min(recipe.photos_wanted, most)
+        plan = Plan(
+            arguments.protocol, arguments.model, arguments.models, size, 0, photos, Scale(photos=arguments.limit)
+        )
+        rows.append((recipe.name, recipe.title, str(count), duration(speed.seconds(recipe.units(plan)))))
+    with bar.paused():
+        print_table(
+            (Column("target", "bold"), Column("what"), Column("photos", numbers=True), Column("here", numbers=True)),
+            rows,
+        )
+        print(f"\n{arguments.protocol} protocol, {arguments.model} on {model.device}; --budget MINUTES scales it down")
+    return FINE
+
+
+def duration(seconds: float) -> str:
+    """A time in words: ``40 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s" if seconds > 0 else "-"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

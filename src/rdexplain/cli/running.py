@@ -1,0 +1,229 @@
+"""From the arguments of ``rdexplain run`` to a run that is finished, or as far as it could get."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rdexplain.cli.bar import Bar
+from rdexplain.cli.explaining import (
+    PHOTOS_PER_BATCH,
+    PHOTOS_PER_BATCH_ON_A_GPU,
+    find_device,
+    model_arguments,
+    photo_fit,
+    photo_size,
+)
+from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
+from rdexplain.cli.methods import METHODS
+from rdexplain.cli.options import method_options
+from rdexplain.cli.run_config import gather, plain
+from rdexplain.cli.run_report import RunReport
+from rdexplain.errors import ModelError, OptionError
+from rdexplain.models import load_model
+from rdexplain.runs.engines import Engine, Local
+from rdexplain.runs.entries import Entry, Listing
+from rdexplain.runs.execute import Execution, Progress
+from rdexplain.runs.folder import (
+    CONFIG,
+    LEDGER,
+    LOCK,
+    RunError,
+    check_same,
+    fingerprint,
+    read_config,
+    without_how,
+    write_config,
+)
+from rdexplain.runs.ledger import Ledger
+from rdexplain.runs.lock import locked
+from rdexplain.runs.packages import needed
+from rdexplain.runs.sources import list_photos
+from rdexplain.runs.trial import trial
+from rdexplain.runs.work import AUTO, Recipe, Worker
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run before it begins.
+
+    Attributes:
+        options: all of them.
+        entries: the photos, those of the part that was asked for.
+        recipe: what workers do; the device is left to them where Ray has them.
+        worker: one of this process.
+        resolved: what determines the results.
+        per_batch: photos that are explained together.
+    """
+
+    options: argparse.Namespace
+    listing: Listing
+    entries: Sequence[Entry]
+    recipe: Recipe
+    worker: Worker
+    resolved: dict[str, Any]
+    per_batch: int
+
+
+def run(arguments: argparse.Namespace, bar: Bar) -> int:
+    """Begin a run or go on with it; see `rdexplain.cli.main` for the exit status.
+
+    All that can be found out before the first photo is explained is found out here.
+    """
+    options = gather(arguments)
+    if options.quiet:
+        warnings.simplefilter("ignore")
+    for module in ("yaml", "pyarrow"):
+        needed(module, "run")
+    if options.engine == "ray":
+        needed("ray", "--engine ray", "ray")
+    plan = _plan(options, bar)
+    if getattr(arguments, "dry_run", False):
+        bar.stage("timing one batch")
+        cost = trial(plan.worker, plan.entries, plan.per_batch, options.out)
+        with bar.paused():
+            print("\n".join(cost.lines(_workers(plan))))
+        return FINE
+    with _terminable(), _opened(plan) as ledger:
+        if getattr(arguments, "retry_failed", False):
+            ledger.retry()
+        report = RunReport(bar, options.quiet)
+        execution = Execution(options.out, ledger, report.progress, report.failed)
+        try:
+            end = execution.over(_engine(plan, bar), list(plan.recipe.methods), plan.per_batch)
+        except BaseException as error:
+            counts = ledger.counts()
+            error.add_note(
+                f"{counts['done']} of {sum(counts.values())} are done; go on with: rdexplain run {options.out}"
+            )
+            raise
+    report.summary(end, options.out)
+    return _status(end)
+
+
+def _plan(options: argparse.Namespace, bar: Bar) -> Plan:
+    if options.target and options.top_k is not None:
+        raise OptionError("give either target or top_k, not both")
+    given = {name: method_options(options, name, options.method) for name in options.method}
+    bar.stage("listing photos")
+    listing = list_photos(options.photos, options.layout)
+    entries = listing.entries
+    if options.part is not None:
+        number, count = options.part
+        entries = entries[number - 1 :: count]
+    wanted = model_arguments(options)
+    for file in ("weights", "classes"):  # workers may have another current folder
+        if wanted[file] is not None and Path(wanted[file]).is_file():
+            wanted[file] = str(Path(wanted[file]).absolute())
+    device = find_device("cpu" if options.engine == "ray" and options.device == "auto" else options.device)
+    bar.stage(f"loading {options.model}")
+    model = load_model(**wanted, device=device)
+    if model.task != "classification":
+        raise ModelError(f"run explains class labels only: {model.name} is for {model.task}, see rdexplain explain")
+    later = None if options.engine == "ray" and options.device == "auto" else str(device)
+    recipe = Recipe(
+        model=wanted | {"device": later},
+        methods={
+            name: (METHODS[name].home, {key: _plain(value) for key, value in own.items()})
+            for name, own in given.items()
+        },
+        size=photo_size(options.size, model),
+        fit=photo_fit(options.fit, model),
+        targets=tuple(options.target or (AUTO,)),
+        top_k=options.top_k,
+        masks=options.masks,
+        root=listing.root,
+    )
+    worker = Worker(recipe, model)
+    return Plan(options, listing, entries, recipe, worker, _resolved(recipe, worker), _per_batch(options, device))
+
+
+def _plain(value: Any) -> Any:
+    return str(value.absolute()) if isinstance(value, Path) else value
+
+
+def _resolved(recipe: Recipe, worker: Worker) -> dict[str, Any]:
+    methods = {name: without_how(method.record()) for name, method in worker.methods.items()}
+    for name, (_, options) in recipe.methods.items():
+        methods[name]["seed"] = options.get("seed", 0)
+    return {
+        "model": worker.model.name,
+        "weights": fingerprint(worker.model),
+        "size": recipe.size,
+        "fit": recipe.fit,
+        "targets": None if recipe.top_k is not None else list(recipe.targets),
+        "top_k": recipe.top_k,
+        "masks": recipe.masks,
+        "methods": methods,
+    }
+
+
+def _per_batch(options: argparse.Namespace, device: str | torch.device) -> int:
+    return options.photos_per_batch or PHOTOS_PER_BATCH.get(torch.device(device).type, PHOTOS_PER_BATCH_ON_A_GPU)
+
+
+@contextlib.contextmanager
+def _opened(plan: Plan) -> Iterator[Ledger]:
+    """The run's ledger, with all photos in it, while no other process works on the run."""
+    folder: Path = plan.options.out
+    there = list(folder.iterdir()) if folder.exists() and not (folder / CONFIG).exists() else []
+    # A kill may have come before the configuration had its name.
+    if any(one.name != LOCK and not one.name.startswith(f".{CONFIG}.") for one in there):
+        raise RunError(f"{folder} is no run, and not empty: choose another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / LOCK):
+        for unfinished in folder.glob(f".{CONFIG}.*"):
+            unfinished.unlink()
+        if (folder / CONFIG).exists():
+            check_same(folder, read_config(folder)["resolved"], plan.resolved)
+        plan.options.photos_per_batch = plan.per_batch
+        write_config(folder, plain(plan.options) | {"root": plan.listing.root}, plan.resolved)
+        with Ledger(folder / LEDGER) as ledger:
+            ledger.add(plan.entries, list(plan.recipe.methods))
+            yield ledger
+
+
+def _engine(plan: Plan, bar: Bar) -> Engine:
+    if plan.options.engine == "local":
+        return Local(plan.worker)
+    from rdexplain.runs.engines.ray_engine import RayEngine
+
+    bar.stage("starting Ray")
+    return RayEngine(plan.recipe, plan.options.address, plan.options.workers, plan.options.worker_cpus)
+
+
+def _workers(plan: Plan) -> int:
+    """Among how many the work is shared, as far as can be told without a cluster."""
+    return (plan.options.workers or 1) if plan.options.engine == "ray" else 1
+
+
+def _status(end: Progress) -> int:
+    if not end.failed:
+        return FINE
+    return SOME_FAILED if end.done else ERROR
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does: what is finished is written, and a line says how to go on."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread: signals are another's
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

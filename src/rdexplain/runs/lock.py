@@ -1,0 +1,110 @@
+"""One process at a time writes a run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rdexplain.errors import RDExplainError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock
+    fcntl = None  # type: ignore[assignment]
+
+
+class LockedError(RDExplainError):
+    """Another process works on the run."""
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file. It says who holds it: pid, host, when that process started. It is left empty, not removed:
+    a file that is removed could be locked by one process while another makes a new one.
+
+    The system takes its own lock off when a process dies, however it dies; so a file that names one is stale where
+    that lock is free, and is taken over. A file that names another machine is not: its lock may not be seen here.
+
+    Raises:
+        LockedError: another process holds it.
+        OSError: the file cannot be made.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        if fcntl is not None:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LockedError(f"{path.parent} is being worked on by {_named(_read(handle))}") from None
+        holder = _read(handle)
+        if holder and _may_live(holder):
+            raise LockedError(
+                f"{path.parent} is being worked on by {_named(holder)}: if that is gone, remove {path} and start again"
+            )
+        _write(handle, json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "started": _started(os.getpid())}))
+        try:
+            yield
+        finally:
+            _write(handle, "")
+    finally:
+        os.close(handle)
+
+
+def holder(path: Path) -> str | None:
+    """Who works on the run, in words; None if nobody does."""
+    try:
+        found = json.loads(path.read_text() or "null")
+    except (OSError, ValueError):
+        return None
+    return _named(found) if found and _may_live(found) else None
+
+
+def _may_live(holder: dict[str, Any]) -> bool:
+    """Whether the process may be alive: surely not if it is one of this machine, and gone or another one by now."""
+    if holder.get("host") != socket.gethostname():
+        return True
+    started = _started(holder["pid"])
+    return started is not None and started == holder.get("started") and holder["pid"] != os.getpid()
+
+
+def _started(pid: int) -> float | None:
+    """When a process of this machine started, in a unit of the system's; None if there is no such process."""
+    try:
+        # The name, the second field, may hold blanks and parentheses.
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if state == "Z" else float(fields[18])
+    except (OSError, IndexError, ValueError):
+        if Path("/proc/self/stat").exists():
+            return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return 0.0  # there is one; this system does not say since when
+
+
+def _named(holder: dict[str, Any] | None) -> str:
+    if not holder:
+        return "another process"
+    return f"process {holder.get('pid')} on {holder.get('host')}"
+
+
+def _read(handle: int) -> dict[str, Any] | None:
+    try:
+        found = json.loads(os.pread(handle, 4096, 0) or b"null")
+    except ValueError:  # cut off by a kill
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _write(handle: int, text: str) -> None:
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, text.encode(), 0)
+    os.fsync(handle)

@@ -1,0 +1,110 @@
+"""Runs that were made apart, such as parts of a data set on several machines, become one."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from rdexplain.errors import OptionError
+from rdexplain.images import SAMPLE
+from rdexplain.runs import shards
+from rdexplain.runs.folder import LEDGER, LOCK, SHARDS, RunError, check_same, is_run, read_config, write_config
+from rdexplain.runs.ledger import Done, Failed, Ledger
+from rdexplain.runs.lock import locked
+
+
+def merge_runs(folders: Sequence[str | Path], out: str | Path) -> Path:
+    """Copy runs of the same configuration into a new one. They stay as they are.
+
+    A photo that several have is taken from the first that has a result for it; one without a result in any of them
+    keeps its error, or is left to do: `rdexplain run` finishes the new run as any other.
+
+    Args:
+        folders: the runs.
+        out: the new run's folder, which must not be there yet.
+
+    Returns:
+        `out`.
+
+    Raises:
+        RunError: their configurations differ, or `out` is there.
+        LockedError: a process works on one of them.
+        OSError: the disk is full.
+    """
+    if not folders:
+        raise OptionError("give at least one run to merge")
+    target = Path(out)
+    if target.exists():
+        raise RunError(f"{target} exists already: a merged run needs a new folder")
+    configs = []
+    for folder in map(Path, folders):
+        if not is_run(folder):
+            raise RunError(f"{folder} is no run: it has no ledger")
+        configs.append(read_config(folder))
+        check_same(Path(folders[0]), configs[0]["resolved"], configs[-1]["resolved"])
+    # Made beside its place and renamed: a merge that is cut short leaves nothing that looks like a run.
+    staging = target.with_name(f".{target.name}.merging")
+    shutil.rmtree(staging, ignore_errors=True)
+    (staging / SHARDS).mkdir(parents=True)
+    try:
+        methods = list(configs[0]["resolved"]["methods"])
+        with Ledger(staging / LEDGER) as ledger:
+            following = 0
+            for folder, config in zip(map(Path, folders), configs, strict=True):
+                with locked(folder / LOCK):
+                    following = _take(folder, str(config["root"]), ledger, methods, staging / SHARDS, following)
+        kept = {name: value for name, value in configs[0].items() if name not in ("part", "identity", "resolved")}
+        write_config(staging, kept, configs[0]["resolved"])
+        shards.flush_folder(staging)
+        staging.rename(target)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    shards.flush_folder(target.absolute().parent)
+    return target
+
+
+def _take(folder: Path, root: str, ledger: Ledger, methods: list[str], target: Path, following: int) -> int:
+    """Copy what a run has and the new one has not; the number of the next shard."""
+    with Ledger(folder / LEDGER, read_only=True) as source:
+        entries, finished, failures = source.entries(), source.finished(), source.failed()
+        used = source.shards()
+    # Runs made apart may have their photos in different folders.
+    moved = {
+        number: dataclasses.replace(entry, place=entry.place | {"file": _absolute(root, entry.place["file"])})
+        for number, entry in entries.items()
+    }
+    ledger.add(list(moved.values()), methods)
+    numbers = {entry.photo: number for number, entry in ledger.entries().items()}
+    here = {number: numbers[entry.photo] for number, entry in entries.items()}
+    shard_numbers = {old: following + place for place, old in enumerate(sorted(used))}
+    for old, new in shard_numbers.items():
+        for source_path, path in zip(shards.paths(folder / SHARDS, old), shards.paths(target, new), strict=True):
+            shutil.copyfile(source_path, path)
+            with path.open("rb") as written:
+                os.fsync(written.fileno())
+    shards.flush_folder(target)
+    ledger.retry([(here[one.number], one.method) for one in finished])
+    open_here = {method: {unit.number for unit in ledger.pending(method)} for method in methods}
+    done = [
+        dataclasses.replace(one, number=here[one.number], shard=shard_numbers[one.shard])
+        for one in finished
+        if here[one.number] in open_here[one.method]
+    ]
+    failed = [
+        Failed(here[one.number], one.method, one.error) for one in failures if here[one.number] in open_here[one.method]
+    ]
+    for method in methods:
+        ledger.start(
+            [one.number for one in cast("list[Done | Failed]", [*done, *failed]) if one.method == method], method
+        )
+    ledger.commit(done, failed)
+    return following + len(used)
+
+
+def _absolute(root: str, file: str) -> str:
+    return file if file.startswith(SAMPLE) else os.path.join(root, file)

@@ -1,0 +1,218 @@
+"""Figures 5 and 10 and the accuracy: what is kept of the decision as components are kept, or randomised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from rdexplain.evaluation import Evaluation
+from rdexplain.evaluation.statistics import Array, Interval, area, bootstrap, interval, paired_difference
+from rdexplain.render.words import method_title
+from rdexplain.studies import figures
+from rdexplain.studies.plan import Plan
+from rdexplain.studies.protocol import METHODS, curve_unit
+from rdexplain.studies.published import published_area, published_curve
+from rdexplain.studies.recipe import Findings, Recipe, Results, Row, Unit, Verdict, judge, untestable, words
+from rdexplain.studies.work import evaluation_of
+
+PHOTOS = 100
+Numbers = dict[str, float]
+_PLACES = {"own": "each in its own domain", "pixel": "all in pixels", "wavelet": "all in wavelets"}
+
+
+def _units(plan: Plan) -> list[Unit]:
+    return [curve_unit(plan, photo, plan.model, name) for photo in plan.first(PHOTOS) for name in METHODS]
+
+
+def scaled_of(plan: Plan, photos: int) -> list[str]:
+    """What falls short of figure 5's protocol."""
+    return plan.scaled(photos, PHOTOS, curves=True)
+
+
+def note_of(plan: Plan, scaled: Sequence[str], model: str = "") -> str:
+    """Small print: network and protocol, and what was scaled."""
+    parts = [model or plan.model, f"{plan.protocol} protocol"] + (["scaled: " + ", ".join(scaled)] if scaled else [])
+    return "  ·  ".join(parts)
+
+
+def photos_in(evaluation: Evaluation) -> int:
+    """How many photos an evaluation has."""
+    return len({entry.photo for entry in evaluation.entries})
+
+
+def areas(plan: Plan, evaluation: Evaluation, mode: str, measure: str, domain: str) -> dict[str, Numbers]:
+    """The area under each photo's curve, by method and photo; the published protocol takes the asked percentages."""
+    found: dict[str, Numbers] = {}
+    for (entry, at), curve in evaluation.curves.items():
+        if at == mode and (entry.own if domain == "own" else entry.domain == domain):
+            axis = curve.percentages / 100 if plan.published else curve.share
+            found.setdefault(entry.method, {})[entry.photo] = float(area(axis, curve.measures[measure]))
+    return found
+
+
+def at_percent(evaluation: Evaluation, mode: str, percent: float) -> dict[str, Numbers]:
+    """The distortion at a percentage, by method and photo, each in its own domain."""
+    found: dict[str, Numbers] = {}
+    for (entry, at), curve in evaluation.curves.items():
+        if at == mode and entry.own and percent in curve.percentages:
+            place = int(np.flatnonzero(curve.percentages == percent)[0])
+            found.setdefault(entry.method, {})[entry.photo] = float(curve.measures["l2"][place])
+    return found
+
+
+def difference(numbers: dict[str, Numbers], first: str, second: str) -> Interval | None:
+    """first - second over the photos that both have; None where there are none."""
+    one, other = numbers.get(first, {}), numbers.get(second, {})
+    shared = sorted(one.keys() & other.keys())
+    return paired_difference([one[p] for p in shared], [other[p] for p in shared]) if shared else None
+
+
+def _mean_rows(evaluation: Evaluation) -> list[Row]:
+    """The mean curves with their intervals."""
+    groups: dict[tuple[str, str, bool, str], list[tuple[Array, Array, dict[str, Array]]]] = {}
+    for (entry, mode), curve in evaluation.curves.items():
+        groups.setdefault((entry.method, entry.domain, entry.own, mode), []).append(
+            (curve.percentages, curve.share, curve.measures)
+        )
+    rows: list[Row] = []
+    for (method, domain, own, mode), found in groups.items():
+        for measure in found[0][2]:
+            mean, low, high = bootstrap(np.stack([measures[measure] for _, _, measures in found]))
+            share = np.stack([one for _, one, _ in found]).mean(axis=0)
+            columns = zip(found[0][0].tolist(), share.tolist(), *(x.tolist() for x in (mean, low, high)), strict=True)
+            for percentage, part, value, bottom, top in columns:
+                key: Row = {"method": method, "domain": domain, "own": own, "mode": mode, "measure": measure}
+                at: Row = {"percentage": percentage, "share": part, "photos": len(found)}
+                rows.append(key | at | {"mean": value, "low": bottom, "high": top})
+    return rows
+
+
+def compare_areas(
+    plan: Plan, evaluation: Evaluation, mode: str, measure: str, experiment: str, claim: str, sign: int
+) -> list[Verdict]:
+    """Verdicts on "CartoonX has the smallest (or largest) area", against each other method, in every domain."""
+    scaled, verdicts = scaled_of(plan, photos_in(evaluation)), []
+    domains = ["own"] if plan.published else ["own", "pixel", "wavelet"]
+    for domain in domains:
+        numbers = areas(plan, evaluation, mode, measure, domain)
+        for name in METHODS[1:]:
+            if name in evaluation.not_applicable:
+                why = f"{method_title(name)} is not applicable: {evaluation.not_applicable[name]}"
+                verdicts.append(untestable(f"{claim} than {method_title(name)}, {_PLACES[domain]}", "", why))
+                continue
+            ours, theirs = published_area(experiment, "cartoonx"), published_area(experiment, name)
+            known = f"areas {ours:.3f} and {theirs:.3f}" if ours is not None and theirs is not None else ""
+            found = difference(numbers, "cartoonx", name)
+            values = [interval(list(numbers[one].values())) for one in ("cartoonx", name) if numbers.get(one)]
+            shown = " and ".join(words(one) for one in values)
+            text = f"areas {shown}; difference {words(found)}" if found is not None else ""
+            where = f"{claim} than {method_title(name)}, {_PLACES[domain]}"
+            verdicts.append(judge(where, known if domain == "own" else "", text, found, scaled, sign))
+    return verdicts
+
+
+def _figure_5(plan: Plan, results: Results) -> Findings:
+    evaluation = evaluation_of(results, _units(plan))
+    findings = Findings(rows=_mean_rows(evaluation))
+    if not evaluation.curves:
+        findings.verdicts.append(untestable(FIGURE_5.claim, "", "no photo could be evaluated"))
+        return findings
+    scaled = scaled_of(plan, photos_in(evaluation))
+    note, overlay = note_of(plan, scaled), {"keep": "7a", "randomise": "7b"}
+    title = f"Figure 5: distortion, {photos_in(evaluation)} photos" + (" (scaled)" if scaled else "")
+    findings.figures[""] = figures.curves(evaluation, "l2", METHODS, title, note, overlay, seed=plan.seed)
+    if not plan.published:
+        common = f"{title}, all methods in the same domain"
+        findings.figures[".common"] = figures.curves(evaluation, "l2", METHODS, common, note, {}, "common", plan.seed)
+    findings.verdicts += compare_areas(plan, evaluation, "keep", "l2", "7a", "CartoonX distorts less, kept,", -1)
+    findings.verdicts += compare_areas(
+        plan, evaluation, "randomise", "l2", "7b", "CartoonX has a smaller area, randomised,", -1
+    )
+    for name in ("integrated_gradients", "pixel_rde"):
+        values = at_percent(evaluation, "randomise", 1.0)
+        published = [published_curve("7b", one) for one in ("cartoonx", name)]
+        known = " and ".join(f"{one[1][1]:.3f}" for one in published if one is not None)
+        found = difference(values, "cartoonx", name)
+        claim = f"Randomising CartoonX's top 1 % distorts more than {method_title(name)}'s"
+        text = f"difference {words(found)}" if found is not None else ""
+        findings.verdicts.append(judge(claim, known, text, found, scaled, 1))
+    return findings
+
+
+def _accuracy(plan: Plan, results: Results) -> Findings:
+    whole = evaluation_of(results, _units(plan))
+    kept = {key: curve for key, curve in whole.curves.items() if key.mode == "keep"}
+    evaluation = replace(whole, curves=kept)
+    findings = Findings(rows=[row for row in _mean_rows(evaluation) if row["measure"] == "agreement"])
+    if not kept:
+        findings.verdicts.append(untestable(ACCURACY.claim, "", "no photo could be evaluated"))
+        return findings
+    scaled = scaled_of(plan, photos_in(evaluation))
+    title = f"Accuracy: predictions that stay, {photos_in(evaluation)} photos" + (" (scaled)" if scaled else "")
+    findings.figures[""] = figures.curves(
+        evaluation, "agreement", METHODS, title, note_of(plan, scaled), {"keep": "acc"}, seed=plan.seed
+    )
+    claim = "CartoonX keeps more predictions"
+    findings.verdicts += compare_areas(plan, evaluation, "keep", "agreement", "acc", claim, 1)
+    return findings
+
+
+def _network_units(plan: Plan) -> list[Unit]:
+    return [curve_unit(plan, photo, name, "cartoonx") for photo in plan.first(PHOTOS) for name in plan.models]
+
+
+def _figure_10(plan: Plan, results: Results) -> Findings:
+    findings, found = Findings(), Evaluation()
+    units = _network_units(plan)
+    for name in plan.models:
+        mine = [unit for unit in units if unit.model == name]
+        one = evaluation_of(results, mine, named=lambda unit: unit.model)
+        found = replace(found, curves={**found.curves, **{k: c for k, c in one.curves.items() if k.mode == "keep"}})
+        known = published_area("fig10a", name)
+        published = "" if known is None else f"area {known:.3f}"
+        claim = f"CartoonX's distortion falls as more is kept, on {name}"
+        if not one.curves:
+            reason = next(iter(one.not_applicable.values()), "no photo could be evaluated")
+            findings.verdicts.append(untestable(claim, published, reason))
+            continue
+        scaled = scaled_of(plan, photos_in(one))
+        own = [c.measures["l2"] for k, c in one.curves.items() if k.mode == "keep" and k.entry.own]
+        fall = interval([float(curve[-1] - curve[0]) for curve in own])
+        mean = interval(list(areas(plan, one, "keep", "l2", "own")[name].values()))
+        text = f"area {words(mean)}; 100 % - 0 %: {words(fall)}"
+        findings.verdicts.append(judge(claim, published, text, fall, scaled))
+    if found.curves:
+        scaled = scaled_of(plan, photos_in(found))
+        title = "Figure 10: CartoonX on several networks, kept" + (" (scaled)" if scaled else "")
+        note = note_of(plan, scaled, ", ".join(plan.models))
+        findings.figures[""] = figures.curves(found, "l2", plan.models, title, note, {"keep": "fig10a"}, seed=plan.seed)
+        findings.rows = _mean_rows(found)
+    return findings
+
+
+FIGURE_5 = Recipe(
+    "figure-5",
+    "distortion as the top components are kept (7a) and randomised (7b)",
+    "CartoonX has lower distortion than the other methods.",
+    PHOTOS,
+    _units,
+    _figure_5,
+)
+ACCURACY = Recipe(
+    "accuracy",
+    "predictions that stay as the top components are kept",
+    "CartoonX keeps the prediction with fewer components than the other methods.",
+    PHOTOS,
+    _units,
+    _accuracy,
+)
+FIGURE_10 = Recipe(
+    "figure-10",
+    "7a of CartoonX on several networks (--models)",
+    "CartoonX is model-agnostic.",
+    PHOTOS,
+    _network_units,
+    _figure_10,
+)

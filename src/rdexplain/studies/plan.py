@@ -1,0 +1,112 @@
+"""What a reproduction runs: the protocol, the network, the photos, and how far it was scaled down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Protocol = Literal["corrected", "published"]
+PROTOCOLS = ("corrected", "published")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A photo, and what the network makes of it.
+
+    Attributes:
+        source: as `images.load_photo` takes it.
+        key: its noise key in hexadecimal; other pixels have another one.
+        predicted: the class with the largest probability.
+        truth: the class that the WordNet id in the file's name stands for; None where it has none.
+    """
+
+    source: str
+    key: str
+    predicted: int
+    truth: int | None
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the network is right; None where nobody knows."""
+        return None if self.truth is None else self.predicted == self.truth
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How far the protocol is scaled down to fit a budget.
+
+    Attributes:
+        photos: at most so many for each recipe; None for as many as the protocol has.
+        effort: factor on optimiser steps, noise draws and samples, in (0, 1].
+        stride: of a curve's percentages every so many are measured, the first and the last always.
+    """
+
+    photos: int | None = None
+    effort: float = 1.0
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that numbers depend on.
+
+    Attributes:
+        protocol: ``corrected`` or ``published``.
+        model: the network's name, as the command line has it.
+        models: the networks of figure 10.
+        size: side of the square photos, in pixels.
+        seed: of all noise.
+        photos: those that can be read.
+        scale: see `Scale`.
+    """
+
+    protocol: Protocol
+    model: str
+    models: tuple[str, ...]
+    size: int
+    seed: int
+    photos: tuple[Known, ...]
+    scale: Scale = Scale()
+
+    @property
+    def published(self) -> bool:
+        return self.protocol == "published"
+
+    def first(self, wanted: int, photos: Sequence[Known] | None = None, skip: int = 0) -> tuple[Known, ...]:
+        """The photos of a recipe that wants so many."""
+        some = self.photos if photos is None else photos
+        most = wanted if self.scale.photos is None else min(wanted, self.scale.photos)
+        return tuple(some[skip : skip + most])
+
+    def times(self, count: int, least: int = 1) -> int:
+        """Steps, draws or samples, scaled."""
+        return count if self.scale.effort >= 1 else min(count, max(least, round(count * self.scale.effort)))
+
+    def percentages(self, every: Sequence[float]) -> tuple[float, ...]:
+        """The percentages of a curve, scaled."""
+        return tuple(sorted({*every[:: self.scale.stride], every[0], every[-1]}))
+
+    def scaled(self, got: int, wanted: int, effort: bool = True, curves: bool = False) -> list[str]:
+        """What falls short of the protocol, in words."""
+        short = [f"{got} of {wanted} photos"] if got < wanted else []
+        if effort and self.scale.effort < 1:
+            short.append(f"{100 * self.scale.effort:.3g} % of the steps and draws")
+        if curves and self.scale.stride > 1:
+            short.append(f"every {self.scale.stride}th percentage")
+        return short
+
+    def record(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return asdict(self) | {"photos": [asdict(photo) for photo in self.photos], "models": list(self.models)}
+
+
+def find_difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
+    """What differs between the records of two requests, in words; None where nothing does."""
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            before, after = old.get(name), new.get(name)
+            if isinstance(before, list) and isinstance(after, list) and max(len(before), len(after)) > 6:
+                return f"{name} ({len(before)} there, {len(after)} now, not the same)"
+            return f"{name} ({before} there, {after} now)"
+    return None

@@ -1,0 +1,131 @@
+"""Runs the units of recipes one after another, goes on where it was, and writes what was found."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from rdexplain.errors import RDExplainError
+from rdexplain.evaluation.files import needed, write_csv
+from rdexplain.models import Model
+from rdexplain.render import save_figure
+from rdexplain.storage import whole_file, write_whole
+from rdexplain.studies.plan import Plan
+from rdexplain.studies.recipe import Findings, Recipe, Results, Row, Unit, Verdict
+from rdexplain.studies.work import Context
+
+UNITS, VERDICTS, TABLE = "units", "verdicts.json", "verdicts.md"
+
+
+class Watch(Protocol):
+    """Is told how far a run is: before each unit, and after it with its estimated seconds."""
+
+    def begin(self, unit: Unit) -> None: ...
+    def done(self, unit: Unit, reason: str | None) -> None: ...
+
+
+def todo(recipes: Sequence[Recipe], plan: Plan, folder: Path) -> tuple[list[Unit], list[Unit]]:
+    """All units of recipes, each once, and those of them that are not done."""
+    units = list({unit.name: unit for recipe in recipes for unit in recipe.units(plan)}.values())
+    return units, [unit for unit in units if not (folder / UNITS / f"{unit.name}.json").exists()]
+
+
+def reproduce(
+    recipes: Sequence[Recipe], plan: Plan, load: Callable[[str], Model], folder: Path, watch: Watch | None = None
+) -> tuple[dict[str, list[Verdict]], int]:
+    """Make figures and tables again.
+
+    Each unit's result is written whole as it is done; one that is there is not done again. Then each recipe's
+    figures (PNG), numbers (Parquet and CSV) and all verdicts (JSON and Markdown) are written.
+
+    Args:
+        recipes: what to make.
+        plan: how; the same each time for the same folder.
+        load: from a network's name to the model.
+        folder: where; it is there.
+        watch: is told how far it is.
+
+    Returns:
+        the verdicts by recipe, and how many units failed.
+
+    Raises:
+        RDExplainError: a result in the folder is damaged.
+        OSError: the folder cannot be written to.
+    """
+    needed("pyarrow", "reproduce")
+    place = folder / UNITS
+    place.mkdir(exist_ok=True)
+    context = Context(plan, load, place)
+    units, left = todo(recipes, plan, folder)
+    for unit in left:
+        if watch is not None:
+            watch.begin(unit)
+        result = context.run(unit)
+        record = {"photo": unit.photo.source, "model": unit.model, "method": unit.method, **result}
+        write_whole(place / f"{unit.name}.json", (json.dumps(record) + "\n").encode())
+        if watch is not None:
+            watch.done(unit, result.get("failed"))
+    results = Results(place, {unit.name: _read(place / f"{unit.name}.json") for unit in units})
+    verdicts = {}
+    for recipe in recipes:
+        findings = recipe.conclude(plan, results)
+        _write(recipe.name, findings, folder)
+        verdicts[recipe.name] = findings.verdicts
+    _write_verdicts(recipes, verdicts, plan, folder)
+    return verdicts, sum("failed" in _read(place / f"{unit.name}.json") for unit in units)
+
+
+def _read(file: Path) -> Row:
+    try:
+        found: Row = json.loads(file.read_text())
+    except ValueError as error:
+        raise RDExplainError(f"{file} is damaged: delete it, and run again") from error
+    return found
+
+
+def _write(name: str, findings: Findings, folder: Path) -> None:
+    for suffix, figure in findings.figures.items():
+        save_figure(figure, folder / f"{name}{suffix}.png")
+    columns = list({column: None for row in findings.rows for column in row})
+    write_csv(folder / f"{name}.csv", columns, [[row.get(column) for column in columns] for row in findings.rows])
+    arrow, parquet = needed("pyarrow", "reproduce"), needed("pyarrow.parquet", "reproduce")
+    table = arrow.table({column: [row.get(column) for row in findings.rows] for column in columns})
+    with whole_file(folder / f"{name}.parquet") as temporary:
+        parquet.write_table(table, temporary)
+
+
+def _write_verdicts(recipes: Sequence[Recipe], verdicts: dict[str, list[Verdict]], plan: Plan, folder: Path) -> None:
+    record = {
+        "protocol": plan.protocol,
+        "model": plan.model,
+        "recipes": {name: [_record(one) for one in found] for name, found in verdicts.items()},
+    }
+    write_whole(folder / VERDICTS, (json.dumps(record, indent=2) + "\n").encode())
+    lines = [f"# Verdicts: {plan.protocol} protocol, {plan.model}", ""]
+    for recipe in recipes:
+        lines += [f"## {recipe.name}: {recipe.title}", "", f"The study: {recipe.claim}", ""]
+        lines += ["| claim | published | ours | verdict | why | scaled |", "|---|---|---|---|---|---|"]
+        for one in verdicts[recipe.name]:
+            cells = (one.claim, one.published, one.ours, one.outcome, one.why, ", ".join(one.scaled))
+            lines.append("| " + " | ".join(cell.replace("|", "/").replace("\n", " ") for cell in cells) + " |")
+        lines.append("")
+    write_whole(folder / TABLE, "\n".join(lines).encode())
+
+
+def _record(verdict: Verdict) -> dict[str, Any]:
+    """Ready for JSON: numbers that are none become null."""
+    record = {name: getattr(verdict, name) for name in ("claim", "published", "ours", "outcome", "why")}
+    found = verdict.interval
+    numbers = None if found is None else {k: None if v != v else v for k, v in found._asdict().items()}
+    return record | {"interval": numbers, "scaled": list(verdict.scaled)}
+
+
+def clean(folder: Path) -> None:
+    """Take away what earlier runs left: the results of units, and no other file."""
+    for file in (folder / UNITS).glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            if file.name.endswith((".json", ".safetensors")):
+                file.unlink()

@@ -1,0 +1,175 @@
+"""A unit's work: from a photo to rows of numbers, and back from rows to an evaluation."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rdexplain import philox
+from rdexplain.cli.methods import METHODS
+from rdexplain.errors import ModelError, PhotoError, SolverError
+from rdexplain.evaluation import Candidate, Curve, CurveKey, Entry, Evaluation, Settings, evaluate, subject
+from rdexplain.images import load_photo
+from rdexplain.methods.outcome import FRESH_DRAWS
+from rdexplain.models import Model, frozen
+from rdexplain.noise import Noise
+from rdexplain.studies.plan import Known, Plan
+from rdexplain.studies.published import PlainGradient, first_noisy_class
+from rdexplain.studies.recipe import Results, Row, Unit
+
+_WNID = re.compile(r"n\d{8}")
+
+
+class Context:
+    """What units need to run: networks by name, and the folder of results.
+
+    Args:
+        plan: what is run.
+        load: from a network's name to the model, the same each time; raises `ModelError` where it cannot be had.
+        folder: where explanations are saved.
+    """
+
+    def __init__(self, plan: Plan, load: Callable[[str], Model], folder: Path) -> None:
+        self.plan, self.folder = plan, folder
+        self.load = load
+
+    def run(self, unit: Unit) -> Row:
+        """A unit's result; what is a photo's or a network's own fault becomes its reason."""
+        try:
+            model = self.load(unit.model)
+            pixels = load_photo(unit.photo.source, side(self.plan.size, model)).pixels.to(model.dtype)
+            return {"rows": KINDS[unit.kind](self, unit, model, pixels[None])}
+        except ModelError as error:
+            return {"not_applicable": str(error)}
+        except (PhotoError, SolverError) as error:
+            return {"failed": str(error)}
+
+    def method(self, unit: Unit, model: Model) -> Any:
+        """The unit's method."""
+        if unit.method == "guided_backprop" and self.plan.published:
+            return PlainGradient(model, seed=self.plan.seed)
+        return METHODS[unit.method].load()(model, **unit.options, seed=self.plan.seed)
+
+
+def side(size: int, model: Model) -> int:
+    """The side of the square that a network is given."""
+    return model.input_size if model.fixed_size and model.input_size is not None else size
+
+
+def know(sources: Sequence[str], model: Model, size: int) -> tuple[list[Known], dict[str, str]]:
+    """The photos that can be read, with what the network makes of them; and why the others cannot."""
+    classes = {entry.wnid: index for index, entry in enumerate(model.classes or ()) if entry.wnid}
+    known, failures = [], {}
+    for source in sources:
+        try:
+            pixels = load_photo(source, side(size, model)).pixels.to(model.dtype)
+        except PhotoError as error:
+            failures[source] = str(error)
+            continue
+        with frozen(model), torch.no_grad():
+            output = model.probabilities(model(pixels[None].to(model.device)))
+        wnid = _WNID.search(Path(source).name)
+        truth = classes.get(wnid.group()) if wnid else None
+        known.append(Known(source, f"{philox.photo_key(pixels):016x}", int(output.argmax()), truth))
+    return known, failures
+
+
+def _curves(context: Context, unit: Unit, model: Model, images: Tensor) -> list[Row]:
+    plan = context.plan
+    settings = Settings(
+        percentages=unit.measured["percentages"],
+        draws=unit.measured["draws"],
+        domains=unit.measured["domains"],
+        distortions=("l2", "label"),
+        scores=(),
+        protocol=plan.protocol,
+        seed=plan.seed,
+    )
+    method = context.method(unit, model)
+    with subject(model, images) as rows:
+        target = rows.target
+        if unit.method == "smooth_grad" and plan.published:
+            target = [first_noisy_class(model, rows.images[0], unit.options["spread"], plan.seed)]
+        result = method.explain(rows.images, target=target, photos=[unit.photo.source])
+        # Curves are always about the class of the clean photo, whatever was explained.
+        kept = torch.tensor(rows.target).to(result.target)
+        found = evaluate(rows, Candidate(dataclasses.replace(result, target=kept)), settings)
+    return [
+        {
+            **key.entry._asdict(),
+            "mode": key.mode,
+            "percentages": curve.percentages.tolist(),
+            "share": curve.share.tolist(),
+            "measures": {name: values.tolist() for name, values in curve.measures.items()},
+            "draws": curve.draws,
+        }
+        for key, curve in found.curves.items()
+    ]
+
+
+def _mask(context: Context, unit: Unit, model: Model, images: Tensor) -> list[Row]:
+    method = context.method(unit, model)
+    one = method.explain(images, photos=[unit.photo.source])
+    one.save(context.folder / f"{unit.name}.explanation")
+    history = {name: values[:, 0].tolist() for name, values in one.history.items()}
+    row: Row = {
+        "photo": unit.photo.source,
+        "label": one.labels[0],
+        "probability": float(one.probability[0]),
+        "kept_probability": float(one.kept_probability[0]),
+        "distortion": float(one.distortion[0]),
+        "empty_distortion": float(one.empty_distortion[0]),
+        "non_sparsity": float(one.non_sparsity[0]),
+        "collapsed": bool(one.collapsed[0]),
+        "last_distortion": history["distortion"][-1],
+    }
+    for mark in unit.measured.get("marks", ()):
+        row[f"least_distortion_{mark}"] = min(history["distortion"][:mark])
+        row[f"least_non_sparsity_{mark}"] = min(history["non_sparsity"][:mark])
+    if unit.measured.get("common"):
+        row["common_distortion"] = _common(method, images, one.mask)
+    return [row]
+
+
+def _common(method: Any, images: Tensor, mask: list[Tensor]) -> float:
+    """A mask's distortion under the unscaled noise, whatever it was optimised under."""
+    method.options = dataclasses.replace(method.options, noise=Noise())
+    with method.problem(images) as problem:
+        objective = problem.objective
+        flat = objective.transform.join(mask).to(objective.images)
+        return float(objective.measure(flat, FRESH_DRAWS)[0][0])
+
+
+KINDS: dict[str, Callable[[Context, Unit, Model, Tensor], list[Row]]] = {"curves": _curves, "mask": _mask}
+
+
+def evaluation_of(results: Results, units: Iterable[Unit], named: Callable[[Unit], str] | None = None) -> Evaluation:
+    """The curves of units as one evaluation, of the photos that no method failed on.
+
+    Args:
+        named: what a unit's curves are called, in place of the method.
+    """
+    units = list(units)
+    refused = {unit.method: results.reason(unit) for unit in units if results.not_applicable(unit)}
+    there = [unit for unit in units if not results.not_applicable(unit)]
+    failed = {unit.photo.source for unit in there if results.of(unit) is None}
+    curves: dict[CurveKey, Curve] = {}
+    for unit in there:
+        result = results.of(unit)
+        if result is None or unit.photo.source in failed:
+            continue
+        for row in result["rows"]:
+            entry = Entry(*(row[name] for name in Entry._fields))
+            entry = entry._replace(method=named(unit)) if named else entry
+            measures = {name: np.array(values) for name, values in row["measures"].items()}
+            curves[CurveKey(entry, row["mode"])] = Curve(
+                np.array(row["percentages"]), np.array(row["share"]), measures, row["draws"]
+            )
+    return Evaluation({key: curves[key] for key in sorted(curves)}, {}, refused)

@@ -1,0 +1,76 @@
+"""What is done with a run that is finished: evaluated, exported."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rdexplain.evaluation.files import ROWS
+from rdexplain.runs import open_run
+
+OPTIONS = "--percentages 0,50,100 --draws 2 --scores sparseness --domains own --model run_test_nets:Mean --size 8"
+
+
+def test_a_run_is_evaluated_without_being_explained_again(command):
+    pytest.importorskip("skimage")
+    assert command("run", "--out a").status == 0
+    command("explain", "photos --model run_test_nets:Mean --method pixel_rde --size 8 --steps 2 --draws 2 --out files")
+    for source, out in (("a", "one"), ("--explanations files", "two")):
+        done = command("evaluate", source, OPTIONS, f"--out {out}")
+        assert done.status == 0, done.err
+        assert done.out[-1].startswith("10 of 10 evaluated")
+    import pyarrow.parquet
+
+    # The batches are the same, so the masks are, and all that is said of them.
+    rows = [pyarrow.parquet.read_table(Path(out) / ROWS).to_pylist() for out in ("one", "two")]
+    numbers = [[value for row in table for value in row.values() if isinstance(value, float)] for table in rows]
+    assert len(numbers[0]) >= 30
+    np.testing.assert_allclose(sorted(numbers[0]), sorted(numbers[1]), atol=1e-6)
+
+
+def test_export(command):
+    assert command("run", "--out a", "--method pixel_rde,cartoonx --levels 1 --top-k 2").status == 0
+    run = open_run("a")
+    for form in ("pictures", "numpy", "quantus"):
+        done = command("export", f"a --to {form}")
+        assert done.out == [f"40 explanations in a/export-{form}"]
+    pictures = sorted(path.name for path in Path("a/export-pictures").iterdir())
+    assert len(pictures) == 40
+    name = f"00.{run[0].labels[0].replace(' ', '-')}.pixel_rde.png"
+    shown = np.asarray(Image.open(f"a/export-pictures/{name}").convert("L"), dtype=float) / 255
+    np.testing.assert_allclose(shown, run[0].picture[0, 0].numpy(), atol=1 / 255)
+
+    masks = np.load("a/export-numpy/cartoonx.mask.npy")
+    figures = list(csv.DictReader(Path("a/export-numpy/cartoonx.csv").read_text().splitlines()))
+    assert len(masks) == len(figures) == 20
+    places = [place for place in range(len(run)) if run[place].method == "cartoonx"]
+    for row, place in enumerate(places):
+        np.testing.assert_array_equal(masks[row], run.mask(place).numpy())
+        assert figures[row]["photo"] == run[place].photos[0]
+        assert float(figures[row]["distortion"]) == pytest.approx(float(run[place].distortion[0]))
+
+    x, y, a = (np.load(f"a/export-quantus/pixel_rde.{name}_batch.npy") for name in "xya")
+    assert x.shape == (20, 3, 8, 8)
+    assert y.shape == (20,)
+    assert a.shape == (20, 1, 8, 8)
+    np.testing.assert_array_equal(a[0, 0], run[0].mask[0][0].numpy())
+    assert y[:2].tolist() == [int(run[0].target[0]), int(run[1].target[0])]
+    again = command("export", "a --to numpy")
+    assert again.status == 2
+    assert "is not empty" in again.err[0]
+
+
+def test_an_open_run_does_not_grow(command):
+    """The figures of all rows are no reason to hold their masks."""
+    assert command("run", "--out a").status == 0
+    run = open_run("a")
+    first = run[2]
+    assert run[2] is not first
+    assert run[-1].photos == ("09.png",)
+    with pytest.raises(IndexError):
+        run[10]
+    assert [one.photos[0] for one in run] == [f"{number:02}.png" for number in range(10)]

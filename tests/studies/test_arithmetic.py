@@ -1,0 +1,150 @@
+"""The published arithmetic against loops written here, verdicts, and scaling to a budget."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from rdexplain.errors import OptionError
+from rdexplain.evaluation.statistics import Interval
+from rdexplain.studies import Scale, find_recipes
+from rdexplain.studies.budget import fit
+from rdexplain.studies.plan import find_difference
+from rdexplain.studies.published import improvement, over_own_norm, published_area, published_curve
+from rdexplain.studies.recipe import judge
+from rdexplain.studies.tradeoff import SPARSITIES, STEPS, marks, unit_of, value
+from rdexplain.studies.work import KINDS
+
+
+def test_figure_6_takes_the_least_of_all_steps_so_far(make_plan, model, make_photos, tmp_path):
+    """Against the loop of the scripts: lists that are not reset between 100, 500 and 2000 steps."""
+    plan = make_plan("published", Scale(photos=1, effort=0.005))
+    unit = unit_of(plan, plan.photos[0], "pixel_rde", SPARSITIES[1], STEPS[-1])
+    from rdexplain import PixelRDE
+
+    images = make_photos(1, 40)
+    context = SimpleNamespace(plan=plan, folder=tmp_path, method=lambda u, m: PixelRDE(m, **u.options, seed=0))
+    (row,) = KINDS["mask"](context, unit, model, images)
+    expected, distortions, rates = {}, [], []
+    for steps in STEPS:
+        options = unit.options | {"steps": marks(plan, steps)}
+        history = PixelRDE(model, **options, seed=0).explain(images).history
+        distortions += history["distortion"][:, 0].tolist()
+        rates += history["non_sparsity"][:, 0].tolist()
+        expected[steps] = (min(distortions), min(rates))
+    results = SimpleNamespace(of=lambda u: {"rows": [row]})
+    for steps in STEPS:
+        found = tuple(value(plan, results, unit, measure, steps) for measure in ("distortion", "non_sparsity"))
+        assert found == pytest.approx(expected[steps], rel=1e-5)
+
+
+def test_figure_6_divides_a_vector_by_its_own_norm():
+    values = [0.4, 0.3, 0.2, 0.1, 0.7]
+    norm = math.sqrt(sum(one * one for one in values))
+    assert over_own_norm(values).tolist() == pytest.approx([one / norm for one in values])
+    assert over_own_norm([0.0, 0.0]).tolist() == [0.0, 0.0]
+
+
+def test_table_1_is_a_mean_of_ratios_and_not_a_ratio_of_means():
+    original, other = [0.02, 0.01, 0.004], [0.01, 0.002, 0.004]
+    ratios = 0.0
+    for before, after in zip(original, other, strict=True):
+        ratios += (before - after) / before
+    of_ratios, of_means = improvement(original, other)
+    assert of_ratios == pytest.approx(ratios / 3)
+    assert of_means == pytest.approx((sum(original) - sum(other)) / sum(original))
+    assert of_ratios != pytest.approx(of_means)
+
+
+def test_published_areas_are_those_of_the_data():
+    """The areas of docs/reproduction.md, and the value at 1 % of 7b."""
+    areas = {name: published_area("7a", name) for name in ("cartoonx", "smooth_grad", "random_wavelet", "pixel_rde")}
+    assert areas == pytest.approx(
+        {"cartoonx": 0.429, "smooth_grad": 0.399, "random_wavelet": 0.496, "pixel_rde": 0.516}, abs=6e-4
+    )
+    curve = published_curve("7b", "cartoonx")
+    assert curve is not None
+    assert curve[1][1] == pytest.approx(0.689, abs=6e-4)
+    assert published_curve("7a", "lime") is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "photos", "sign", "outcome"),
+    [
+        (-0.3, -0.1, 20, -1, "holds"),
+        (-0.3, -0.1, 20, 1, "does not hold"),
+        (0.1, 0.3, 20, -1, "does not hold"),
+        (-0.1, 0.3, 20, -1, "cannot be tested here"),
+        (-0.3, -0.1, 5, -1, "cannot be tested here"),
+        (0.0, 0.0, 20, -1, "does not hold"),
+        (math.nan, math.nan, 1, -1, "cannot be tested here"),
+    ],
+)
+def test_a_verdict_follows_from_the_interval(low, high, photos, sign, outcome):
+    mean = -0.2 if math.isnan(low) else (low + high) / 2
+    verdict = judge("claim", "known", "ours", Interval(mean, low, high, photos), ["3 of 100 photos"], sign)
+    assert verdict.outcome == outcome
+    assert verdict.scaled == ("3 of 100 photos",)
+
+
+def test_nothing_to_compare_is_no_verdict():
+    assert judge("claim", "known", "ours", None).outcome == "cannot be tested here"
+
+
+def _cost(scale: Scale) -> float:
+    return (scale.photos or 100) * (100 * scale.effort + 10 / scale.stride)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (11000, Scale()),
+        (2200, Scale(20)),
+        (400, Scale(6, 0.5)),
+        (25, Scale(2, 0.01)),
+        (7, Scale(1, 0.01, 2)),
+    ],
+)
+def test_photos_are_scaled_first_then_effort_then_percentages(seconds, expected):
+    assert fit(_cost, 100, seconds) == expected
+
+
+def test_a_budget_that_nothing_fits_is_refused():
+    with pytest.raises(OptionError, match="is too little"):
+        fit(_cost, 100, 0.1)
+
+
+def test_scaling_shrinks_the_units_that_are_planned(make_plan):
+    (recipe,) = find_recipes(["figure-5"])
+    whole, small = make_plan("published", Scale()), make_plan("published", Scale(1, 0.1, 10))
+    first, second = recipe.units(whole), recipe.units(small)
+    assert {unit.photo.source for unit in second} == {whole.photos[0].source}
+    assert first[0].options["steps"] == 100
+    assert first[0].options["draws"] == 16
+    assert (second[0].options["steps"], second[0].options["draws"]) == (10, 2)
+    assert second[0].measured["percentages"] == [float(percent) for percent in range(0, 101, 10)]
+    assert whole.scaled(100, 100) == []
+    assert small.scaled(1, 100, curves=True) == [
+        "1 of 100 photos",
+        "10 % of the steps and draws",
+        "every 10th percentage",
+    ]
+
+
+def test_the_difference_between_two_plans_is_named():
+    assert find_difference({"size": 1, "seed": 0}, {"size": 1, "seed": 0}) is None
+    assert find_difference({"size": 1, "seed": 0}, {"size": 1, "seed": 2}) == "seed (0 there, 2 now)"
+
+
+def test_the_scripts_guided_backprop_is_the_plain_gradient(model, make_photos):
+    from rdexplain.studies.published import PlainGradient
+
+    images = make_photos(1, 40)
+    leaf = images.clone().requires_grad_()
+    output = model(leaf)
+    output[0, int(output.argmax())].backward()
+    found = PlainGradient(model).explain(images).scores[0]
+    torch.testing.assert_close(found, leaf.grad.sum(dim=1), rtol=1e-4, atol=1e-6)

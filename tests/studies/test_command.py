@@ -1,0 +1,100 @@
+"""``rdexplain reproduce`` as a command: what it refuses, and that it goes on where it was."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rdexplain.cli import main
+from rdexplain.errors import ModelError
+from rdexplain.studies import Scale
+
+pytest.importorskip("pyarrow")
+pytest.importorskip("captum")
+
+
+@pytest.fixture
+def run(photos, model, monkeypatch, tmp_path, capsys):
+    """Run the command on the tiny network, scaled to nearly nothing."""
+    from rdexplain.cli import reproducing
+    from rdexplain.studies import budget
+
+    def load(name, **options):
+        if name != "tiny":
+            raise ModelError(f"the weights of {name} are missing")
+        return model
+
+    monkeypatch.setattr(reproducing, "load_model", load)
+    monkeypatch.setattr(budget, "measure", lambda *_: budget.Speed(1e-6, 1e-6))
+    monkeypatch.setattr(budget, "fit", lambda *_: Scale(2, 0.002, 12))
+
+    def call(text, photos=str(tmp_path / "photos"), out="out"):
+        argv = f"reproduce {text}".split()
+        argv += ["--photos", photos, "--out", str(tmp_path / out), "--size", "40"]
+        status = main(argv if "--model" in argv else [*argv, "--model", "tiny"])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+def test_reproduces_and_goes_on(run, tmp_path):
+    status, out, err = run("figure-7 --budget 1")
+    assert (status, err) == (0, "")
+    assert "figure-7" in out
+    assert "scaled: 0.2 % of the steps and draws, 2 of 3 photos" in out
+    assert (tmp_path / "out" / "figure-7.png").exists()
+    unit = next((tmp_path / "out" / "units").glob("*.json"))
+    stamp = unit.stat().st_mtime_ns
+    assert run("figure-7 --budget 1")[0] == 0
+    assert unit.stat().st_mtime_ns == stamp
+
+
+def test_another_plan_in_the_same_folder_is_refused(run, tmp_path):
+    assert run("figure-8")[0] == 0
+    status, _, err = run("figure-8 --seed 4")
+    assert status == 2
+    assert "with another seed (0 there, 4 now)" in err
+    assert run("figure-8 --seed 4 --overwrite")[0] == 0
+    assert json.loads((tmp_path / "out" / "plan.json").read_text())["request"]["seed"] == 4
+
+
+def test_an_unknown_target_names_the_nearest(run):
+    status, _, err = run("figur-5")
+    assert status == 2
+    assert "unknown target 'figur-5': did you mean figure-5" in err
+
+
+def test_missing_weights_offer_another_model(run):
+    status, _, err = run("figure-8 --model mobilenet_v3_small")
+    assert status == 2
+    assert "the weights of mobilenet_v3_small are missing" in err
+    assert "--model efficientnet_lite0" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        ("reproduce figure-5 --out x", "--photos DIR is missing"),
+        ("reproduce figure-5 --photos x", "--out DIR is missing"),
+        ("reproduce --photos x --out y", "which figures or tables?"),
+    ],
+)
+def test_what_is_missing_is_named(argv, text, capsys):
+    assert main(argv.split()) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_a_folder_without_photos_is_refused(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    status, _, err = run("figure-5", photos=str(tmp_path / "empty"))
+    assert status == 2
+    assert "empty" in err
+
+
+def test_list_needs_no_photos_and_no_weights(run, capsys):
+    assert main(["reproduce", "--list", "--model", "tiny", "--size", "40"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("figure-1 ", "figure-21 ", "table-1 ", "accuracy "))

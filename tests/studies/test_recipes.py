@@ -1,0 +1,120 @@
+"""Every recipe from end to end, and what a run leaves when it is interrupted."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rdexplain.errors import RDExplainError
+from rdexplain.studies import RECIPES, Known, find_recipes, reproduce
+
+pytest.importorskip("pyarrow")
+pytest.importorskip("captum")
+OUTCOMES = {"holds", "does not hold", "cannot be tested here"}
+WITHOUT_A_FIGURE = ("figure-3", "figure-8", "figure-9", "figure-18")  # other networks and other tasks
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    """What was written for people, but the pictures."""
+    kinds = ("*.csv", "*.json", "*.md")
+    return {file.name: file.read_text() for kind in kinds for file in folder.glob(kind)}
+
+
+@pytest.mark.parametrize("protocol", ["corrected", "published"])
+@pytest.mark.parametrize("name", [name for name in RECIPES if name not in ("figure-12", "figure-13", "figure-15")])
+def test_recipe_from_end_to_end(name, protocol, make_plan, load, tmp_path):
+    verdicts, failed = reproduce(find_recipes([name]), make_plan(protocol), load, tmp_path)
+    assert failed == 0
+    assert verdicts[name]
+    assert {one.outcome for one in verdicts[name]} <= OUTCOMES
+    record = json.loads((tmp_path / "verdicts.json").read_text())
+    assert [one["claim"] for one in record["recipes"][name]] == [one.claim for one in verdicts[name]]
+    pictures = sorted(file.name for file in tmp_path.glob("*.png"))
+    rows = list(csv.DictReader((tmp_path / f"{name}.csv").read_text().splitlines()))
+    assert (tmp_path / f"{name}.parquet").exists()
+    if name in WITHOUT_A_FIGURE:
+        assert not pictures
+        assert {one.outcome for one in verdicts[name]} == {"cannot be tested here"}
+    elif pictures:
+        assert rows
+        scaled = [one for one in verdicts[name] if one.scaled]
+        assert scaled
+        assert all("0.2 % of the steps and draws" in one.scaled for one in scaled)
+    else:  # pages of photos that there are not
+        assert all("more photos" in one.why for one in verdicts[name])
+
+
+def test_a_network_without_weights_leaves_the_others(make_plan, load, tmp_path):
+    verdicts, _ = reproduce(find_recipes(["figure-10"]), make_plan("published"), load, tmp_path)
+    tiny, other = verdicts["figure-10"]
+    assert tiny.interval is not None
+    assert other.outcome == "cannot be tested here"
+    assert other.why == "the weights of resnet18 are missing"
+
+
+class Impatient:
+    """Stops a run before its n-th unit."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+
+    def begin(self, unit):
+        self.patience -= 1
+        if self.patience < 0:
+            raise KeyboardInterrupt
+
+    def done(self, unit, reason):
+        pass
+
+
+@pytest.mark.parametrize("protocol", ["corrected", "published"])
+def test_resumed_equals_uninterrupted(protocol, make_plan, load, tmp_path):
+    recipes, plan = find_recipes(["accuracy", "figure-5", "table-1"]), make_plan(protocol)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    reproduce(recipes, plan, load, whole)
+    for patience in (3, 9):
+        with pytest.raises(KeyboardInterrupt):
+            reproduce(recipes, plan, load, parts, Impatient(patience))
+        assert not (parts / "verdicts.json").exists()
+    before = {file: file.stat().st_mtime_ns for file in (parts / "units").glob("*.json")}
+    assert len(before) == 12
+    reproduce(recipes, plan, load, parts)
+    assert all(file.stat().st_mtime_ns == stamp for file, stamp in before.items())
+    assert files_of(parts) == files_of(whole)
+
+
+def test_figure_5_and_the_accuracy_share_their_units(make_plan):
+    plan = make_plan()
+    first, second = (recipe.units(plan) for recipe in find_recipes(["figure-5", "accuracy"]))
+    assert {unit.name for unit in first} == {unit.name for unit in second}
+
+
+def test_a_photo_that_is_gone_is_recorded_and_left_out(make_plan, load, tmp_path):
+    plan = make_plan("published")
+    gone = Known(str(tmp_path / "gone.png"), "00", 0, None)
+    plan = replace(plan, photos=(plan.photos[0], gone))
+    verdicts, failed = reproduce(find_recipes(["accuracy"]), plan, load, tmp_path)
+    assert failed == 7
+    assert "1 of 100 photos" in verdicts["accuracy"][0].scaled
+
+
+def test_a_damaged_result_is_named(make_plan, load, tmp_path):
+    recipes, plan = find_recipes(["figure-7"]), make_plan()
+    reproduce(recipes, plan, load, tmp_path)
+    file = next((tmp_path / "units").glob("[0-9a-f]*[0-9a-f].json"))
+    file.write_text("{")
+    with pytest.raises(RDExplainError, match=f"{file.name} is damaged: delete it"):
+        reproduce(recipes, plan, load, tmp_path)
+
+
+def test_right_and_wrong_photos_have_figures_of_their_own(make_plan):
+    plan = make_plan(photos=tuple(Known(f"{n}", f"{n}", n % 2, 0) for n in range(6)))
+    plan = replace(plan, scale=replace(plan.scale, photos=None))
+    right, wrong = ({unit.photo.source for unit in one.units(plan)} for one in find_recipes(["figure-1", "figure-2"]))
+    assert (right, wrong) == ({"0", "2", "4"}, {"1", "3", "5"})
