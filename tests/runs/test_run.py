@@ -203,8 +203,6 @@ def test_bars_of_a_letterbox_are_left_out(command, place):
     assert command("run", "--out a", "--fit letterbox", "--method pixel_rde,occlusion --window 4").status == 0
     explain = "photos --model run_test_nets:Mean --method pixel_rde --size 8 --steps 2 --fit letterbox --out b"
     assert command("explain", explain).status == 0
-        "explain", "photos --fit letterbox --model run_test_nets:Mean --method pixel_rde --size 8 --steps 2 --out b"
-    )
     assert rx.load_explanation("b/wide.pixel_rde").frame == (2, 0, 4, 8)
     for one in open_run("a"):
         assert (one.frame, one.options["fit"]) == ((2, 0, 4, 8), "letterbox")
