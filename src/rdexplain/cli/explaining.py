@@ -63,7 +63,9 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
 
 def find_model(arguments: argparse.Namespace, bar: Bar, name: str | None = None) -> Model:
     """The model that the arguments name, or another one by its name, where they want it."""
-    wanted = model_arguments(arguments) | ({} if name is None else {"name": name})
+    wanted = model_arguments(arguments)
+    if name is not None:
+        wanted["name"] = name
     bar.stage(f"loading {wanted['name']}")
     return load_model(**wanted, device=find_device(arguments.device))
 

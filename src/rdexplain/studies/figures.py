@@ -88,7 +88,7 @@ class Line:
 
 def lines_figure(panels: Sequence[tuple[str, Sequence[Line]]], x_title: str, names: Sequence[str] = ()) -> Figure:
     """Panels side by side, each of lines with 95 % intervals over photos; x is logarithmic, or `names` at 0, 1, ..."""
-    width, height = 5.6 * len(panels), 4.9
+    width, height = max(9.0, 5.6 * len(panels)), 4.9
     figure = Figure(figsize=(width, height), facecolor="white", dpi=100)
     FigureCanvasAgg(figure)
     text: dict[str, Any] = {"family": FONT, "color": INK}

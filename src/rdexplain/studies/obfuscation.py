@@ -53,7 +53,7 @@ def _table_1(plan: Plan, results: Results) -> Findings:
     lines = []
     for place, (kind, values) in enumerate(found.items()):
         points = [interval(values[scaling], seed=plan.seed) for scaling in SCALINGS]
-        lines.append(figures.Line(kind, place, "none", range(len(SCALINGS)), points))
+        lines.append(figures.Line(kind, place, "none", _beside(place), points))
         for scaling, point in zip(SCALINGS, points, strict=True):
             ratios, means = improvement(values["original"], values[scaling])
             spread = float(np.std(values[scaling], ddof=1)) if count > 1 else float("nan")
@@ -71,11 +71,16 @@ def _table_1(plan: Plan, results: Results) -> Findings:
             claim = claim.replace("its common", "one common")
             findings.verdicts.append(judge(claim, known, text, change, scaled))
     known_points = [interval([TABLE_1[scaling][0]]) for scaling in SCALINGS]
-    lines.append(figures.Line("published, own noise", 6, "none", range(len(SCALINGS)), known_points))
+    lines.append(figures.Line("published, own noise", 6, "none", _beside(2), known_points))
     title = f"Table 1: distortion by noise scaling, {count} photos" + (" (scaled)" if scaled else "")
     drawn = figures.lines_figure([("distortion", lines)], "scaling of the noise's spread", TITLES)
     findings.figures[""] = figures.stamp(drawn, title, note_of(plan, scaled))
     return findings
+
+
+def _beside(place: int) -> list[float]:
+    """Where the points of a line stand, so that those of several do not cover each other."""
+    return [number + 0.12 * (place - 1) for number in range(len(SCALINGS))]
 
 
 def _figure(name: str, skip: int) -> Recipe:
