@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 import rdexplain as rx
 from rdexplain.cli import export as export_options
@@ -193,3 +194,28 @@ def test_status_of_what_is_no_run(command, place):
     failed = command("status", "photos")
     assert failed.status == 2
     assert failed.err == ["rdexplain: error: photos is no run: it has no ledger"]
+
+
+def test_bars_of_a_letterbox_are_left_out(command, place):
+    for file in (place / "photos").iterdir():
+        file.unlink()
+    Image.new("RGB", (24, 12), (220, 20, 0)).save(place / "photos" / "wide.png")
+    assert command("run", "--out a", "--fit letterbox", "--method pixel_rde,occlusion --window 4").status == 0
+    explain = "photos --model run_test_nets:Mean --method pixel_rde --size 8 --steps 2 --fit letterbox --out b"
+    assert command("explain", explain).status == 0
+    assert rx.load_explanation("b/wide.pixel_rde").frame == (2, 0, 4, 8)
+    for one in open_run("a"):
+        assert (one.frame, one.options["fit"]) == ((2, 0, 4, 8), "letterbox")
+        torch.testing.assert_close(one.picture_at(4, 8), one.picture[..., 2:6, :])
+
+
+def test_labels_alone(command, place):
+    (place / "maps.py").write_text(
+        "from rdexplain.models import as_model\n"
+        "def maps():\n    return as_model(lambda images: images, name='maps', task='segmentation')\n"
+    )
+    done = command("run", "--out a", "--model maps:maps")
+    assert (done.status, len(done.err)) == (2, 1)
+    assert "run explains class labels only: maps is for segmentation" in done.err[0]
+    assert not Path("a").exists()
+    assert "unknown option '--segment'" in command("run", "--out a", "--segment cow").err[0]

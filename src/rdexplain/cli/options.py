@@ -182,7 +182,7 @@ MODEL = Group(
 CONFIDENCE = Option(
     "--confidence", "the least confidence of a detected object (default 0.25)", probability, "P", DEFAULT_CONFIDENCE
 )
-TARGETS = Group(
+CLASSES = Group(
     "what is explained",
     (
         Option(
@@ -193,6 +193,12 @@ TARGETS = Group(
             extra={"action": "append"},
         ),
         Option("--top-k", "the K most probable classes of each photo", whole(1), "K"),
+    ),
+)
+TARGETS = Group(
+    CLASSES.title,
+    (
+        *CLASSES.options,
         Option(
             "--against",
             "why the target rather than this class; may be repeated",

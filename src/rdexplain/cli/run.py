@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rdexplain.cli.command import Command, Parser
 from rdexplain.cli.methods import METHODS
-from rdexplain.cli.options import BASELINES, METHOD, MODEL, PHOTOS, RUNNING, TARGETS, WAVELET, Group, Option, add
+from rdexplain.cli.options import BASELINES, CLASSES, METHOD, MODEL, PHOTOS, RUNNING, WAVELET, Group, Option, add
 from rdexplain.cli.values import one_of, part, several_of, whole
 
 # Repeated here because their modules import PyTorch; a test compares them.
@@ -81,7 +81,7 @@ DOING = Group(
         Option("--retry-failed", "try the photos again that have failed"),
     ),
 )
-CONFIGURED = (SOURCE, MODEL, TARGETS, HOW, WAVELET, BASELINES, KEPT, WORKING)
+CONFIGURED = (SOURCE, MODEL, CLASSES, HOW, WAVELET, BASELINES, KEPT, WORKING)
 NOT_KEYS = ("quiet",)
 
 

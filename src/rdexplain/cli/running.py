@@ -27,7 +27,7 @@ from rdexplain.cli.methods import METHODS
 from rdexplain.cli.options import method_options
 from rdexplain.cli.run_config import gather, plain
 from rdexplain.cli.run_report import RunReport
-from rdexplain.errors import OptionError
+from rdexplain.errors import ModelError, OptionError
 from rdexplain.models import load_model
 from rdexplain.runs.engines import Engine, Local
 from rdexplain.runs.entries import Entry, Listing
@@ -126,6 +126,8 @@ def _plan(options: argparse.Namespace, bar: Bar) -> Plan:
     device = find_device("cpu" if options.engine == "ray" and options.device == "auto" else options.device)
     bar.stage(f"loading {options.model}")
     model = load_model(**wanted, device=device)
+    if model.task != "classification":
+        raise ModelError(f"run explains class labels only: {model.name} is for {model.task}, see rdexplain explain")
     later = None if options.engine == "ray" and options.device == "auto" else str(device)
     recipe = Recipe(
         model=wanted | {"device": later},

@@ -128,7 +128,9 @@ def _result(figures: dict[str, Any], header: dict[str, Any], flat: Tensor, entry
     height, width = header["size"]
     if height != width:
         raise RDExplainError(f"{entry.photo} was explained at {height} x {width} pixels: runs are of squares")
-    images = read(entry, root, height, figures["fit"]).pixels[None]
+    photo = read(entry, root, height, figures["fit"])
+    images = photo.pixels[None]
+    frame = {} if photo.frame is None else {"frame": list(photo.frame)}
     representation = representation_from(header["options"])
     bands = [band.unsqueeze(0) for band in representation.transform((height, width), torch.float32).split(flat)]
     axes = figures["target_axes"]
@@ -145,7 +147,7 @@ def _result(figures: dict[str, Any], header: dict[str, Any], flat: Tensor, entry
         "seconds": figures["seconds"],
         "network_evaluations": figures["network_evaluations"],
         "device": header["device"],
-        "options": header["options"] | {"fit": figures["fit"]},
+        "options": header["options"] | {"fit": figures["fit"]} | frame,
         "versions": header["versions"],
     }
     if header["kind"] == "heatmap":
