@@ -199,6 +199,7 @@ FIGURE_5 = Recipe(
     PHOTOS,
     _units,
     _figure_5,
+    "curves",
 )
 ACCURACY = Recipe(
     "accuracy",
@@ -207,6 +208,7 @@ ACCURACY = Recipe(
     PHOTOS,
     _units,
     _accuracy,
+    "curves",
 )
 FIGURE_10 = Recipe(
     "figure-10",
@@ -215,4 +217,5 @@ FIGURE_10 = Recipe(
     PHOTOS,
     _network_units,
     _figure_10,
+    "networks",
 )
