@@ -55,7 +55,8 @@ def _of_photo(results: Results, units: Sequence[Unit]) -> list[Compared]:
             for other, rows, unit in zip(done, found, units, strict=True)
         ]
         label = f"{one.labels[0]}, {percent(float(one.probability[0]))}"
-        made.append(Compared(photo, label, (drawn, *cells)))
+        more = len(first) > MOST and row == MOST - 1
+        made.append(Compared(photo, label, (drawn, *cells), f"{MOST} of {len(first)} shown" if more else ""))
     return made
 
 
@@ -84,5 +85,6 @@ def _marked(one: Explanation, figures: Row, photo: Tensor) -> Tensor:
 
 
 def _cell(one: Explanation, figures: Row, photo: Tensor) -> Cell:
+    """How many components are kept, and how much of the kept energy lies inside."""
     cell = cell_of(one, photo)
-    return replace(cell, note=f"{cell.note}, {percent(figures['kept_inside'])} of the energy inside")
+    return replace(cell, note=f"{cell.note}, {percent(figures['kept_inside'])} inside")

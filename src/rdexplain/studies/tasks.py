@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rdexplain.decisions.objects import ALL, ANCHORS
 from rdexplain.render.words import method_title
@@ -30,6 +31,7 @@ class _Task:
     """What tells the two figures apart.
 
     Attributes:
+        headline: of the picture.
         task: the networks' task.
         option: of the command line, that names the network.
         network: from the plan to the network.
@@ -40,6 +42,7 @@ class _Task:
 
     name: str
     title: str
+    headline: str
     claim: str
     task: str
     option: str
@@ -98,8 +101,8 @@ class _Task:
             for which in wanted
         ]
         drawn = scene_panel(results, [method_title(name) for name in METHODS], shown)
-        title = f"{self.name.capitalize().replace('-', ' ')}: {self.title}" + (" (scaled)" if short else "")
-        findings.figures[""] = stamp(drawn, title, note_of(plan, short, str(self.network(plan))))
+        title = f"{self.name.capitalize().replace('-', ' ')}: {self.headline}" + (" (scaled)" if short else "")
+        findings.figures[""] = stamp(drawn, title, note_of(plan, short, Path(self.network(plan).name).name))
         without = len({unit.photo.source for unit in units}) - len(seen)
         for which in wanted:
             for name in METHODS:
@@ -127,7 +130,8 @@ def _rows(results: Results, unit: Unit) -> list[Row]:
 
 FIGURE_8 = _Task(
     "figure-8",
-    "the regions of a segmentation (--segmenter), each by itself",
+    "the regions of a segmentation, each explained by itself (--segmenter, --scenes)",
+    "each region of a segmentation",
     "CartoonX is task-agnostic: for the cow it keeps the cow and blurs the cars, and the other way round.",
     "segmentation",
     "--segmenter",
@@ -141,7 +145,8 @@ FIGURE_8 = _Task(
 ).recipe()
 FIGURE_9 = _Task(
     "figure-9",
-    "the objects of a detector before non-maximum suppression (--detector)",
+    "a detector's objects, before non-maximum suppression (--detector, --scenes)",
+    "each object of a detector",
     "CartoonX is task-agnostic: it keeps the detected object and blurs the background.",
     "detection",
     "--detector",
