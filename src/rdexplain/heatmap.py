@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.explanation import Frame, frame_from, representation_from, resized, synthesise
+from rdexplain.explanation import Frame, frame_from, mask_picture, representation_from, resized
 from rdexplain.representations import Representation
 
 
@@ -130,7 +130,7 @@ class Heatmap:
 def picture_of(representation: Representation, images: Tensor, scores: list[Tensor]) -> Tensor:
     """The picture (n, 1, h, w) of a heatmap's scores; see `Heatmap`."""
     if representation.name != "pixel":
-        return synthesise(representation, images.mean(dim=1, keepdim=True), scores)
+        return mask_picture(representation, images, scores)
     positive = scores[0].clamp_min(0)
     flat = positive.flatten(1)
     # A few outliers would leave the rest black; where nearly all is zero, the largest is no outlier.

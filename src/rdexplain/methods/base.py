@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rdexplain.decisions import Rows
 from rdexplain.errors import SolverError
-from rdexplain.explanation import Explanation, synthesise
+from rdexplain.explanation import Explanation, mask_picture
 from rdexplain.initial import initial_mask
 from rdexplain.memory import BatchLimit
 from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
@@ -223,7 +223,7 @@ class RateDistortion(CaptumInterface):
         return Explanation(
             images=images.cpu(),
             mask=[band.contiguous().cpu() for band in bands],
-            picture=self._picture(images, bands).cpu(),
+            picture=mask_picture(self.representation, images, bands).cpu(),
             distortion=outcome.distortion.cpu(),
             non_sparsity=non_sparsity.cpu(),
             objective=(outcome.distortion + solution.sparsity * non_sparsity).cpu(),
@@ -254,7 +254,3 @@ class RateDistortion(CaptumInterface):
             options=self.record(),
             versions=versions(),
         )
-
-    def _picture(self, images: Tensor, bands: list[Tensor]) -> Tensor:
-        """The picture (R, 1, h, w) of a mask."""
-        return synthesise(self.representation, images.mean(dim=1, keepdim=True), bands)
