@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -23,7 +22,7 @@ from rdexplain.methods.outcome import measure, samples, targets_tensor
 from rdexplain.methods.per_task import for_task
 from rdexplain.methods.presets import Presets
 from rdexplain.methods.problem import Problem, Run, find_rows
-from rdexplain.models import Model, accelerated, as_model, frozen
+from rdexplain.models import Model, as_model
 from rdexplain.objective import Objective
 from rdexplain.path import within
 from rdexplain.progress import Progress, progress_bar
@@ -119,33 +118,12 @@ class RateDistortion(CaptumInterface):
             OptionError, PhotoError, TargetError, ModelError: what was given does not fit.
             SolverError: the loss is not finite, or one image does not fit into memory.
         """
-        check_range(check_images(images))
-        return self._explain(
-            images, target, top_k, samples, ids, photos, additional_forward_args, show_progress, progress
-        )
-
-    def _explain(
-        self,
-        images: Tensor,
-        target: Any = None,
-        top_k: int | None = None,
-        samples: int = 0,
-        ids: Sequence[int | str] | None = None,
-        photos: Sequence[str | None] | None = None,
-        additional_forward_args: Any = None,
-        show_progress: bool = False,
-        progress: Progress | None = None,
-    ) -> Explanation:
         started = time.perf_counter()
+        check_range(check_images(images))
         check_whole("samples", samples, 0)
         check_names(photos, images)
-        with ExitStack() as stack:
-            problem = stack.enter_context(self.problem(images, target, top_k, ids, additional_forward_args))
-            if show_progress and progress is None:
-                progress = stack.enter_context(progress_bar(self.options.steps, self.get_name()))
-            start = initial_mask(problem.objective, self.options.init, problem.label)
-            solution = self._solve(problem.objective, start, progress)
-            return self._explanation(problem, solution, samples, photos, started)
+        with self.problem(images, target, top_k, ids, additional_forward_args) as problem:
+            return self._explain(problem, started, samples, photos, show_progress, progress)
 
     @contextmanager
     def problem(
@@ -160,15 +138,10 @@ class RateDistortion(CaptumInterface):
 
         Args: as `explain`'s.
         """
-        images = check_images(images).to(self.model.device)
-        limit = BatchLimit(self.options.internal_batch_size, images)
-        with torch.inference_mode(False), frozen(self.model):
-            # A tensor made in inference mode could not take part in autograd.
-            images = images.clone() if images.is_inference() else images
-            run, output, explained = find_rows(self.model, images, target, top_k, ids, additional_forward_args, limit)
-            if self.options.accelerate:
-                first = run.arguments_for(torch.zeros_like(run.photos[:1]))
-                run = replace(run, model=accelerated(self.model, images[:1], first))
+        options = self.options
+        size, accelerate = options.internal_batch_size, options.accelerate
+        found = find_rows(self.model, images, target, top_k, ids, additional_forward_args, size, accelerate)
+        with found as (run, output, explained, limit):
             yield Problem(run, output, explained, self._objective(run, output, explained, limit))
 
     def _objective(self, run: Run, output: Any, explained: Rows, limit: BatchLimit) -> Objective:
@@ -203,6 +176,22 @@ class RateDistortion(CaptumInterface):
                 raise
             which = ", ".join(str(photo) for photo in blamed)
             raise SolverError(f"image {which} of the batch: {error}", blamed) from error
+
+    def _explain(
+        self,
+        problem: Problem,
+        started: float,
+        count: int = 0,
+        names: Sequence[str | None] | None = None,
+        show_progress: bool = False,
+        progress: Progress | None = None,
+    ) -> Explanation:
+        with ExitStack() as stack:
+            if show_progress and progress is None:
+                progress = stack.enter_context(progress_bar(self.options.steps, self.get_name()))
+            start = initial_mask(problem.objective, self.options.init, problem.label)
+            solution = self._solve(problem.objective, start, progress)
+            return self._explanation(problem, solution, count, names, started)
 
     def _explanation(
         self,
@@ -239,7 +228,7 @@ class RateDistortion(CaptumInterface):
             box=None if problem.rows.box is None else problem.rows.box.cpu(),
             history={"distortion": solution.distortion.cpu(), "non_sparsity": solution.non_sparsity.cpu()},
             photo=run.photos.cpu(),
-            photos=tuple(None if names is None else names[photo] for photo in run.photos.tolist()),
+            photos=run.names(names),
             samples=shown,
             sample_probabilities=shown_probabilities,
             method=self.name,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,8 +14,9 @@ from rdexplain import philox
 from rdexplain.decisions import Decision, Rows, check_output
 from rdexplain.errors import ModelError, OptionError, RDExplainError
 from rdexplain.memory import BatchLimit
+from rdexplain.methods.checks import check_images
 from rdexplain.methods.targets import resolve
-from rdexplain.models import Model
+from rdexplain.models import Model, accelerated, frozen
 from rdexplain.models.outputs import join
 from rdexplain.objective import Objective
 
@@ -51,6 +53,10 @@ class Run:
             for value in self.arguments
         ]
 
+    def names(self, photos: Sequence[str | None] | None) -> tuple[str | None, ...]:
+        """The rows' names, by those of the photos."""
+        return tuple(None if photos is None else photos[photo] for photo in self.photos.tolist())
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -74,7 +80,34 @@ class Problem:
         return self.rows.decision
 
 
+@contextmanager
 def find_rows(
+    model: Model,
+    images: Tensor,
+    target: Any,
+    top_k: int | None,
+    ids: Sequence[int | str] | None,
+    additional_forward_args: Any,
+    internal_batch_size: int | None,
+    accelerate: bool,
+) -> Iterator[tuple[Run, Any, Rows, BatchLimit]]:
+    """The rows of a call, the model's output (R, ...) on their clean images, what is explained of it, and the limit.
+
+    Arguments as `explain`'s and the methods'. The model is frozen inside the ``with`` block.
+    """
+    images = check_images(images).to(model.device)
+    limit = BatchLimit(internal_batch_size, images)
+    with torch.inference_mode(False), frozen(model):
+        # A tensor made in inference mode could not take part in autograd.
+        images = images.clone() if images.is_inference() else images
+        run, output, rows = _rows(model, images, target, top_k, ids, additional_forward_args, limit)
+        if accelerate:
+            first = run.arguments_for(torch.zeros_like(run.photos[:1]))
+            run = replace(run, model=accelerated(model, images[:1], first))
+        yield run, output, rows, limit
+
+
+def _rows(
     model: Model,
     images: Tensor,
     target: Any,
@@ -83,10 +116,6 @@ def find_rows(
     additional_forward_args: Any,
     limit: BatchLimit,
 ) -> tuple[Run, Any, Rows]:
-    """The rows of a call, the model's output (R, ...) on their clean images, and what is explained of it.
-
-    Arguments as `explain`'s.
-    """
     arguments = additional_forward_args
     if arguments is None:
         arguments = ()
