@@ -73,14 +73,11 @@ class RateDistortion(CaptumInterface):
 
     def record(self) -> dict[str, Any]:
         """Every option, resolved, ready for JSON."""
-        model = self.model
         return {
             **self.representation.options(),
             **self.options.record(),
             "clamp": self.clamp,
-            "weights": model.weights,
-            "mean": None if model.mean is None else list(model.mean),
-            "std": None if model.std is None else list(model.std),
+            **self.model.record(),
         }
 
     def explain(

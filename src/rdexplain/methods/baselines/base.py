@@ -64,6 +64,8 @@ class Baseline(CaptumInterface):
     name: ClassVar[str]
     reduction: ClassVar[str] = "sum"
     """How the channels of the attribution become one score for each pixel: "sum" or "mean"."""
+    own_options: ClassVar[tuple[str, ...]] = ("score",)
+    """The attributes that hold the method's own options, resolved and ready for JSON."""
     may_accelerate: ClassVar[bool] = True
 
     def __init__(self, model: Model | Callable[..., Any], score: str, given: BaselineOptions) -> None:
@@ -86,15 +88,12 @@ class Baseline(CaptumInterface):
 
     def record(self) -> dict[str, Any]:
         """Every option, resolved, ready for JSON."""
-        model = self.model
         return {
             **self.representation.options(),
             **self._own_options(),
             "internal_batch_size": self.internal_batch_size,
             "accelerate": self.accelerate,
-            "weights": model.weights,
-            "mean": None if model.mean is None else list(model.mean),
-            "std": None if model.std is None else list(model.std),
+            **self.model.record(),
         }
 
     def explain(
@@ -159,8 +158,7 @@ class Baseline(CaptumInterface):
         """Attributions (R, c, h, w) or (R, 1, h, w); flat scores (R, k) where they are none of pixels."""
 
     def _own_options(self) -> dict[str, Any]:
-        """The method's own options, resolved, ready for JSON."""
-        return {"score": self.score}
+        return {name: getattr(self, name) for name in self.own_options}
 
     def _attributed(
         self,

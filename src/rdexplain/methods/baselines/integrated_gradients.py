@@ -34,6 +34,7 @@ class IntegratedGradients(Baseline):
     """
 
     name = "integrated_gradients"
+    own_options = ("score", "steps", "references")
     reduction = "mean"
     multiplies_by_inputs = True
 
@@ -53,9 +54,6 @@ class IntegratedGradients(Baseline):
 
     def work(self, size: tuple[int, int]) -> int:
         return self.steps * self.references
-
-    def _own_options(self) -> dict[str, Any]:
-        return super()._own_options() | {"steps": self.steps, "references": self.references}
 
     def _set_steps(self, steps: int) -> None:
         self.steps = check_whole("n_steps", steps, 1)

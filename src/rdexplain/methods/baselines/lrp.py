@@ -43,6 +43,7 @@ class LRP(Baseline):
     """
 
     name = "lrp"
+    own_options = ("score", "rule", "epsilon")
     may_accelerate = False
     multiplies_by_inputs = True
 
@@ -65,9 +66,6 @@ class LRP(Baseline):
 
     def work(self, size: tuple[int, int]) -> int:
         return 2
-
-    def _own_options(self) -> dict[str, Any]:
-        return super()._own_options() | {"rule": self.rule, "epsilon": self.epsilon}
 
     def _attributions(self, rows: Rows) -> Tensor:
         run = rows.run

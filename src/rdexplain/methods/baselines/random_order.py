@@ -19,6 +19,7 @@ from rdexplain.representations import Wavelet
 class _Random(Baseline):
     """Uniform scores in (0, 1), a function of the seed and the photo alone."""
 
+    own_options = ()
     may_accelerate = False
 
     def __init__(self, model: Model | Callable[..., Any], **options: Unpack[BaselineOptions]) -> None:
@@ -26,9 +27,6 @@ class _Random(Baseline):
 
     def work(self, size: tuple[int, int]) -> int:
         return 0
-
-    def _own_options(self) -> dict[str, Any]:
-        return {}
 
     def _attributions(self, rows: Rows) -> Tensor:
         images = rows.images
