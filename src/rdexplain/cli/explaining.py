@@ -12,7 +12,6 @@ import torch
 
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.command import UsageError
-from rdexplain.cli.methods import METHODS
 from rdexplain.cli.options import method_options
 from rdexplain.cli.outputs import Outputs, stems
 from rdexplain.cli.photos import Run, Settings
@@ -22,6 +21,7 @@ from rdexplain.errors import OptionError
 from rdexplain.images import MAX_SIZE, find_photos
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.baselines import Baseline
+from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, load_model
 from rdexplain.storage import load_explanation
 

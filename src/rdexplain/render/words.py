@@ -9,20 +9,8 @@ from typing import TypeVar
 from rdexplain.errors import OptionError
 from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
+from rdexplain.methods.registry import METHODS
 
-_METHODS = {
-    "cartoonx": "CartoonX",
-    "pixel_rde": "Pixel RDE",
-    "integrated_gradients": "Integrated Gradients",
-    "smooth_grad": "SmoothGrad",
-    "guided_backprop": "Guided Backprop",
-    "grad_cam": "Grad-CAM",
-    "lrp": "LRP",
-    "lime": "LIME",
-    "occlusion": "Occlusion",
-    "random_pixel": "Random pixels",
-    "random_wavelet": "Random wavelets",
-}
 _PERCENT = "\N{NO-BREAK SPACE}%"
 DOT = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}\N{MIDDLE DOT}\N{NO-BREAK SPACE} "
 
@@ -44,7 +32,7 @@ def percent(share: float) -> str:
 
 def method_title(name: str) -> str:
     """A method's name as papers write it."""
-    return _METHODS.get(name, name)
+    return METHODS[name].title if name in METHODS else name
 
 
 Result = TypeVar("Result", Explanation, Heatmap)
