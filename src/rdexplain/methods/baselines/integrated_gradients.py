@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from rdexplain import philox
+from rdexplain.extras import needed
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
-from rdexplain.methods.baselines.extra import needed
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_whole
 from rdexplain.models import Model

@@ -8,8 +8,8 @@ from typing import Any, Literal, Unpack, get_args
 from torch import Tensor
 
 from rdexplain.errors import OptionError, unknown
+from rdexplain.extras import needed
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions
-from rdexplain.methods.baselines.extra import needed
 from rdexplain.methods.baselines.layers import gradient_warnings_off, private_copy
 from rdexplain.methods.baselines.relevance import attach_rules, prepared
 from rdexplain.methods.baselines.rows import Rows
