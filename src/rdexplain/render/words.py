@@ -10,6 +10,7 @@ from rdexplain.errors import OptionError
 from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
 from rdexplain.methods.registry import METHODS
+from rdexplain.render.layout import FIGURES, TITLE, wrapped
 
 _PERCENT = "\N{NO-BREAK SPACE}%"
 DOT = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}\N{MIDDLE DOT}\N{NO-BREAK SPACE} "
@@ -53,6 +54,14 @@ def amount(explanation: Explanation | Heatmap, number: float) -> str:
 def decision(explanation: Explanation | Heatmap) -> tuple[str, str]:
     """What was explained, such as ``Egyptian cat`` and ``, 99 %``."""
     return explanation.labels[0], f", {amount(explanation, float(explanation.probability[0]))}"
+
+
+def headings(explanation: Explanation | Heatmap, title: str | None, content: float) -> tuple[list[str], list[str]]:
+    """The lines of the headline; and of what was explained, where the headline is the user's own."""
+    label, chance = decision(explanation)
+    if title:
+        return wrapped(title, TITLE, content, 2), wrapped(label, FIGURES, content, 1, chance)
+    return wrapped(label, TITLE, content, 2, chance), []
 
 
 def figures(explanation: Explanation) -> str:
