@@ -124,7 +124,7 @@ class Explanation(Result):
 
 def synthesise(representation: Representation, images: Tensor, mask: list[Tensor]) -> Tensor:
     """clamp(f(s * h), 0, 1) for images (n, c, h, w): what the mask keeps, with nothing in place of the rest."""
-    transform = representation.transform((images.shape[-2], images.shape[-1]), images.dtype, images.device)
+    transform = representation.transform_of(images)
     kept = transform.analysis(images) * transform.join(mask).to(images.dtype).unsqueeze(1)
     return transform.synthesis(kept).clamp(0, 1)
 

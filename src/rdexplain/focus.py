@@ -51,7 +51,7 @@ def energy(explanation: Explanation, mask: list[Tensor]) -> Tensor:
     if representation.name == "pixel":
         kept = (images - images.mean(dim=(2, 3), keepdim=True)) * mask[0].unsqueeze(1)
         return kept.square().sum(dim=1)
-    transform = representation.transform((images.shape[-2], images.shape[-1]), images.dtype, images.device)
+    transform = representation.transform_of(images)
     details = transform.join([torch.zeros_like(mask[0]), *mask[1:]]).to(images.dtype)
     kept = transform.synthesis(transform.analysis(images) * details.unsqueeze(1))
     return kept.square().sum(dim=1)

@@ -145,7 +145,6 @@ class RateDistortion(CaptumInterface):
         options, images = self.options, run.images
         decision = explained.decision.compared_by(options.distortion)
         rows = torch.arange(len(run.targets), device=images.device)
-        size = (images.shape[-2], images.shape[-1])
         return Objective(
             images=images,
             photos=run.photos,
@@ -154,7 +153,7 @@ class RateDistortion(CaptumInterface):
             decision=decision,
             distortion=options.distortion,
             clean=decision.read(output, rows),
-            transform=self.representation.transform(size, images.dtype, images.device),
+            transform=self.representation.transform_of(images),
             noise=options.noise,
             seed=options.seed,
             clamp=self.clamp,
