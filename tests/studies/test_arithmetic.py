@@ -11,7 +11,7 @@ import torch
 from rdexplain.errors import OptionError
 from rdexplain.evaluation.statistics import Interval
 from rdexplain.studies import Scale, find_recipes
-from rdexplain.studies.budget import fit
+from rdexplain.studies.budget import GROUPS, fit
 from rdexplain.studies.plan import find_difference
 from rdexplain.studies.published import improvement, over_own_norm, published_area, published_curve
 from rdexplain.studies.recipe import judge
@@ -94,27 +94,48 @@ def test_nothing_to_compare_is_no_verdict():
     assert judge("claim", "known", "ours", None).outcome == "cannot be tested here"
 
 
-def _cost(scale: Scale) -> float:
-    return (scale.photos or 100) * (100 * scale.effort + 10 / scale.stride)
+def _cost(group: str, scale: Scale) -> float:
+    return (1 if group == "curves" else 9) * (scale.photos or 100) * (100 * scale.effort + 10 / scale.stride)
 
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
         (11000, Scale()),
-        (2200, Scale(20)),
-        (400, Scale(6, 0.5)),
-        (25, Scale(2, 0.01)),
+        (6000, Scale(None, 0.5)),
+        (3500, Scale(None, 0.25)),
+        (215, Scale(6, 0.25)),
+        (125, Scale(6, 0.1)),
+        (20, Scale(1, 0.05)),
         (7, Scale(1, 0.01, 2)),
     ],
 )
-def test_photos_are_scaled_first_then_effort_then_percentages(seconds, expected):
-    assert fit(_cost, 100, seconds) == expected
+def test_effort_gives_way_to_a_quarter_then_photos_then_both(seconds, expected):
+    assert fit(_cost, ["curves"], 100, seconds) == {"curves": expected}
+
+
+def test_the_costliest_group_gives_way_first():
+    scales = fit(_cost, ["curves", "noise"], 100, 60_000)
+    assert scales["curves"] == Scale()
+    assert scales["noise"].effort < 1
+    assert sum(_cost(group, scale) for group, scale in scales.items()) <= 60_000
+
+
+@pytest.mark.parametrize("seconds", [100, 300, 3000, 30_000])
+def test_all_groups_together_fit(seconds):
+    scales = fit(_cost, GROUPS, 100, seconds)
+    assert list(scales) == list(GROUPS)
+    assert sum(_cost(group, scale) for group, scale in scales.items()) <= seconds
+
+
+def test_pictures_lose_photos_before_they_lose_what_makes_them_good():
+    scale = fit(lambda _, scale: 100 * (scale.photos or 4) * scale.effort, ["pictures"], 4, 30)["pictures"]
+    assert scale == Scale(1, 0.25)
 
 
 def test_a_budget_that_nothing_fits_is_refused():
     with pytest.raises(OptionError, match="is too little"):
-        fit(_cost, 100, 0.1)
+        fit(_cost, ["curves"], 100, 0.1)
 
 
 def test_scaling_shrinks_the_units_that_are_planned(make_plan):

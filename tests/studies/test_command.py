@@ -27,7 +27,7 @@ def run(photos, model, monkeypatch, tmp_path, capsys):
 
     monkeypatch.setattr(reproducing, "load_model", load)
     monkeypatch.setattr(budget, "measure", lambda *_: budget.Speed(1e-6, 1e-6))
-    monkeypatch.setattr(budget, "fit", lambda *_: Scale(2, 0.002, 12))
+    monkeypatch.setattr(budget, "fit", lambda _, groups, *__: dict.fromkeys(groups, Scale(2, 0.002, 12)))
 
     def call(text, photos=str(tmp_path / "photos"), out="out"):
         argv = f"reproduce {text}".split()
@@ -58,6 +58,14 @@ def test_another_plan_in_the_same_folder_is_refused(run, tmp_path):
     assert "with another seed (0 there, 4 now)" in err
     assert run("figure-8 --seed 4 --overwrite")[0] == 0
     assert json.loads((tmp_path / "out" / "plan.json").read_text())["request"]["seed"] == 4
+
+
+def test_overwrite_leaves_no_figure_of_the_plan_before(run, tmp_path):
+    assert run("figure-7 figure-1 --budget 1")[0] == 0
+    mine = tmp_path / "out" / "figure-1.notes.txt"
+    mine.write_text("kept")
+    assert run("figure-7 --budget 1 --overwrite")[0] == 0
+    assert sorted(file.name for file in (tmp_path / "out").glob("figure-1*")) == ["figure-1.notes.txt"]
 
 
 def test_an_unknown_target_names_the_nearest(run):

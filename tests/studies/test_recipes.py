@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,7 +51,9 @@ def test_recipe_from_end_to_end(name, protocol, make_plan, load, tmp_path):
 
 def test_a_network_without_weights_leaves_the_others(make_plan, load, tmp_path):
     verdicts, _ = reproduce(find_recipes(["figure-10"]), make_plan("published"), load, tmp_path)
-    tiny, other = verdicts["figure-10"]
+    tiny, other, pictures = verdicts["figure-10"]
+    assert (tmp_path / "figure-10.pictures.png").exists()
+    assert "look at the panel" in pictures.why
     assert tiny.interval is not None
     assert other.outcome == "cannot be tested here"
     assert other.why == "the weights of resnet18 are missing"
@@ -96,13 +99,17 @@ def test_figure_5_and_the_accuracy_share_their_units(make_plan):
     assert {unit.name for unit in first} == {unit.name for unit in second}
 
 
-def test_a_photo_that_is_gone_is_recorded_and_left_out(make_plan, load, tmp_path):
+def test_a_photo_that_is_gone_is_left_out_until_it_is_back(make_plan, load, tmp_path):
     plan = make_plan("published")
     gone = Known(str(tmp_path / "gone.png"), "00", 0, None)
     plan = replace(plan, photos=(plan.photos[0], gone))
     verdicts, failed = reproduce(find_recipes(["accuracy"]), plan, load, tmp_path)
     assert failed == 7
     assert "1 of 100 photos" in verdicts["accuracy"][0].scaled
+    shutil.copy(plan.photos[0].source, gone.source)
+    verdicts, failed = reproduce(find_recipes(["accuracy"]), plan, load, tmp_path)
+    assert failed == 0
+    assert "2 of 100 photos" in verdicts["accuracy"][0].scaled
 
 
 def test_a_damaged_result_is_named(make_plan, load, tmp_path):

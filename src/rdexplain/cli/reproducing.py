@@ -19,9 +19,9 @@ from rdexplain.errors import ModelError, RDExplainError
 from rdexplain.images import find_photos
 from rdexplain.models import Model, load_model
 from rdexplain.storage import write_whole
-from rdexplain.studies import Known, Plan, Recipe, Scale, Unit, Verdict, budget, find_recipes, reproduce
+from rdexplain.studies import RECIPES, Known, Plan, Recipe, Scale, Unit, Verdict, budget, find_recipes, reproduce
 from rdexplain.studies.plan import find_difference
-from rdexplain.studies.runner import VERDICTS, clean, todo
+from rdexplain.studies.runner import VERDICTS, clean, todo, units_of
 from rdexplain.studies.work import know
 from rdexplain.versions import versions
 
@@ -78,39 +78,39 @@ def _settled(
     """
     file = arguments.out / PLAN
     request = {
-        **{key: value for key, value in whole.record().items() if key != "scale"},
+        **{key: value for key, value in whole.record().items() if key not in ("scale", "scales")},
         "targets": sorted(recipe.name for recipe in recipes),
         "weights": arguments.weights,
         "budget": arguments.budget,
     }
     request = json.loads(json.dumps(request))
     if arguments.overwrite:
-        clean(arguments.out)
+        clean(arguments.out, list(RECIPES))
     elif file.exists():
         try:
             there = json.loads(file.read_text())
-            scale, differs = Scale(**there["scale"]), find_difference(there["request"], request)
-        except (ValueError, KeyError, TypeError) as error:
+            scales = {group: Scale(**scale) for group, scale in there["scales"].items()}
+            differs = find_difference(there["request"], request)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RDExplainError(f"{file} is damaged: begin anew with --overwrite, or choose another --out") from error
         if differs is not None:
             raise OutputError(
                 f"{arguments.out} holds another plan, with another {differs}: choose another --out, or --overwrite"
             )
-        return replace(whole, scale=scale)
-    scale = Scale()
+        return replace(whole, scales=scales)
+    scales = {}
     if arguments.budget is not None:
 
-        def cost(scale: Scale) -> float:
-            return sum(networks.seconds(speed, unit) for unit in _all(recipes, replace(whole, scale=scale)))
+        def cost(group: str, scale: Scale) -> float:
+            mine = [recipe for recipe in recipes if recipe.group == group]
+            units = units_of(mine, replace(whole, scale=scale))
+            return sum(networks.seconds(speed, unit) for unit in units)
 
-        scale = budget.fit(cost, len(whole.photos), 60 * arguments.budget)
-    record = {"request": request, "scale": asdict(scale), "versions": versions()}
+        groups = dict.fromkeys(recipe.group for recipe in recipes)
+        scales = budget.fit(cost, groups, len(whole.photos), 60 * arguments.budget)
+    record = {"request": request, "scales": {k: asdict(v) for k, v in scales.items()}, "versions": versions()}
     write_whole(file, (json.dumps(record, indent=2) + "\n").encode())
-    return replace(whole, scale=scale)
-
-
-def _all(recipes: list[Recipe], plan: Plan) -> list[Unit]:
-    return list({unit.name: unit for recipe in recipes for unit in recipe.units(plan)}.values())
+    return replace(whole, scales=scales)
 
 
 class _Watch:

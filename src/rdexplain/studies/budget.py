@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,10 +16,11 @@ from rdexplain.studies.recipe import FEWEST, Unit
 BATCH, SECONDS = 8, 1.0
 OVERHEAD = 1.3
 """What noise, transforms and files add to the network's own time."""
-FEW = FEWEST
-"""Below so many photos, fewer steps and draws come before fewer photos."""
-EFFORTS = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01)
-STRIDES = (1, 2, 5, 10)
+GROUPS = {"pictures": 1, "curves": FEWEST, "figure-6": FEWEST, "noise": FEWEST, "networks": FEWEST}
+"""Groups of recipes, with the number of photos below which fewer steps and draws come before fewer photos."""
+GENTLE, HARSH = (1.0, 0.5, 0.25), (0.1, 0.05, 0.02, 0.01)
+"""Efforts. A quarter of the `best` preset's steps is what the `fast` preset has: masks that one can look at."""
+STRIDES = (2, 5, 10)
 
 
 @dataclass(frozen=True)
@@ -73,35 +74,51 @@ def _time(run: Callable[[], None], model: Model, seconds: float) -> float:
     return (time.perf_counter() - started) / (count * BATCH)
 
 
-def fit(cost: Callable[[Scale], float], photos: int, seconds: float) -> Scale:
-    """The mildest scale whose cost fits: fewer photos first, then fewer steps and draws, then fewer percentages.
+def fit(cost: Callable[[str, Scale], float], groups: Iterable[str], photos: int, seconds: float) -> dict[str, Scale]:
+    """A scale for each group of recipes, so that their whole cost fits: the costliest group gives way first.
 
     Args:
-        cost: of everything at a scale, in seconds.
+        cost: of a group at a scale, in seconds; units that groups share are counted in each.
+        groups: names of `GROUPS`.
         photos: how many there are at most.
         seconds: the budget.
 
     Raises:
-        OptionError: even the harshest scale does not fit.
+        OptionError: even the harshest scales do not fit.
     """
-    if cost(Scale()) <= seconds:
-        return Scale()
-    for stride in STRIDES:
-        for effort in EFFORTS if stride == 1 else EFFORTS[-1:]:
-            for least in [FEW] if effort > EFFORTS[-1] else [FEW, 2, 1]:
-                most = _most(lambda count, e=effort, s=stride: cost(Scale(count, e, s)), photos, seconds)  # type: ignore[misc]
-                if most >= min(least, photos):
-                    return Scale(most, effort, stride)
-    raise OptionError(
-        f"--budget {seconds / 60:g} is too little: even one photo at a hundredth of the steps takes "
-        f"{cost(Scale(1, EFFORTS[-1], STRIDES[-1])) / 60:.1f} minutes"
-    )
+    ladders = {group: list(_ladder(GROUPS[group], photos)) for group in groups}
+    places = dict.fromkeys(ladders, 0)
+    costs = {group: cost(group, ladder[0]) for group, ladder in ladders.items()}
+    while sum(costs.values()) > seconds:
+        able = [group for group, place in places.items() if place + 1 < len(ladders[group])]
+        if not able:
+            raise OptionError(
+                f"--budget {seconds / 60:g} is too little: even one photo at a hundredth of the steps takes "
+                f"{sum(costs.values()) / 60:.1f} minutes"
+            )
+        worst = max(able, key=lambda group: costs[group])
+        places[worst] += 1
+        costs[worst] = cost(worst, ladders[worst][places[worst]])
+    for group in sorted(places, key=lambda group: costs[group]):  # what is left over goes to the cheapest first
+        while places[group]:
+            milder = cost(group, ladders[group][places[group] - 1])
+            if sum(costs.values()) - costs[group] + milder > seconds:
+                break
+            places[group], costs[group] = places[group] - 1, milder
+    return {group: ladders[group][place] for group, place in places.items()}
 
 
-def _most(cost: Callable[[int], float], photos: int, seconds: float) -> int:
-    """The largest number of photos that fits, 0 if none does."""
-    low, high = 0, photos
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if cost(middle) <= seconds else (low, middle - 1)
-    return low
+def _ladder(least: int, photos: int) -> Iterable[Scale]:
+    """From mild to harsh: effort to a quarter, photos to `least`, then both further, then percentages."""
+    yield from (Scale(None, effort) for effort in GENTLE)
+    fewer = [photos]
+    while fewer[-1] > 1:
+        fewer.append(min(fewer[-1] - 1, round(0.85 * fewer[-1])))
+    few = min(least, photos)
+    above = [count for count in fewer if count > few]
+    below = [count for count in fewer if count < few]
+    yield from (Scale(count, GENTLE[-1]) for count in (*above, few))
+    yield from (Scale(few, effort) for effort in HARSH[:2])
+    yield from (Scale(count, HARSH[1]) for count in below)
+    yield from (Scale(1, effort) for effort in HARSH[2:])
+    yield from (Scale(1, HARSH[-1], stride) for stride in STRIDES)

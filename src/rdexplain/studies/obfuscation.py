@@ -94,7 +94,7 @@ def _figure(name: str, skip: int) -> Recipe:
         rows = [[unit_of(plan, photo, scaling) for scaling in SCALINGS] for photo in shown(plan)]
         return panel_findings(plan, results, name, "noise scalings", CLAIM, TITLES, rows, SHOWN)
 
-    return Recipe(name, "pictures under the four noise scalings", CLAIM, SHOWN, units, conclude)
+    return Recipe(name, "pictures under the four noise scalings", CLAIM, SHOWN, units, conclude, "noise")
 
 
 def panel_findings(
@@ -141,6 +141,7 @@ TABLE = Recipe(
     PHOTOS,
     _units,
     _table_1,
+    "noise",
 )
 FIGURES = tuple(
     _figure(name, skip) for name, skip in (("figure-7", 0), ("figure-19", 3), ("figure-20", 6), ("figure-21", 9))

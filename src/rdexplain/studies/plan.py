@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 Protocol = Literal["corrected", "published"]
@@ -59,6 +59,7 @@ class Plan:
         seed: of all noise.
         photos: those that can be read.
         scale: see `Scale`.
+        scales: of the groups of recipes that have one of their own.
     """
 
     protocol: Protocol
@@ -68,6 +69,11 @@ class Plan:
     seed: int
     photos: tuple[Known, ...]
     scale: Scale = Scale()
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+
+    def of(self, group: str) -> Plan:
+        """The plan as a group of recipes has it."""
+        return replace(self, scale=self.scales.get(group, self.scale))
 
     @property
     def published(self) -> bool:

@@ -117,16 +117,25 @@ class Recipe:
         title: what it shows.
         claim: what the study says it shows.
         photos_wanted: how many the protocol has.
-        units: what has to be done.
-        conclude: from the results to the findings.
+        units_of, findings_of: what has to be done, and what follows from its results, by a plan at this recipe's scale.
+        group: recipes of a group share units, and so are scaled down together; a name of `budget.GROUPS`.
     """
 
     name: str
     title: str
     claim: str
     photos_wanted: int
-    units: Callable[[Plan], Sequence[Unit]]
-    conclude: Callable[[Plan, Results], Findings]
+    units_of: Callable[[Plan], Sequence[Unit]]
+    findings_of: Callable[[Plan, Results], Findings]
+    group: str = "pictures"
+
+    def units(self, plan: Plan) -> Sequence[Unit]:
+        """What has to be done."""
+        return self.units_of(plan.of(self.group))
+
+    def conclude(self, plan: Plan, results: Results) -> Findings:
+        """What follows from the results."""
+        return self.findings_of(plan.of(self.group), results)
 
 
 def judge(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from rdexplain.studies.plan import Plan
 from rdexplain.studies.recipe import Findings, Recipe, Results, Row, Unit, Verdict
 from rdexplain.studies.work import Context
 
-UNITS, VERDICTS, TABLE = "units", "verdicts.json", "verdicts.md"
+UNITS, VERDICTS, TABLE, TABLES = "units", "verdicts.json", "verdicts.md", (".csv", ".parquet")
 
 
 class Watch(Protocol):
@@ -28,10 +27,15 @@ class Watch(Protocol):
     def done(self, unit: Unit, reason: str | None) -> None: ...
 
 
+def units_of(recipes: Sequence[Recipe], plan: Plan) -> list[Unit]:
+    """All units of recipes, each once."""
+    return list({unit.name: unit for recipe in recipes for unit in recipe.units(plan)}.values())
+
+
 def todo(recipes: Sequence[Recipe], plan: Plan, folder: Path) -> tuple[list[Unit], list[Unit]]:
-    """All units of recipes, each once, and those of them that are not done."""
-    units = list({unit.name: unit for recipe in recipes for unit in recipe.units(plan)}.values())
-    return units, [unit for unit in units if not (folder / UNITS / f"{unit.name}.json").exists()]
+    """All units of recipes, and those of them that have no result yet; what failed is tried again."""
+    units = units_of(recipes, plan)
+    return units, [unit for unit in units if "rows" not in _read(folder / UNITS / f"{unit.name}.json")]
 
 
 def reproduce(
@@ -80,8 +84,11 @@ def reproduce(
 
 
 def _read(file: Path) -> Row:
+    """A unit's record; an empty one where there is none yet."""
     try:
         found: Row = json.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
     except ValueError as error:
         raise RDExplainError(f"{file} is damaged: delete it, and run again") from error
     return found
@@ -124,9 +131,9 @@ def _record(verdict: Verdict) -> dict[str, Any]:
     return record | {"interval": numbers, "scaled": list(verdict.scaled)}
 
 
-def clean(folder: Path) -> None:
-    """Take away what earlier runs left: the results of units, and no other file."""
-    for file in (folder / UNITS).glob("*"):
-        with contextlib.suppress(FileNotFoundError):
-            if file.name.endswith((".json", ".safetensors")):
-                file.unlink()
+def clean(folder: Path, names: Sequence[str]) -> None:
+    """Take away what earlier runs left: the results of units and what recipes of these names wrote, no other file."""
+    written = [file for name in names for file in folder.glob(f"{name}.*") if file.suffix in (".png", *TABLES)]
+    units = [file for file in (folder / UNITS).glob("*") if file.suffix in (".json", ".safetensors")]
+    for file in (*units, *written, folder / VERDICTS, folder / TABLE):
+        file.unlink(missing_ok=True)

@@ -145,4 +145,5 @@ FIGURE_6 = Recipe(
     PHOTOS,
     _units,
     _conclude,
+    "figure-6",
 )
