@@ -100,32 +100,26 @@ def find_rows(
     with torch.inference_mode(False), frozen(model):
         # A tensor made in inference mode could not take part in autograd.
         images = images.clone() if images.is_inference() else images
-        run, output, rows = _rows(model, images, target, top_k, ids, additional_forward_args, limit)
+        arguments = () if additional_forward_args is None else additional_forward_args
+        arguments = arguments if isinstance(arguments, tuple) else (arguments,)
+        every = torch.arange(len(images), device=images.device)
+        output = _clean_output(Run(model, images, arguments, every, (), ()), limit)
+        if not isinstance(output, Tensor) and output.proposals is not None:
+            arguments = (*arguments, output.proposals)
+        rows, keys = resolve(model, output, target, top_k), _keys(images, ids)
+        photos = torch.tensor(rows.photos, device=images.device)
+        run = Run(model, images, arguments, photos, rows.targets, tuple(keys[photo] for photo in rows.photos))
         if accelerate:
-            first = run.arguments_for(torch.zeros_like(run.photos[:1]))
-            run = replace(run, model=accelerated(model, images[:1], first))
-        yield run, output, rows, limit
+            run = replace(run, model=accelerated(model, images[:1], run.arguments_for(torch.zeros_like(photos[:1]))))
+        yield run, output[photos], rows, limit
 
 
-def _rows(
-    model: Model,
-    images: Tensor,
-    target: Any,
-    top_k: int | None,
-    ids: Sequence[int | str] | None,
-    additional_forward_args: Any,
-    limit: BatchLimit,
-) -> tuple[Run, Any, Rows]:
-    arguments = additional_forward_args
-    if arguments is None:
-        arguments = ()
-    elif not isinstance(arguments, tuple):
-        arguments = (arguments,)
-    every = torch.arange(len(images), device=images.device)
-    clean = Run(model, images, arguments, every, (), ())
+def _clean_output(run: Run, limit: BatchLimit) -> Any:
+    """The model's output on clean images, of which each is a row."""
+    model = run.model
 
     def work(size: int) -> Any:
-        return join([check_output(clean.forward(images[part], part), len(part)) for part in every.split(size)])
+        return join([check_output(run.forward(run.images[part], part), len(part)) for part in run.photos.split(size)])
 
     with torch.no_grad():
         try:
@@ -134,19 +128,13 @@ def _rows(
             if isinstance(error, RDExplainError):
                 raise
             # The user's own network on images that it may not be made for.
-            shape = tuple(images.shape)
+            shape = tuple(run.images.shape)
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise ModelError(f"{model.name} failed on images of shape {shape}: {reason}") from error
     scores = output if isinstance(output, Tensor) else output.scores.transpose(1, 2)
     if model.classes is not None and scores.shape[1] != len(model.classes):
         raise ModelError(f"{len(model.classes)} class names for the {scores.shape[1]} outputs of {model.name}")
-    if not isinstance(output, Tensor) and output.proposals is not None:
-        arguments = (*arguments, output.proposals)
-    rows = resolve(model, output, target, top_k)
-    keys = _keys(images, ids)
-    photos = torch.tensor(rows.photos, device=images.device)
-    run = Run(model, images, arguments, photos, rows.targets, tuple(keys[photo] for photo in rows.photos))
-    return run, output[photos], rows
+    return output
 
 
 def _keys(images: Tensor, ids: Sequence[int | str] | None) -> list[int]:
