@@ -28,32 +28,32 @@ class Focus:
     area: Tensor
 
 
-def focus(explanation: Explanation, inside: Tensor | None = None) -> Focus:
+def focus(explanation: Explanation, within: Tensor | None = None) -> Focus:
     """The shares inside the explained regions, or boxes.
 
     Args:
         explanation: of n rows.
-        inside: (n, h, w) bool, in place of those.
+        within: (n, h, w) bool, in place of those.
 
     Raises:
         OptionError: the explanation has neither, and none is given.
     """
-    inside = places(explanation) if inside is None else inside
+    within = inside(explanation) if within is None else within
     photo = _photo(explanation)
     whole = [torch.ones_like(band) for band in explanation.mask]
     return Focus(
-        _share(energy(explanation, explanation.mask) * photo, inside),
-        _share(energy(explanation, whole) * photo, inside),
-        (inside & photo).sum(dim=(1, 2)) / photo.sum(),
+        _share(energy(explanation, explanation.mask) * photo, within),
+        _share(energy(explanation, whole) * photo, within),
+        (within & photo).sum(dim=(1, 2)) / photo.sum(),
     )
 
 
-def retained(explanation: Explanation, inside: Tensor) -> Tensor:
+def retained(explanation: Explanation, places: Tensor) -> Tensor:
     """How much of the photo's energy in places (n, h, w) the masks keep, (n,); NaN where they are empty."""
-    inside = inside & _photo(explanation)
+    places = places & _photo(explanation)
     whole = energy(explanation, [torch.ones_like(band) for band in explanation.mask])
     kept = energy(explanation, explanation.mask)
-    return (kept * inside).sum(dim=(1, 2)) / (whole * inside).sum(dim=(1, 2))
+    return (kept * places).sum(dim=(1, 2)) / (whole * places).sum(dim=(1, 2))
 
 
 def energy(explanation: Explanation, mask: list[Tensor]) -> Tensor:
@@ -66,14 +66,14 @@ def energy(explanation: Explanation, mask: list[Tensor]) -> Tensor:
     if representation.name == "pixel":
         kept = (images - images.mean(dim=(2, 3), keepdim=True)) * mask[0].unsqueeze(1)
         return kept.square().sum(dim=1)
-    transform = representation.transform((images.shape[-2], images.shape[-1]), images.dtype, images.device)
+    transform = representation.transform_of(images)
     details = transform.join([torch.zeros_like(mask[0]), *mask[1:]]).to(images.dtype)
     kept = transform.synthesis(transform.analysis(images) * details.unsqueeze(1))
     return kept.square().sum(dim=1)
 
 
-def places(explanation: Explanation) -> Tensor:
-    """(n, h, w) bool: the explained regions, or boxes.
+def inside(explanation: Explanation) -> Tensor:
+    """The explained regions, or the pixels whose centres lie in the boxes, at the size of the images: (n, h, w) bool.
 
     Raises:
         OptionError: the explanation has neither.

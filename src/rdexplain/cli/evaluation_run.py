@@ -17,7 +17,6 @@ from rdexplain.cli.bar import Bar
 from rdexplain.cli.command import UsageError
 from rdexplain.cli.explaining import photo_fit
 from rdexplain.cli.guard import describe, say
-from rdexplain.cli.methods import METHODS
 from rdexplain.decisions import check_label
 from rdexplain.errors import ModelError, OptionError, PhotoError, RDExplainError, SolverError
 from rdexplain.evaluation import Candidate, Evaluation, Settings, evaluate, merge, subject
@@ -26,6 +25,7 @@ from rdexplain.evaluation.randomisation import randomised
 from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
 from rdexplain.images import Photo, load_photo
+from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model
 from rdexplain.runs import open_run
 from rdexplain.runs.folder import is_run

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from rdexplain.cli.command import Command, Parser
-from rdexplain.cli.methods import METHODS
 from rdexplain.cli.options import BASELINES, CLASSES, METHOD, MODEL, PHOTOS, RUNNING, WAVELET, Group, Option, add
 from rdexplain.cli.values import one_of, part, several_of, whole
+from rdexplain.methods.registry import METHODS
 
 # Repeated here because their modules import PyTorch; a test compares them.
 LAYOUTS = ("auto", "folder", "tree", "manifest", "webdataset", "huggingface")

@@ -23,11 +23,11 @@ from rdexplain.cli.explaining import (
     photo_size,
 )
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
-from rdexplain.cli.methods import METHODS
 from rdexplain.cli.options import method_options
 from rdexplain.cli.run_config import gather, plain
 from rdexplain.cli.run_report import RunReport
 from rdexplain.errors import ModelError, OptionError
+from rdexplain.methods.registry import METHODS
 from rdexplain.models import load_model
 from rdexplain.runs.engines import Engine, Local
 from rdexplain.runs.entries import Entry, Listing

@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 from rdexplain.errors import PhotoError
 from rdexplain.explanation import Explanation
-from rdexplain.focus import places
+from rdexplain.focus import inside
 from rdexplain.images import load_photo
 from rdexplain.render.comparison import Cell, Compared, cell_of, comparison
 from rdexplain.render.marks import framed, outlined, shares_of_frame, tinted
@@ -79,7 +79,7 @@ def _photo(unit: Unit, one: Explanation) -> Tensor:
 def _marked(one: Explanation, figures: Row, photo: Tensor) -> Tensor:
     """The photo with the region in colour, or with the boxes."""
     if one.region is not None:
-        return tinted(photo, framed(one, places(one)[0]))
+        return tinted(photo, framed(one, inside(one)[0]))
     boxes = figures["boxes"] or ([] if one.box is None else one.box.tolist())
     return outlined(photo, [shares_of_frame(one, box) for box in boxes])
 

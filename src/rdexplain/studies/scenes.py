@@ -12,7 +12,7 @@ from rdexplain.decisions import AbsentError, Detect, Segment, Task
 from rdexplain.decisions.objects import ALL, ANCHORS, detected
 from rdexplain.errors import ModelError
 from rdexplain.explanation import Explanation
-from rdexplain.focus import focus, in_boxes, places, retained
+from rdexplain.focus import focus, in_boxes, inside, retained
 from rdexplain.images import Photo
 from rdexplain.methods.attribution import Attribution
 from rdexplain.models import Model, frozen
@@ -69,9 +69,9 @@ def _boxes(model: Model, images: Tensor) -> Tensor:
 def _rows(unit: Unit, found: Explanation, boxes: Tensor | None) -> list[Row]:
     """Figures of each row; those of all anchors together are about the boxes of all objects."""
     height, width = found.images.shape[-2:]
-    inside = places(found) if boxes is None else in_boxes(boxes, height, width).any(dim=0, keepdim=True)
-    others = inside.any(dim=0, keepdim=True) & ~inside
-    share, own, other = focus(found, inside), retained(found, inside), retained(found, others)
+    places = inside(found) if boxes is None else in_boxes(boxes, height, width).any(dim=0, keepdim=True)
+    others = places.any(dim=0, keepdim=True) & ~places
+    share, own, other = focus(found, places), retained(found, places), retained(found, others)
     return [
         {
             "photo": unit.photo.source,
