@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rdexplain.cli.command import Command, Parser, UsageError
 from rdexplain.cli.methods import METHODS
-from rdexplain.cli.options import DISTORTIONS, METHOD, MODEL, PHOTOS, RUNNING, Group, Option, add
+from rdexplain.cli.options import DISTORTIONS, METHOD, MODEL, PHOTOS, WORKING, Group, Option, add
 from rdexplain.cli.values import number, one_of, whole
 
 # Repeated here because their modules import PyTorch; a test compares them.
@@ -141,7 +141,7 @@ RESULTS = Group(
 
 
 def _declare(parser: Parser) -> None:
-    add(parser, (_OPTIONAL_PHOTOS, WHAT, MODEL, HOW, RESULTS, RUNNING))
+    add(parser, (_OPTIONAL_PHOTOS, WHAT, MODEL, HOW, RESULTS, WORKING))
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -90,7 +90,7 @@ class Execution:
         self._rows = self._here = 0
         self._written = time.monotonic()
 
-    def over(self, engine: Engine, methods: list[str], per_batch: int) -> Progress:
+    def over(self, engine: Engine[Batch, Outcome], methods: list[str], per_batch: int) -> Progress:
         """Do it.
 
         Raises:
@@ -109,7 +109,7 @@ class Execution:
         log(self.folder, f"start: {counts['pending']} of {self._total} to do")
         self._report(self._progress(started))
         try:
-            with contextlib.closing(engine.outcomes(self._started(methods, per_batch))) as outcomes:  # type: ignore
+            with contextlib.closing(engine.results(self._started(methods, per_batch))) as outcomes:
                 for outcome in outcomes:
                     self._take(outcome)
                     self._report(self._progress(started))
