@@ -51,7 +51,9 @@ def test_recipe_from_end_to_end(name, protocol, make_plan, load, tmp_path):
 
 def test_a_network_without_weights_leaves_the_others(make_plan, load, tmp_path):
     verdicts, _ = reproduce(find_recipes(["figure-10"]), make_plan("published"), load, tmp_path)
-    tiny, other = verdicts["figure-10"]
+    tiny, other, pictures = verdicts["figure-10"]
+    assert (tmp_path / "figure-10.pictures.png").exists()
+    assert "look at the panel" in pictures.why
     assert tiny.interval is not None
     assert other.outcome == "cannot be tested here"
     assert other.why == "the weights of resnet18 are missing"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rdexplain.errors import OptionError, unknown
-from rdexplain.studies.curves import ACCURACY, FIGURE_5, FIGURE_10
+from rdexplain.studies.curves import ACCURACY, FIGURE_5
+from rdexplain.studies.networks import FIGURE_10
 from rdexplain.studies.obfuscation import FIGURES, TABLE
 from rdexplain.studies.panels import FIGURE_4, ON_VGG, OTHER_TASKS, RIGHT, WRONG
 from rdexplain.studies.recipe import Recipe

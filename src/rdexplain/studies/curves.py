@@ -1,4 +1,4 @@
-"""Figures 5 and 10 and the accuracy: what is kept of the decision as components are kept, or randomised."""
+"""Figure 5 and the accuracy: what is kept of the decision as components are kept, or randomised."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def difference(numbers: dict[str, Numbers], first: str, second: str) -> Interval
     return paired_difference([one[p] for p in shared], [other[p] for p in shared]) if shared else None
 
 
-def _mean_rows(evaluation: Evaluation) -> list[Row]:
+def mean_rows(evaluation: Evaluation) -> list[Row]:
     """The mean curves with their intervals."""
     groups: dict[tuple[str, str, bool, str], list[tuple[Array, Array, dict[str, Array]]]] = {}
     for (entry, mode), curve in evaluation.curves.items():
@@ -115,7 +115,7 @@ def compare_areas(
 
 def _figure_5(plan: Plan, results: Results) -> Findings:
     evaluation = evaluation_of(results, _units(plan))
-    findings = Findings(rows=_mean_rows(evaluation))
+    findings = Findings(rows=mean_rows(evaluation))
     if not evaluation.curves:
         findings.verdicts.append(untestable(FIGURE_5.claim, "", "no photo could be evaluated"))
         return findings
@@ -145,7 +145,7 @@ def _accuracy(plan: Plan, results: Results) -> Findings:
     whole = evaluation_of(results, _units(plan))
     kept = {key: curve for key, curve in whole.curves.items() if key.mode == "keep"}
     evaluation = replace(whole, curves=kept)
-    findings = Findings(rows=[row for row in _mean_rows(evaluation) if row["measure"] == "agreement"])
+    findings = Findings(rows=[row for row in mean_rows(evaluation) if row["measure"] == "agreement"])
     if not kept:
         findings.verdicts.append(untestable(ACCURACY.claim, "", "no photo could be evaluated"))
         return findings
@@ -156,39 +156,6 @@ def _accuracy(plan: Plan, results: Results) -> Findings:
     )
     claim = "CartoonX keeps more predictions"
     findings.verdicts += compare_areas(plan, evaluation, "keep", "agreement", "acc", claim, 1)
-    return findings
-
-
-def _network_units(plan: Plan) -> list[Unit]:
-    return [curve_unit(plan, photo, name, "cartoonx") for photo in plan.first(PHOTOS) for name in plan.models]
-
-
-def _figure_10(plan: Plan, results: Results) -> Findings:
-    findings, found = Findings(), Evaluation()
-    units = _network_units(plan)
-    for name in plan.models:
-        mine = [unit for unit in units if unit.model == name]
-        one = evaluation_of(results, mine, named=lambda unit: unit.model)
-        found = replace(found, curves={**found.curves, **{k: c for k, c in one.curves.items() if k.mode == "keep"}})
-        known = published_area("fig10a", name)
-        published = "" if known is None else f"area {known:.3f}"
-        claim = f"CartoonX's distortion falls as more is kept, on {name}"
-        if not one.curves:
-            reason = next(iter(one.not_applicable.values()), "no photo could be evaluated")
-            findings.verdicts.append(untestable(claim, published, reason))
-            continue
-        scaled = scaled_of(plan, photos_in(one))
-        own = [c.measures["l2"] for k, c in one.curves.items() if k.mode == "keep" and k.entry.own]
-        fall = interval([float(curve[-1] - curve[0]) for curve in own])
-        mean = interval(list(areas(plan, one, "keep", "l2", "own")[name].values()))
-        text = f"area {words(mean)}; 100 % - 0 %: {words(fall)}"
-        findings.verdicts.append(judge(claim, published, text, fall, scaled))
-    if found.curves:
-        scaled = scaled_of(plan, photos_in(found))
-        title = "Figure 10: CartoonX on several networks, kept" + (" (scaled)" if scaled else "")
-        note = note_of(plan, scaled, ", ".join(plan.models))
-        findings.figures[""] = figures.curves(found, "l2", plan.models, title, note, {"keep": "fig10a"}, seed=plan.seed)
-        findings.rows = _mean_rows(found)
     return findings
 
 
@@ -209,13 +176,4 @@ ACCURACY = Recipe(
     _units,
     _accuracy,
     "curves",
-)
-FIGURE_10 = Recipe(
-    "figure-10",
-    "7a of CartoonX on several networks (--models)",
-    "CartoonX is model-agnostic.",
-    PHOTOS,
-    _network_units,
-    _figure_10,
-    "networks",
 )

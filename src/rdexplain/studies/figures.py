@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from rdexplain.errors import PhotoError
 from rdexplain.evaluation import Evaluation
 from rdexplain.evaluation.plots import COLOURS, View, curves_figure
 from rdexplain.evaluation.statistics import Array, Interval
+from rdexplain.explanation import Explanation
 from rdexplain.images import load_photo
 from rdexplain.render.comparison import Cell, Compared, cell_of, comparison
 from rdexplain.render.layout import FONT, INK, RULE, SOFT
@@ -150,10 +152,20 @@ def pictures(results: Results, titles: Sequence[str], rows: Sequence[Sequence[Un
             photo = load_photo(units[0].photo.source, None).pixels
         except PhotoError:
             photo = first.images[0]
-        label = f"{before}{first.labels[0]}, {percent(float(first.probability[0]))}"
+        # Networks side by side each have a class of their own.
+        several = len({unit.model for unit in units}) > 1
         cells = [
-            cell_of(one, photo) if one is not None else Cell(None, results.reason(unit))
+            _cell(one, photo, several) if one is not None else Cell(None, results.reason(unit))
             for one, unit in zip(done, units, strict=True)
         ]
+        label = before if several else f"{before}{_said(first)}"
         made.append(Compared(photo, label, tuple(cells)))
     return comparison(titles, made)
+
+
+def _cell(one: Explanation, photo: Tensor, labelled: bool) -> Cell:
+    return replace(cell_of(one, photo), label=_said(one) if labelled else "")
+
+
+def _said(one: Explanation) -> str:
+    return f"{one.labels[0]}, {percent(float(one.probability[0]))}"
