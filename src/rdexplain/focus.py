@@ -32,12 +32,12 @@ def focus(explanation: Explanation) -> Focus:
     Raises:
         OptionError: the explanation has neither.
     """
-    inside = _inside(explanation)
+    within = inside(explanation)
     whole = [torch.ones_like(band) for band in explanation.mask]
     return Focus(
-        _share(energy(explanation, explanation.mask), inside),
-        _share(energy(explanation, whole), inside),
-        inside.float().mean(dim=(1, 2)),
+        _share(energy(explanation, explanation.mask), within),
+        _share(energy(explanation, whole), within),
+        within.float().mean(dim=(1, 2)),
     )
 
 
@@ -51,14 +51,18 @@ def energy(explanation: Explanation, mask: list[Tensor]) -> Tensor:
     if representation.name == "pixel":
         kept = (images - images.mean(dim=(2, 3), keepdim=True)) * mask[0].unsqueeze(1)
         return kept.square().sum(dim=1)
-    transform = representation.transform((images.shape[-2], images.shape[-1]), images.dtype, images.device)
+    transform = representation.transform_of(images)
     details = transform.join([torch.zeros_like(mask[0]), *mask[1:]]).to(images.dtype)
     kept = transform.synthesis(transform.analysis(images) * details.unsqueeze(1))
     return kept.square().sum(dim=1)
 
 
-def _inside(explanation: Explanation) -> Tensor:
-    """(n, h, w) bool."""
+def inside(explanation: Explanation) -> Tensor:
+    """The explained regions, or the pixels whose centres lie in the boxes, at the size of the images: (n, h, w) bool.
+
+    Raises:
+        OptionError: the explanation has neither.
+    """
     height, width = explanation.images.shape[-2:]
     if explanation.region is not None:
         region = explanation.region

@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,59 +19,66 @@ from torch import Tensor
 from rdexplain.errors import RDExplainError
 from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
+from rdexplain.result import Result
 
 FORMAT = 1
-_TENSORS = (
-    "images",
-    "picture",
-    "distortion",
-    "non_sparsity",
-    "objective",
-    "sparsity",
-    "empty_distortion",
-    "collapsed",
-    "target",
-    "probability",
-    "kept_probability",
-    "photo",
-)
-_OPTIONAL = ("samples", "sample_probabilities", "region", "box")
-_FIELDS = (
-    "method",
-    "model",
-    "seed",
-    "steps",
-    "draws",
-    "seconds",
-    "network_evaluations",
-    "measurements",
-    "device",
-    "options",
-    "versions",
-    "target_kind",
-)
 
 
-_HEATMAP_TENSORS = ("images", "picture", "target", "probability", "photo")
-_HEATMAP_FIELDS = ("method", "model", "seed", "seconds", "network_evaluations", "device", "options", "versions")
+class _Layout(NamedTuple):
+    """What of a result's attributes is written as tensors, and what into the header.
+
+    Attributes:
+        bands: the name of the mask or the scores.
+    """
+
+    kind: type[Explanation] | type[Heatmap]
+    bands: str
+    tensors: tuple[str, ...]
+    header: tuple[str, ...]
+    optional: tuple[str, ...] = ()
 
 
-def save(explanation: Explanation, path: str | Path, *, overwrite: bool = True) -> tuple[Path, Path]:
-    """See `Explanation.save`."""
-    tensors = {name: getattr(explanation, name) for name in _TENSORS}
-    tensors |= {name: value for name in _OPTIONAL if (value := getattr(explanation, name)) is not None}
-    tensors |= {f"mask.{number}": band for number, band in enumerate(explanation.mask)}
-    tensors |= {f"history.{name}": curve for name, curve in explanation.history.items()}
-    header = {name: getattr(explanation, name) for name in _FIELDS}
-    return _write(explanation, tensors, header, path, overwrite)
-
-
-def save_heatmap(heatmap: Heatmap, path: str | Path, *, overwrite: bool = True) -> tuple[Path, Path]:
-    """See `Heatmap.save`."""
-    tensors = {name: getattr(heatmap, name) for name in _HEATMAP_TENSORS}
-    tensors |= {f"scores.{number}": band for number, band in enumerate(heatmap.scores)}
-    header = {"kind": "heatmap"} | {name: getattr(heatmap, name) for name in _HEATMAP_FIELDS}
-    return _write(heatmap, tensors, header, path, overwrite)
+_LAYOUTS = {
+    "explanation": _Layout(
+        Explanation,
+        "mask",
+        (
+            "images",
+            "picture",
+            "distortion",
+            "non_sparsity",
+            "objective",
+            "sparsity",
+            "empty_distortion",
+            "collapsed",
+            "target",
+            "probability",
+            "kept_probability",
+            "photo",
+        ),
+        (
+            "method",
+            "model",
+            "seed",
+            "steps",
+            "draws",
+            "seconds",
+            "network_evaluations",
+            "measurements",
+            "device",
+            "options",
+            "versions",
+            "target_kind",
+        ),
+        ("samples", "sample_probabilities", "region", "box"),
+    ),
+    "heatmap": _Layout(
+        Heatmap,
+        "scores",
+        ("images", "picture", "target", "probability", "photo"),
+        ("method", "model", "seed", "seconds", "network_evaluations", "device", "options", "versions"),
+    ),
+}
 
 
 def load_explanation(path: str | Path) -> Explanation:
@@ -103,9 +110,8 @@ def load_result(path: str | Path) -> Explanation | Heatmap:
     return _read(path)
 
 
-def _write(
-    result: Explanation | Heatmap, tensors: dict[str, Tensor], header: dict[str, Any], path: str | Path, overwrite: bool
-) -> tuple[Path, Path]:
+def save(result: Result, path: str | Path, *, overwrite: bool = True) -> tuple[Path, Path]:
+    """See `Result.save`."""
     tensors_path, record_path = paths(path)
     if not tensors_path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such folder", str(tensors_path.parent))
@@ -113,7 +119,15 @@ def _write(
         for existing in (tensors_path, record_path):
             if existing.exists():
                 raise FileExistsError(f"{existing} exists")
-    header = header | {"format": FORMAT, "labels": result.labels, "photos": result.photos}
+    kind, layout = next((kind, layout) for kind, layout in _LAYOUTS.items() if isinstance(result, layout.kind))
+    names = (*layout.tensors, *layout.optional)
+    tensors = {name: value for name in names if (value := getattr(result, name)) is not None}
+    tensors |= {f"{layout.bands}.{number}": band for number, band in enumerate(getattr(result, layout.bands))}
+    tensors |= {f"history.{name}": curve for name, curve in getattr(result, "history", {}).items()}
+    # A file without a kind holds an explanation.
+    header: dict[str, Any] = {} if kind == "explanation" else {"kind": kind}
+    header |= {name: getattr(result, name) for name in layout.header}
+    header |= {"format": FORMAT, "labels": result.labels, "photos": result.photos}
     records = [result.record(row) for row in range(len(result))]
     record = records[0] if len(records) == 1 else {"explanations": records}
     data = safetensors_bytes(
@@ -145,40 +159,21 @@ def _read(path: str | Path, kind: str | None = None) -> Explanation | Heatmap:
         found = header.pop("kind", "explanation")
         if kind not in (found, None):
             raise RDExplainError(f"{file} holds another kind of result: load_{found}() reads it")
-        return (_heatmap if found == "heatmap" else _explanation)(header, tensors)
+        return _result(_LAYOUTS[found], header, tensors)
     except (KeyError, TypeError, ValueError) as error:
         raise RDExplainError(f"{file} is not an explanation, or is damaged: {type(error).__name__}: {error}") from error
 
 
-def _heatmap(header: dict[str, Any], tensors: dict[str, Tensor]) -> Heatmap:
-    labels, photos = tuple(header.pop("labels")), tuple(header.pop("photos"))
-    count = sum(name.startswith("scores.") for name in tensors)
-    fields: dict[str, Any] = {**{name: tensors[name] for name in _HEATMAP_TENSORS}, **header}
-    return Heatmap(
-        scores=[tensors[f"scores.{number}"] for number in range(count)],
-        labels=labels,
-        photos=photos,
-        **fields,
-    )
-
-
-def _explanation(header: dict[str, Any], tensors: dict[str, Tensor]) -> Explanation:
-    labels, photos = tuple(header.pop("labels")), tuple(header.pop("photos"))
-    masks = sorted(name for name in tensors if name.startswith("mask."))
-    fields: dict[str, Any] = {
-        **{name: tensors[name] for name in _TENSORS},
-        **{name: tensors.get(name) for name in _OPTIONAL},
-        **header,
-    }
-    return Explanation(
-        mask=[tensors[f"mask.{number}"] for number in range(len(masks))],
-        history={
-            name.removeprefix("history."): tensor for name, tensor in tensors.items() if name.startswith("history.")
-        },
-        labels=labels,
-        photos=photos,
-        **fields,
-    )
+def _result(layout: _Layout, header: dict[str, Any], tensors: dict[str, Tensor]) -> Explanation | Heatmap:
+    found: dict[str, Any] = {name: tensors[name] for name in layout.tensors}
+    found |= {name: tensors.get(name) for name in layout.optional}
+    found |= header | {"labels": tuple(header["labels"]), "photos": tuple(header["photos"])}
+    count = sum(name.startswith(f"{layout.bands}.") for name in tensors)
+    found[layout.bands] = [tensors[f"{layout.bands}.{number}"] for number in range(count)]
+    if layout.kind is Explanation:
+        curves = [name for name in tensors if name.startswith("history.")]
+        found["history"] = {name.removeprefix("history."): tensors[name] for name in curves}
+    return layout.kind(**found)
 
 
 def paths(path: str | Path) -> tuple[Path, Path]:

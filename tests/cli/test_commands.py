@@ -9,8 +9,8 @@ import pytest
 
 import rdexplain
 from rdexplain.cli import COMMANDS, main, options
-from rdexplain.cli.methods import METHODS
 from rdexplain.cli.targets import Slugs
+from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model
 
 

@@ -11,10 +11,10 @@ import torch
 
 from rdexplain.cli import evaluation_run, main
 from rdexplain.cli.evaluate import percentages
-from rdexplain.cli.methods import METHODS, Method
 from rdexplain.errors import ModelError, SolverError
 from rdexplain.evaluation import load_evaluation
 from rdexplain.methods import CartoonX, PixelRDE
+from rdexplain.methods.registry import METHODS, Method
 
 FILES = [
     "agreement.png",

@@ -52,6 +52,13 @@ def test_objects_by_number_and_class(which, labels):
     assert list(Detect(which).ask(MODEL, OUTPUT).labels) == labels
 
 
+@pytest.mark.parametrize("target", [rx.Contrast(0, 1), rx.Segment(0), 1, "dog"])
+def test_what_a_detector_has_no_answer_to(target):
+    detector = MODEL.with_network(lambda images: OUTPUT[torch.zeros(len(images), dtype=torch.long)])
+    with pytest.raises(TargetError, match="a detector's output is of objects: ask for a Detect"):
+        rx.PixelRDE(detector, steps=1).explain(torch.full((1, 3, 8, 8), 0.5), target)
+
+
 def test_the_distortion_is_the_weighted_mean_over_the_objects_anchors():
     decision = Detect("all").ask(MODEL, OUTPUT).decision
     other = from_tensor(torch.rand(2, 8, 7, generator=torch.Generator().manual_seed(0)))

@@ -180,14 +180,8 @@ def test_the_noise_does_not_follow_a_small_change(make_photos, smooth_network):
     torch.testing.assert_close(elsewhere, again, rtol=0, atol=1e-9)
 
 
-def test_infidelity(method, make_photos):
+def test_infidelity(method, make_photos, perturb):
     photos = make_photos(2)
-    generator = torch.Generator().manual_seed(0)
-
-    def perturb(inputs):
-        noise = 0.01 * torch.randn(inputs.shape, generator=generator)
-        return noise, inputs - noise
-
     found = captum_metrics.infidelity(
         method.forward_func, perturb, photos, method.attribute(photos, target=1), target=1, n_perturb_samples=5
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from rdexplain._version import __version__
+from rdexplain.cli.bar import Bar
 from rdexplain.errors import RDExplainError, unknown
 
 DESCRIPTION = "Rate-distortion explanations for vision models: the few coefficients of a photo that a model needs."
@@ -86,3 +88,14 @@ def parser_of(command: Command) -> Parser:
     command.declare(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
+
+
+def under_a_bar(module: str) -> Callable[[argparse.Namespace], int]:
+    """What runs ``run(arguments, bar)`` of a module that imports PyTorch. That takes seconds: the bar says so."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        with Bar(shown=not arguments.quiet) as bar:
+            bar.stage("loading PyTorch")
+            return importlib.import_module(module).run(arguments, bar)
+
+    return run

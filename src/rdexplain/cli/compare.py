@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-
-from rdexplain.cli.command import Command, Parser
+from rdexplain.cli.command import Command, Parser, under_a_bar
 from rdexplain.cli.options import BASELINES, COMPARED, MODEL, PHOTOS, RUNNING, TARGETS, WAVELET, WRITING, add
 
 _EXAMPLES = """\
@@ -17,15 +15,5 @@ def _declare(parser: Parser) -> None:
     add(parser, (PHOTOS, TARGETS, MODEL, COMPARED, WAVELET, BASELINES, WRITING, RUNNING))
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    # Until here nothing has imported PyTorch, which takes seconds: the bar says so.
-    from rdexplain.cli.bar import Bar
-
-    with Bar(shown=not arguments.quiet) as bar:
-        bar.stage("loading PyTorch")
-        from rdexplain.cli.comparing import run
-
-        return run(arguments, bar)
-
-
+_run = under_a_bar("rdexplain.cli.comparing")
 COMMAND = Command("compare", "Compare methods, or networks, on photos", "PHOTO ...", _declare, _run, _EXAMPLES)

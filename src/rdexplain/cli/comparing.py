@@ -16,13 +16,12 @@ from rdexplain.cli.bar import Bar
 from rdexplain.cli.command import UsageError
 from rdexplain.cli.compared import FILES, Panel
 from rdexplain.cli.explaining import (
-    PHOTOS_PER_BATCH,
-    PHOTOS_PER_BATCH_ON_A_GPU,
     find_model,
     labels_of,
     make_method,
     photo_fit,
     photo_size,
+    photos_per_batch,
     provenance,
 )
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED, say
@@ -102,14 +101,13 @@ def _runs(
     size = photo_size(None if prefix and model.fixed_size else arguments.size, model)
     made = {method: make_method(method, model, given, size) for method, given in options.items()}
     outputs = {method: Outputs(arguments.out, f"{prefix}{method}") for method in options}
-    files = [slugs.of(index) for index in targets.classes if index is not None] if targets.several else [None]
     for place in outputs.values():
-        place.check(names, files if targets.known or not targets.several else None, slugs, arguments.overwrite)
+        place.check(names, targets.slugs(slugs), slugs, arguments.overwrite)
     others = arguments.models if prefix else ()
     shown = [f"{stem}, {other}" for stem in names.values() for other in others] or list(names.values())
     of = f", {name}" if prefix else ""
     report = Report(bar, shown, labels_of(model, targets, len(names)), arguments.quiet, of)
-    per_batch = arguments.photos_per_batch or PHOTOS_PER_BATCH.get(model.device.type, PHOTOS_PER_BATCH_ON_A_GPU)
+    per_batch = photos_per_batch(arguments.photos_per_batch, model.device)
     settings = Settings(size, photo_fit(arguments.fit, model), per_batch, samples=0, original_size=False)
     return {
         method: Run(

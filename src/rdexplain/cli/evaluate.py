@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from rdexplain.cli.command import Command, Parser, UsageError
-from rdexplain.cli.methods import METHODS
 from rdexplain.cli.options import DISTORTIONS, METHOD, MODEL, PHOTOS, WORKING, Group, Option, add
 from rdexplain.cli.values import number, one_of, whole
+from rdexplain.methods.registry import METHODS
 
 # Repeated here because their modules import PyTorch; a test compares them.
 SCORES = (

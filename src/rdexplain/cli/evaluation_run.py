@@ -23,10 +23,10 @@ from rdexplain.cli.evaluation_work import (
 )
 from rdexplain.cli.explaining import photo_fit, photo_size, portable_model
 from rdexplain.cli.guard import say
-from rdexplain.cli.methods import METHODS
 from rdexplain.errors import OptionError
 from rdexplain.evaluation import Evaluation, Settings, merge
 from rdexplain.evaluation.localisation import Box
+from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model
 
 METHOD_OPTIONS = ("preset", "steps", "seed", "internal_batch_size", "accelerate")

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, Protocol
 import torch
 
 from rdexplain.cli.guard import describe
-from rdexplain.cli.methods import METHODS
 from rdexplain.decisions import check_label
 from rdexplain.errors import ModelError, OptionError, PhotoError, RDExplainError, SolverError
 from rdexplain.evaluation import Candidate, Evaluation, Settings, evaluate, merge, subject
@@ -21,6 +20,7 @@ from rdexplain.evaluation.randomisation import randomised
 from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
 from rdexplain.images import Photo, load_photo
+from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, load_model
 from rdexplain.runs import open_run
 from rdexplain.runs.folder import is_run

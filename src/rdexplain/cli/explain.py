@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-
-from rdexplain.cli.command import Command, Parser
+from rdexplain.cli.command import Command, Parser, under_a_bar
 from rdexplain.cli.options import BASELINES, METHOD, MODEL, PHOTOS, RESULTS, RUNNING, TARGETS, WAVELET, add
 
 _EXAMPLES = """\
@@ -20,15 +18,5 @@ def _declare(parser: Parser) -> None:
     add(parser, (PHOTOS, TARGETS, MODEL, METHOD, WAVELET, BASELINES, RESULTS, RUNNING))
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    # Until here nothing has imported PyTorch, which takes seconds: the bar says so.
-    from rdexplain.cli.bar import Bar
-
-    with Bar(shown=not arguments.quiet) as bar:
-        bar.stage("loading PyTorch")
-        from rdexplain.cli.explaining import run
-
-        return run(arguments, bar)
-
-
+_run = under_a_bar("rdexplain.cli.explaining")
 COMMAND = Command("explain", "Explain photos", "PHOTO ...", _declare, _run, _EXAMPLES)

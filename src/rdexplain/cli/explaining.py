@@ -12,7 +12,6 @@ import torch
 
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.command import UsageError
-from rdexplain.cli.methods import METHODS
 from rdexplain.cli.options import method_options
 from rdexplain.cli.outputs import Outputs, stems
 from rdexplain.cli.photos import Run, Settings
@@ -22,6 +21,7 @@ from rdexplain.errors import OptionError
 from rdexplain.images import MAX_SIZE, find_photos
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.baselines import Baseline
+from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, load_model
 from rdexplain.models.model import check_device
 from rdexplain.storage import load_explanation
@@ -50,10 +50,9 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     names, slugs = stems(sources), Slugs(model)
     extras = [".samples.png"] * bool(arguments.samples) + [".original.png"] * bool(arguments.original_size)
     outputs = Outputs(arguments.out, arguments.method, extras)
-    files = [slugs.of(index) for index in targets.classes if index is not None] if targets.several else [None]
-    outputs.check(names, files if targets.known or not targets.several else None, slugs, arguments.overwrite)
+    outputs.check(names, targets.slugs(slugs), slugs, arguments.overwrite)
     report = Report(bar, list(names.values()), labels_of(model, targets, len(names)), arguments.quiet)
-    per_batch = arguments.photos_per_batch or PHOTOS_PER_BATCH.get(model.device.type, PHOTOS_PER_BATCH_ON_A_GPU)
+    per_batch = photos_per_batch(arguments.photos_per_batch, model.device)
     settings = Settings(size, photo_fit(arguments.fit, model), per_batch, arguments.samples, arguments.original_size)
     started = time.monotonic()
     with outputs.open():
@@ -128,6 +127,11 @@ def photo_size(wanted: int | None, model: Model) -> int:
     if model.task == "detection" and model.input_size is not None:
         return wanted or model.input_size  # small objects are lost in small photos
     return wanted or DEFAULT_SIZE
+
+
+def photos_per_batch(wanted: int | None, device: torch.device) -> int:
+    """How many photos are explained together."""
+    return wanted or PHOTOS_PER_BATCH.get(device.type, PHOTOS_PER_BATCH_ON_A_GPU)
 
 
 def make_method(name: str, model: Model, options: dict[str, Any], size: int) -> Attribution | Baseline:

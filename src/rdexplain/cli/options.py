@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from rdexplain.cli.command import Parser, UsageError
-from rdexplain.cli.methods import METHODS
 from rdexplain.cli.values import (
     name_or_file,
     names,
@@ -23,6 +22,7 @@ from rdexplain.cli.values import (
     several_of,
     whole,
 )
+from rdexplain.methods.registry import METHODS
 
 DEFAULT_MODEL = "efficientnet_lite0"
 PRESETS = ("fast", "best", "paper")

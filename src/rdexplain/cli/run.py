@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from rdexplain.cli.command import Command, Parser
-from rdexplain.cli.methods import METHODS
 from rdexplain.cli.options import (
     BASELINES,
     CLASSES,
@@ -21,6 +20,7 @@ from rdexplain.cli.options import (
     add,
 )
 from rdexplain.cli.values import one_of, part, several_of
+from rdexplain.methods.registry import METHODS
 
 # Repeated here because their modules import PyTorch; a test compares them.
 LAYOUTS = ("auto", "folder", "tree", "manifest", "webdataset", "huggingface")

@@ -15,11 +15,11 @@ from rdexplain.cli.bar import Bar
 from rdexplain.cli.crew import Crew, find_crew
 from rdexplain.cli.explaining import photo_fit, photo_size, portable_model
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
-from rdexplain.cli.methods import METHODS
 from rdexplain.cli.options import method_options
 from rdexplain.cli.run_config import gather, plain
 from rdexplain.cli.run_report import RunReport
 from rdexplain.errors import ModelError, OptionError
+from rdexplain.methods.registry import METHODS
 from rdexplain.models import load_model
 from rdexplain.runs.entries import Entry, Listing
 from rdexplain.runs.execute import Execution, Progress

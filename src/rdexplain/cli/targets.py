@@ -102,6 +102,12 @@ class Targets:
         """Whether each result is called after one class."""
         return not (self._by_object or self._wanted.against)
 
+    def slugs(self, slugs: Slugs) -> list[str | None] | None:
+        """What tells the files of a photo apart, [None] for one file alone; None where the model alone can tell."""
+        if not self.several:
+            return [None]
+        return [slugs.of(index) for index in self.classes if index is not None] if self.known else None
+
     @property
     def known(self) -> bool:
         """Whether the classes are the same for all photos."""

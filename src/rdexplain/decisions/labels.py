@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rdexplain.decisions.base import Decision, Rows, Task
-from rdexplain.decisions.outputs import check_output, check_target
+from rdexplain.decisions.outputs import check_output, check_target, scores_in
 from rdexplain.distortions import DISTORTIONS, Distortion
 from rdexplain.errors import TargetError
 from rdexplain.models import Model
@@ -99,7 +99,7 @@ class Contrast(Task):
 
     def ask(self, model: Model, output: Any) -> Rows:
         """One row a photo; the target's indices are the class and its rivals."""
-        scores = check_output(output, len(output))
+        scores = scores_in(check_output(output, len(output)))
         if scores.ndim != 2:
             raise TargetError(f"a contrast needs an output (n, classes), not {tuple(scores.shape)}")
         rivals = [model.find_class(rival) for rival in self.rivals]

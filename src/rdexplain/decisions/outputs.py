@@ -10,7 +10,7 @@ from rdexplain.errors import ModelError, TargetError
 from rdexplain.models.detections import RawDetections
 
 
-def check_output(output: Any, images: int) -> Tensor:
+def check_output(output: Any, images: int) -> Any:
     """The output of a network, (n, classes), (n, classes, ...) or `RawDetections`, finite and for so many images.
 
     Raises:
@@ -19,7 +19,7 @@ def check_output(output: Any, images: int) -> Tensor:
     if isinstance(output, RawDetections):
         if len(output) != images or not bool(output.scores.isfinite().all()):
             raise ModelError(f"the detector's scores for {images} images are for {len(output)}, or not finite")
-        return output  # type: ignore[return-value]
+        return output
     if not isinstance(output, Tensor):
         raise ModelError(f"the model returned a {type(output).__name__}, not a tensor of shape (n, classes)")
     if output.ndim < 2 or output.shape[0] != images:
@@ -30,6 +30,17 @@ def check_output(output: Any, images: int) -> Tensor:
         raise ModelError(f"the model returned {output.dtype}, not floating-point scores")
     if not bool(output.isfinite().all()):
         raise ModelError("the model's output on the clean image is not finite; are its weights or type at fault?")
+    return output
+
+
+def scores_in(output: Any) -> Tensor:
+    """A checked output as scores of classes, (n, classes, ...).
+
+    Raises:
+        TargetError: it is a detector's.
+    """
+    if isinstance(output, RawDetections):
+        raise TargetError("a detector's output is of objects: ask for a Detect, or a Value of your own")
     return output
 
 

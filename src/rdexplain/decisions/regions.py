@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rdexplain.decisions.base import AbsentError, Decision, Rows, Task
-from rdexplain.decisions.outputs import check_output
+from rdexplain.decisions.outputs import check_output, scores_in
 from rdexplain.errors import ModelError, OptionError, TargetError
 from rdexplain.models import Model
 from rdexplain.models.known_classes import BACKGROUND
@@ -53,7 +53,7 @@ class Segment(Task):
         Raises:
             AbsentError: the class is not in a photo's prediction.
         """
-        scores = check_output(output, len(output))
+        scores = scores_in(check_output(output, len(output)))
         if scores.ndim != 4:
             raise ModelError(
                 f"{model.name} gives an output of shape {tuple(scores.shape)}, "

@@ -82,7 +82,7 @@ def rate_distortion(
     """
     if protocol not in get_args(Protocol):
         raise OptionError(unknown("protocol", str(protocol), get_args(Protocol)))
-    transform = importance.representation.transform(subject.size, subject.images.dtype, subject.images.device)
+    transform = importance.representation.transform_of(subject.images)
     coefficients = transform.analysis(subject.images)
     pixels, published = importance.domain == PIXEL, protocol == "published"
     replacement = (

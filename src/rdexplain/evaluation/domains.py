@@ -96,7 +96,7 @@ def in_wavelets(result: Explained, wavelet: Wavelet | None = None) -> Importance
     pixels = in_pixels(result)
     size = (result.images.shape[-2], result.images.shape[-1])
     image = pixels.scores.unflatten(1, size).unsqueeze(1).float()
-    return Importance(wavelet.transform(size, image.dtype).analysis(image).squeeze(1).abs(), wavelet, False)
+    return Importance(wavelet.transform_of(image).analysis(image).squeeze(1).abs(), wavelet, False)
 
 
 def pixel_map(result: Explained) -> Tensor:

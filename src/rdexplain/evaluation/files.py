@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -12,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from rdexplain.errors import OptionError, RDExplainError
+from rdexplain.errors import RDExplainError
 from rdexplain.evaluation.results import Curve, CurveKey, Entry, Evaluation, ScoreKey
 from rdexplain.evaluation.statistics import Interval
 from rdexplain.evaluation.summary import Figure, Over, differences, summary
+from rdexplain.extras import needed
 from rdexplain.storage import whole_file, write_whole
 
 ROWS, SCORES, SUMMARY, DIFFERENCES, RECORD = (
@@ -153,18 +153,6 @@ def _curves_of(columns: dict[str, list[Any]]) -> dict[CurveKey, Curve]:
 def _scores_of(columns: dict[str, list[Any]]) -> dict[ScoreKey, float]:
     rows = zip(*(columns[name] for name in (*Entry._fields, "score", "value")), strict=True)
     return {ScoreKey(Entry(*cells[:-2]), cells[-2]): cells[-1] for cells in rows}
-
-
-def needed(package: str, what: str) -> Any:
-    """A package of the `evaluation` extra.
-
-    Raises:
-        OptionError: it is not installed.
-    """
-    try:
-        return importlib.import_module(package)
-    except ModuleNotFoundError as error:
-        raise OptionError(f"{what} needs {package.partition('.')[0]}: pip install 'rdexplain[evaluation]'") from error
 
 
 def _pyarrow() -> tuple[Any, Any]:

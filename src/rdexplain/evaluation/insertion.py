@@ -49,7 +49,7 @@ def deletion(subject: Subject, pixels: Importance, *, steps: int = STEPS, seed: 
 def _curve(
     subject: Subject, pixels: Importance, mode: Mode, substrate: Tensor, steps: int, seed: int
 ) -> tuple[Tensor, Curves]:
-    transform = pixels.representation.transform(subject.size, subject.images.dtype, subject.images.device)
+    transform = pixels.representation.transform_of(subject.images)
     order = ranks(pixels.scores.to(subject.images.device), subject.keys, seed=seed)
     percentages = [100 * step / steps for step in range(steps + 1)]
     curves = trace(subject, order, transform, Fixed(transform.analysis(substrate)), mode, percentages=percentages)

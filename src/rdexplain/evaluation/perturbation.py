@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from rdexplain import philox
-from rdexplain.errors import OptionError
 from rdexplain.evaluation.subject import Subject
+from rdexplain.extras import needed
 
 INFIDELITY_SAMPLES, INFIDELITY_SCALE = 64, 0.1
 SENSITIVITY_SAMPLES, SENSITIVITY_RADIUS = 10, 0.02
@@ -42,7 +42,7 @@ def infidelity(
     Raises:
         OptionError: captum is not installed.
     """
-    measure = _captum().infidelity
+    measure = needed("captum.metrics", "this score").infidelity
     maps = pixels.to(subject.images).unsqueeze(1).expand_as(subject.images)
 
     def of(row: int, limit: int) -> Tensor:
@@ -85,7 +85,7 @@ def max_sensitivity(
     Raises:
         OptionError: captum is not installed.
     """
-    measure = _captum().sensitivity_max
+    measure = needed("captum.metrics", "this score").sensitivity_max
 
     def of(row: int, limit: int) -> Tensor:
         noise = _Perturbations(seed, subject.keys[row])
@@ -134,11 +134,3 @@ def _each(subject: Subject, of: Callable[[int, int], Tensor]) -> Tensor:
     with torch.no_grad():
         rows = [subject.limit.run(functools.partial(of, row)) for row in range(len(subject))]
     return torch.cat(rows).double().cpu()
-
-
-def _captum() -> Any:
-    try:
-        from captum import metrics
-    except ModuleNotFoundError as error:
-        raise OptionError("this score needs captum: pip install 'rdexplain[evaluation]'") from error
-    return metrics

@@ -142,6 +142,13 @@ def _panel(axes: Axes, lines: Sequence[_Line], methods: Sequence[str]) -> None:
         axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.13, linewidth=0)
         axes.plot(line.x, line.mean, color=colour, linestyle=dash, linewidth=2, marker=marker, markersize=4)
     axes.set_xlim(0, 100)
+    style_axes(axes)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(SOFT)
+
+
+def style_axes(axes: Axes) -> None:
+    """A grid behind the lines, ticks in the page's ink and font, and no frame above and to the right."""
     axes.grid(color=RULE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=10, colors=INK, length=0)
@@ -149,8 +156,6 @@ def _panel(axes: Axes, lines: Sequence[_Line], methods: Sequence[str]) -> None:
         label.set_fontfamily(FONT)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(SOFT)
 
 
 def _style(place: int) -> tuple[str, str]:

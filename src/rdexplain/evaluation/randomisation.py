@@ -10,7 +10,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from rdexplain.errors import ModelError, OptionError
+from rdexplain.errors import ModelError
+from rdexplain.extras import needed
 from rdexplain.models import Model, frozen
 
 IMAGES = 16
@@ -94,10 +95,7 @@ def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
     Raises:
         OptionError: scikit-image is not installed.
     """
-    try:
-        from skimage.metrics import structural_similarity as ssim
-    except ModuleNotFoundError as error:
-        raise OptionError("this score needs scikit-image: pip install 'rdexplain[evaluation]'") from error
+    ssim = needed("skimage.metrics", "this score").structural_similarity
     pairs = zip(_unit(first).cpu().numpy(), _unit(second).cpu().numpy(), strict=True)
     side = min(7, 2 * ((min(first.shape[1:]) - 1) // 2) + 1)
     return torch.tensor([float(ssim(a, b, data_range=1.0, win_size=side)) for a, b in pairs], dtype=torch.float64)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from rdexplain.decisions import Label, check_label
 from rdexplain.memory import BatchLimit
 from rdexplain.methods.checks import check_images, check_range
 from rdexplain.methods.problem import find_rows
-from rdexplain.models import Model, accelerated, as_model, frozen
+from rdexplain.models import Model, as_model
 
 
 @dataclass(frozen=True)
@@ -83,12 +82,8 @@ def subject(
     """
     model = as_model(model)
     check_range(check_images(images))
-    images = check_images(images).to(model.device)
-    limit = BatchLimit(internal_batch_size, images)
-    with torch.inference_mode(False), frozen(model):
-        run, output, explained = find_rows(model, images, target, None, ids, None, limit)
+    found = find_rows(model, images, target, None, ids, None, internal_batch_size, accelerate)
+    with found as (run, output, explained, limit):
         check_label(explained.kind, "the evaluation", "measures")
-        if accelerate:
-            run = replace(run, model=accelerated(model, images[:1]))
         clean = model.probabilities(output)
-        yield Subject(run.model, images[run.photos], run.targets, run.keys, clean, limit)
+        yield Subject(run.model, run.images[run.photos], run.targets, run.keys, clean, limit)

@@ -1,7 +1,20 @@
 """The methods, each a composition of a representation, an objective and presets."""
 
-from rdexplain.methods.cartoonx import CartoonX
-from rdexplain.methods.options import SharedOptions
-from rdexplain.methods.pixel_rde import PixelRDE
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rdexplain.methods.cartoonx import CartoonX
+    from rdexplain.methods.options import SharedOptions
+    from rdexplain.methods.pixel_rde import PixelRDE
 
 __all__ = ["CartoonX", "PixelRDE", "SharedOptions"]
+
+# Imported when first used: the registry beside them has to be there without PyTorch.
+_HOMES = {"CartoonX": "cartoonx", "PixelRDE": "pixel_rde", "SharedOptions": "options"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"rdexplain.methods.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'rdexplain.methods' has no attribute {name!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from dataclasses import replace
 from typing import Any, Self
 
@@ -17,14 +18,9 @@ class Attribution(RateDistortion):
     """A rate-distortion method that captum's metrics, noise tunnel and visualisation can use."""
 
     def _attribution(self, images: Tensor, target: Any, arguments: Any, show_progress: bool) -> Tensor:
-        explanation = self._explain(
-            images,
-            target,
-            ids=same_ids(images),
-            additional_forward_args=arguments,
-            show_progress=show_progress,
-        )
-        return explanation.picture
+        started = time.perf_counter()
+        with self.problem(images, target, None, same_ids(images), arguments) as problem:
+            return self._explain(problem, started, show_progress=show_progress).picture
 
     def _with(self, n_steps: int | None, internal_batch_size: int | None) -> Self:
         method, options = copy.copy(self), self.options

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from rdexplain.decisions import Rows
 from rdexplain.errors import SolverError
-from rdexplain.explanation import Explanation, synthesise
+from rdexplain.explanation import Explanation, mask_picture
 from rdexplain.initial import initial_mask
 from rdexplain.memory import BatchLimit
 from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
@@ -23,7 +22,7 @@ from rdexplain.methods.outcome import measure, samples, targets_tensor
 from rdexplain.methods.per_task import for_task
 from rdexplain.methods.presets import Presets
 from rdexplain.methods.problem import Problem, Run, find_rows
-from rdexplain.models import Model, accelerated, as_model, frozen
+from rdexplain.models import Model, as_model
 from rdexplain.objective import Objective
 from rdexplain.path import within
 from rdexplain.progress import Progress, progress_bar
@@ -74,14 +73,11 @@ class RateDistortion(CaptumInterface):
 
     def record(self) -> dict[str, Any]:
         """Every option, resolved, ready for JSON."""
-        model = self.model
         return {
             **self.representation.options(),
             **self.options.record(),
             "clamp": self.clamp,
-            "weights": model.weights,
-            "mean": None if model.mean is None else list(model.mean),
-            "std": None if model.std is None else list(model.std),
+            **self.model.record(),
         }
 
     def explain(
@@ -119,33 +115,12 @@ class RateDistortion(CaptumInterface):
             OptionError, PhotoError, TargetError, ModelError: what was given does not fit.
             SolverError: the loss is not finite, or one image does not fit into memory.
         """
-        check_range(check_images(images))
-        return self._explain(
-            images, target, top_k, samples, ids, photos, additional_forward_args, show_progress, progress
-        )
-
-    def _explain(
-        self,
-        images: Tensor,
-        target: Any = None,
-        top_k: int | None = None,
-        samples: int = 0,
-        ids: Sequence[int | str] | None = None,
-        photos: Sequence[str | None] | None = None,
-        additional_forward_args: Any = None,
-        show_progress: bool = False,
-        progress: Progress | None = None,
-    ) -> Explanation:
         started = time.perf_counter()
+        check_range(check_images(images))
         check_whole("samples", samples, 0)
         check_names(photos, images)
-        with ExitStack() as stack:
-            problem = stack.enter_context(self.problem(images, target, top_k, ids, additional_forward_args))
-            if show_progress and progress is None:
-                progress = stack.enter_context(progress_bar(self.options.steps, self.get_name()))
-            start = initial_mask(problem.objective, self.options.init, problem.label)
-            solution = self._solve(problem.objective, start, progress)
-            return self._explanation(problem, solution, samples, photos, started)
+        with self.problem(images, target, top_k, ids, additional_forward_args) as problem:
+            return self._explain(problem, started, samples, photos, show_progress, progress)
 
     @contextmanager
     def problem(
@@ -160,22 +135,16 @@ class RateDistortion(CaptumInterface):
 
         Args: as `explain`'s.
         """
-        images = check_images(images).to(self.model.device)
-        limit = BatchLimit(self.options.internal_batch_size, images)
-        with torch.inference_mode(False), frozen(self.model):
-            # A tensor made in inference mode could not take part in autograd.
-            images = images.clone() if images.is_inference() else images
-            run, output, explained = find_rows(self.model, images, target, top_k, ids, additional_forward_args, limit)
-            if self.options.accelerate:
-                first = run.arguments_for(torch.zeros_like(run.photos[:1]))
-                run = replace(run, model=accelerated(self.model, images[:1], first))
+        options = self.options
+        size, accelerate = options.internal_batch_size, options.accelerate
+        found = find_rows(self.model, images, target, top_k, ids, additional_forward_args, size, accelerate)
+        with found as (run, output, explained, limit):
             yield Problem(run, output, explained, self._objective(run, output, explained, limit))
 
     def _objective(self, run: Run, output: Any, explained: Rows, limit: BatchLimit) -> Objective:
         options, images = self.options, run.images
         decision = explained.decision.compared_by(options.distortion)
         rows = torch.arange(len(run.targets), device=images.device)
-        size = (images.shape[-2], images.shape[-1])
         return Objective(
             images=images,
             photos=run.photos,
@@ -184,7 +153,7 @@ class RateDistortion(CaptumInterface):
             decision=decision,
             distortion=options.distortion,
             clean=decision.read(output, rows),
-            transform=self.representation.transform(size, images.dtype, images.device),
+            transform=self.representation.transform_of(images),
             noise=options.noise,
             seed=options.seed,
             clamp=self.clamp,
@@ -203,6 +172,22 @@ class RateDistortion(CaptumInterface):
                 raise
             which = ", ".join(str(photo) for photo in blamed)
             raise SolverError(f"image {which} of the batch: {error}", blamed) from error
+
+    def _explain(
+        self,
+        problem: Problem,
+        started: float,
+        count: int = 0,
+        names: Sequence[str | None] | None = None,
+        show_progress: bool = False,
+        progress: Progress | None = None,
+    ) -> Explanation:
+        with ExitStack() as stack:
+            if show_progress and progress is None:
+                progress = stack.enter_context(progress_bar(self.options.steps, self.get_name()))
+            start = initial_mask(problem.objective, self.options.init, problem.label)
+            solution = self._solve(problem.objective, start, progress)
+            return self._explanation(problem, solution, count, names, started)
 
     def _explanation(
         self,
@@ -223,7 +208,7 @@ class RateDistortion(CaptumInterface):
         return Explanation(
             images=images.cpu(),
             mask=[band.contiguous().cpu() for band in bands],
-            picture=self._picture(images, bands).cpu(),
+            picture=mask_picture(self.representation, images, bands).cpu(),
             distortion=outcome.distortion.cpu(),
             non_sparsity=non_sparsity.cpu(),
             objective=(outcome.distortion + solution.sparsity * non_sparsity).cpu(),
@@ -239,7 +224,7 @@ class RateDistortion(CaptumInterface):
             box=None if problem.rows.box is None else problem.rows.box.cpu(),
             history={"distortion": solution.distortion.cpu(), "non_sparsity": solution.non_sparsity.cpu()},
             photo=run.photos.cpu(),
-            photos=tuple(None if names is None else names[photo] for photo in run.photos.tolist()),
+            photos=run.names(names),
             samples=shown,
             sample_probabilities=shown_probabilities,
             method=self.name,
@@ -254,7 +239,3 @@ class RateDistortion(CaptumInterface):
             options=self.record(),
             versions=versions(),
         )
-
-    def _picture(self, images: Tensor, bands: list[Tensor]) -> Tensor:
-        """The picture (R, 1, h, w) of a mask."""
-        return synthesise(self.representation, images.mean(dim=1, keepdim=True), bands)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Unpack
 
-from torch import Tensor
-
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.options import SharedOptions
 from rdexplain.methods.presets import BEST_STEPS, FAST_STEPS, PAPER, Presets, quick
@@ -36,6 +34,3 @@ class PixelRDE(Attribution):
 
     def __init__(self, model: Model | Callable[..., Any], **options: Unpack[SharedOptions]) -> None:
         super().__init__(model, Pixel(), self.presets, 4.0, False, options)
-
-    def _picture(self, images: Tensor, bands: list[Tensor]) -> Tensor:
-        return bands[0].unsqueeze(1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,8 +14,9 @@ from rdexplain import philox
 from rdexplain.decisions import Decision, Rows, check_output
 from rdexplain.errors import ModelError, OptionError, RDExplainError
 from rdexplain.memory import BatchLimit
+from rdexplain.methods.checks import check_images
 from rdexplain.methods.targets import resolve
-from rdexplain.models import Model
+from rdexplain.models import Model, accelerated, frozen
 from rdexplain.models.outputs import join
 from rdexplain.objective import Objective
 
@@ -51,6 +53,10 @@ class Run:
             for value in self.arguments
         ]
 
+    def names(self, photos: Sequence[str | None] | None) -> tuple[str | None, ...]:
+        """The rows' names, by those of the photos."""
+        return tuple(None if photos is None else photos[photo] for photo in self.photos.tolist())
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -74,6 +80,7 @@ class Problem:
         return self.rows.decision
 
 
+@contextmanager
 def find_rows(
     model: Model,
     images: Tensor,
@@ -81,22 +88,38 @@ def find_rows(
     top_k: int | None,
     ids: Sequence[int | str] | None,
     additional_forward_args: Any,
-    limit: BatchLimit,
-) -> tuple[Run, Any, Rows]:
-    """The rows of a call, the model's output (R, ...) on their clean images, and what is explained of it.
+    internal_batch_size: int | None,
+    accelerate: bool,
+) -> Iterator[tuple[Run, Any, Rows, BatchLimit]]:
+    """The rows of a call, the model's output (R, ...) on their clean images, what is explained of it, and the limit.
 
-    Arguments as `explain`'s.
+    Arguments as `explain`'s and the methods'. The model is frozen inside the ``with`` block.
     """
-    arguments = additional_forward_args
-    if arguments is None:
-        arguments = ()
-    elif not isinstance(arguments, tuple):
-        arguments = (arguments,)
-    every = torch.arange(len(images), device=images.device)
-    clean = Run(model, images, arguments, every, (), ())
+    images = check_images(images).to(model.device)
+    limit = BatchLimit(internal_batch_size, images)
+    with torch.inference_mode(False), frozen(model):
+        # A tensor made in inference mode could not take part in autograd.
+        images = images.clone() if images.is_inference() else images
+        arguments = () if additional_forward_args is None else additional_forward_args
+        arguments = arguments if isinstance(arguments, tuple) else (arguments,)
+        every = torch.arange(len(images), device=images.device)
+        output = _clean_output(Run(model, images, arguments, every, (), ()), limit)
+        if not isinstance(output, Tensor) and output.proposals is not None:
+            arguments = (*arguments, output.proposals)
+        rows, keys = resolve(model, output, target, top_k), _keys(images, ids)
+        photos = torch.tensor(rows.photos, device=images.device)
+        run = Run(model, images, arguments, photos, rows.targets, tuple(keys[photo] for photo in rows.photos))
+        if accelerate:
+            run = replace(run, model=accelerated(model, images[:1], run.arguments_for(torch.zeros_like(photos[:1]))))
+        yield run, output[photos], rows, limit
+
+
+def _clean_output(run: Run, limit: BatchLimit) -> Any:
+    """The model's output on clean images, of which each is a row."""
+    model = run.model
 
     def work(size: int) -> Any:
-        return join([check_output(clean.forward(images[part], part), len(part)) for part in every.split(size)])
+        return join([check_output(run.forward(run.images[part], part), len(part)) for part in run.photos.split(size)])
 
     with torch.no_grad():
         try:
@@ -105,19 +128,13 @@ def find_rows(
             if isinstance(error, RDExplainError):
                 raise
             # The user's own network on images that it may not be made for.
-            shape = tuple(images.shape)
+            shape = tuple(run.images.shape)
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise ModelError(f"{model.name} failed on images of shape {shape}: {reason}") from error
     scores = output if isinstance(output, Tensor) else output.scores.transpose(1, 2)
     if model.classes is not None and scores.shape[1] != len(model.classes):
         raise ModelError(f"{len(model.classes)} class names for the {scores.shape[1]} outputs of {model.name}")
-    if not isinstance(output, Tensor) and output.proposals is not None:
-        arguments = (*arguments, output.proposals)
-    rows = resolve(model, output, target, top_k)
-    keys = _keys(images, ids)
-    photos = torch.tensor(rows.photos, device=images.device)
-    run = Run(model, images, arguments, photos, rows.targets, tuple(keys[photo] for photo in rows.photos))
-    return run, output[photos], rows
+    return output
 
 
 def _keys(images: Tensor, ids: Sequence[int | str] | None) -> list[int]:

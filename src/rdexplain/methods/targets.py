@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rdexplain.decisions import Decision, Detect, Label, Rows, Segment, Task, Value, check_target
+from rdexplain.decisions.outputs import scores_in
 from rdexplain.errors import OptionError, TargetError
 from rdexplain.models import Model
 
@@ -34,7 +35,7 @@ def resolve(model: Model, output: Any, target: Any, top_k: int | None) -> Rows:
     if task is None and target is None and top_k is None and model.task in _DEFAULTS:
         task = _DEFAULTS[model.task]()
     if task is None:
-        rows = rows_for(model, output, target, top_k)
+        rows = rows_for(model, scores_in(output), target, top_k)
         photos, targets = tuple(photo for photo, _ in rows), tuple(indices for _, indices in rows)
         labels = tuple(model.class_name(indices[0]) for indices in targets)
         return Rows(photos, targets, labels, Label(targets, model.probabilities))

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 from rdexplain.errors import ModelError, TargetError, unknown
 
@@ -30,6 +30,13 @@ class ClassName:
 def as_class_names(classes: Iterable[str | ClassName]) -> tuple[ClassName, ...]:
     """Class names from plain strings or `ClassName`s, in index order."""
     return tuple(name if isinstance(name, ClassName) else ClassName(str(name)) for name in classes)
+
+
+def named_in(metadata: Any) -> tuple[ClassName, ...] | None:
+    """The class names in a file's metadata: a list, or numbers to names; None for anything else."""
+    if isinstance(metadata, dict):
+        metadata = [metadata[index] for index in sorted(metadata)]
+    return as_class_names(metadata) if isinstance(metadata, list) and metadata else None
 
 
 def read_classes(classes: str | Path | Iterable[str | ClassName]) -> tuple[ClassName, ...]:

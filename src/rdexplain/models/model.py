@@ -217,6 +217,11 @@ class Model:
     def _options(self) -> dict[str, Any]:
         return {option: getattr(self, option) for option in _OPTIONS}
 
+    def record(self) -> dict[str, Any]:
+        """Where the weights come from and the normalisation, ready for JSON."""
+        mean, std = (None if values is None else list(values) for values in (self.mean, self.std))
+        return {"weights": self.weights, "mean": mean, "std": std}
+
     def __repr__(self) -> str:
         size = "any size" if self.input_size is None else f"{self.input_size} px{' only' if self.fixed_size else ''}"
         shown = [repr(self.name), size, str(self.device), self.output]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rdexplain.errors import ModelError
 from rdexplain.models.checkpoint import one_line
-from rdexplain.models.classes import ClassName, as_class_names
+from rdexplain.models.classes import ClassName, named_in
 from rdexplain.models.files import described, square
 from rdexplain.models.model import Model
 
@@ -79,12 +79,9 @@ def _input_shape(graph: Any, path: Path) -> tuple[int | None, ...]:
 
 
 def _names(content: Any) -> tuple[ClassName, ...] | None:
-    """The class names in the metadata, where exporters of detectors put them: a list, or numbers to names."""
+    """The class names in the metadata, where exporters of detectors put them."""
     text = next((entry.value for entry in content.metadata_props if entry.key == "names"), None)
     try:
-        names = ast.literal_eval(text) if text else None
+        return named_in(ast.literal_eval(text)) if text else None
     except (ValueError, SyntaxError):
         return None
-    if isinstance(names, dict):
-        names = [names[index] for index in sorted(names)]
-    return as_class_names(names) if isinstance(names, list) and names else None

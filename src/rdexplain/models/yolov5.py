@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from rdexplain.errors import ModelError
 from rdexplain.models.checkpoint import is_random, load_state, own_random_state, read_state, renamed
-from rdexplain.models.classes import ClassName, as_class_names
+from rdexplain.models.classes import ClassName, named_in
 from rdexplain.models.inert import Inert, read_object, state_of
 from rdexplain.models.known_classes import coco_classes
 from rdexplain.models.model import Model
@@ -82,7 +81,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], tuple[ClassName, ...
     if not state:
         raise ModelError(f"{path} holds no network")
     if isinstance(network, Inert):
-        names = _names(getattr(network, "names", None))
+        names = named_in(getattr(network, "names", None))
     return state, names
 
 
@@ -121,10 +120,3 @@ def build(
 def _model(network: YOLOv5, name: str, classes: tuple[ClassName, ...] | None, origin: str) -> Model:
     network.eval()
     return Model(network, name=name, input_size=INPUT_SIZE, classes=classes, weights=origin, task="detection")
-
-
-def _names(names: Any) -> tuple[ClassName, ...] | None:
-    """A checkpoint's class names: a list, or numbers to names."""
-    if isinstance(names, dict):
-        names = [names[index] for index in sorted(names)]
-    return as_class_names(names) if isinstance(names, list) and names else None

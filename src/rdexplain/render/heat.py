@@ -12,9 +12,9 @@ from torch.nn.functional import interpolate
 
 from rdexplain.heatmap import Heatmap
 from rdexplain.render import layout
-from rdexplain.render.layout import CAPTION, FIGURES, GAP, MARGIN, SMALL, TITLE, Page, show
+from rdexplain.render.layout import CAPTION, FIGURES, MARGIN, SMALL, TITLE, Page, show
 from rdexplain.render.marks import framed
-from rdexplain.render.words import DOT, decision, is_pixel, one_row, provenance
+from rdexplain.render.words import DOT, headings, is_pixel, one_row, provenance
 
 # Perceptually uniform, bright where the scores are high; its darkest part would be taken for the photo's shadows.
 HEAT = LinearSegmentedColormap.from_list("heat", colormaps["inferno"](np.linspace(0.3, 1, 256)))
@@ -48,10 +48,8 @@ def heat_panel(heatmap: Heatmap, row: int = 0, *, title: str | None = None, orig
     photo = framed(one, one.images[0]) if original is None else layout.checked_photo(original)
     pictures = _pictures(one, photo)
     width, height = size = layout.picture_size(photo)
-    content = max(len(pictures) * width + (len(pictures) - 1) * GAP, layout.NARROWEST)
-    label, chance = decision(one)
-    heading = layout.wrapped(title, TITLE, content, 2) if title else layout.wrapped(label, TITLE, content, 2, chance)
-    said = layout.wrapped(label, FIGURES, content, 1, chance) if title else []
+    content, lefts = layout.in_a_row(len(pictures), width)
+    heading, said = headings(one, title, content)
     said += layout.wrapped(_settings(one), FIGURES, content, 1)
 
     said_top = MARGIN + TITLE.height(len(heading)) + 0.05
@@ -61,9 +59,7 @@ def heat_panel(heatmap: Heatmap, row: int = 0, *, title: str | None = None, orig
     page = Page(content + 2 * MARGIN, foot_top + SMALL.height() + MARGIN * 0.8)
     page.text(MARGIN, MARGIN, heading, TITLE)
     page.text(MARGIN, said_top, said, FIGURES)
-    gap = (content - len(pictures) * width) / (len(pictures) - 1)
-    for number, (caption, picture, options, key) in enumerate(pictures):
-        x = MARGIN + number * (width + gap)
+    for x, (caption, picture, options, key) in zip(lefts, pictures, strict=True):
         page.text(x, pictures_top, [caption], CAPTION)
         page.picture(x, pictures_top + CAPTION.height() + 0.06, size, picture, **options)
         if key is not None:
@@ -92,23 +88,18 @@ def _pictures(one: Heatmap, photo: Tensor) -> list[_Picture]:
     if not is_pixel(one):
         return [("Photo", photo, {}, None), ("Coefficients by their scores", picture, {}, None)]
     scores = framed(one, one.scores[0])
-    over: _Picture = ("Over the photo", overlay(picture, photo), {}, (HEAT, "0", "high score"))
+    about: list[_Picture] = [
+        ("Photo", photo, {}, None),
+        ("Over the photo", overlay(picture, photo), {}, (HEAT, "0", "high score")),
+    ]
     squares = {"interpolation": "auto"}
     if bool((scores < 0).any()):
         size = scores.abs().flatten()
         most = size.kthvalue(max(1, round(0.99 * len(size)))).values
         most = most if bool(most > 0) else size.max()
         signed = 0.5 + 0.5 * (scores / most).clamp(-1, 1)
-        return [
-            ("Photo", photo, {}, None),
-            over,
-            ("Scores", signed, {"cmap": SIGNED, **squares}, (SIGNED, "against", "for")),
-        ]
-    return [
-        ("Photo", photo, {}, None),
-        over,
-        ("Scores", picture, {"cmap": SCORES, **squares}, (SCORES, "0", "high score")),
-    ]
+        return [*about, ("Scores", signed, {"cmap": SIGNED, **squares}, (SIGNED, "against", "for"))]
+    return [*about, ("Scores", picture, {"cmap": SCORES, **squares}, (SCORES, "0", "high score"))]
 
 
 def _draw_key(page: Page, place: tuple[float, float], width: float, colours: Colormap, low: str, high: str) -> None:

@@ -97,6 +97,13 @@ def picture_size(picture: Tensor) -> tuple[float, float]:
     return width * shrink, height * shrink
 
 
+def in_a_row(count: int, width: float) -> tuple[float, list[float]]:
+    """Inches of the content of a page with so many pictures of a width side by side, and the left edge of each."""
+    content = max(count * width + (count - 1) * GAP, NARROWEST)
+    gap = (content - count * width) / (count - 1)
+    return content, [MARGIN + number * (width + gap) for number in range(count)]
+
+
 class Page:
     """A figure of a size in inches; places count from its top left corner, downwards."""
 

@@ -6,15 +6,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from rdexplain.explanation import Explanation
+from rdexplain.focus import inside
 from rdexplain.render import layout
-from rdexplain.render.layout import CAPTION, FIGURES, GAP, MARGIN, SIGNAL, SMALL, TITLE, Page
+from rdexplain.render.layout import CAPTION, FIGURES, MARGIN, SIGNAL, SMALL, TITLE, Page
 from rdexplain.render.marks import box_in_frame, framed, tinted
 from rdexplain.render.scales import scales
 from rdexplain.render.strip import cell_width, draw_strip, strip_height
-from rdexplain.render.words import decision, figures, is_pixel, one_row, percent, provenance
+from rdexplain.render.words import figures, headings, is_pixel, one_row, percent, provenance
 
 COLLAPSED = "Collapsed: this mask keeps nothing that the model uses. Its picture explains nothing."
 _MOST_CELL = 0.6
@@ -51,10 +51,8 @@ def panel(
     pictures = _pictures(one, photo)
     found = [] if is_pixel(one) else scales(one)
     width, height = size = layout.picture_size(photo)
-    content = max(len(pictures) * width + (len(pictures) - 1) * GAP, layout.NARROWEST)
-    label, chance = decision(one)
-    heading = layout.wrapped(title, TITLE, content, 2) if title else layout.wrapped(label, TITLE, content, 2, chance)
-    said = layout.wrapped(label, FIGURES, content, 1, chance) if title else []
+    content, lefts = layout.in_a_row(len(pictures), width)
+    heading, said = headings(one, title, content)
     said += layout.wrapped(figures(one), FIGURES, content, 2)
     collapsed = bool(one.collapsed[0])
     notice = layout.wrapped(COLLAPSED, layout.NOTICE, layout.notice_width(content), 2) if collapsed else []
@@ -73,9 +71,7 @@ def panel(
     page.text(MARGIN, said_top, said, FIGURES)
     if notice:
         page.notice(notice_top, notice)
-    gap = (content - len(pictures) * width) / (len(pictures) - 1)
-    for number, (caption, picture, options) in enumerate(pictures):
-        x = MARGIN + number * (width + gap)
+    for x, (caption, picture, options) in zip(lefts, pictures, strict=True):
         page.text(x, pictures_top, layout.wrapped(caption, CAPTION, width), CAPTION)
         axes = page.picture(x, pictures_top + CAPTION.height() + _CAPTION_GAP, size, picture, **options)
         _draw_box(axes, one, picture)
@@ -92,19 +88,13 @@ def _pictures(one: Explanation, photo: Tensor) -> list[tuple[str, Tensor, dict[s
     about: list[tuple[str, Tensor, dict[str, str]]] = [("Photo", photo, {})]
     if one.region is not None:
         share = percent(float(one.region[0].float().mean()))
-        about.append((f"Predicted {one.labels[0]}, {share} of the photo", tinted(photo, _region(one)), {}))
+        region = tinted(photo, framed(one, inside(one)[0]))
+        about.append((f"Predicted {one.labels[0]}, {share} of the photo", region, {}))
     if is_pixel(one):
         # Single pixels are what the mask decides on: they are drawn as squares where they are large enough.
         squares = {"interpolation": "auto"}
         return [*about, ("Kept pixels", picture, {"cmap": "copper", **squares}), ("In colour", colour, squares)]
     return [*about, ("Explanation", picture, {}), ("In colour", colour, {})]
-
-
-def _region(one: Explanation) -> Tensor:
-    """(h, w) bool, of the photo alone, also where the model's maps are smaller than the image."""
-    assert one.region is not None
-    region = interpolate(one.region[:, None].float(), size=tuple(one.images.shape[-2:]))[0, 0] > 0.5
-    return framed(one, region)
 
 
 def _draw_box(axes: Axes, one: Explanation, picture: Tensor) -> None:

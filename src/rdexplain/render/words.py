@@ -9,20 +9,9 @@ from typing import TypeVar
 from rdexplain.errors import OptionError
 from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
+from rdexplain.methods.registry import METHODS
+from rdexplain.render.layout import FIGURES, TITLE, wrapped
 
-_METHODS = {
-    "cartoonx": "CartoonX",
-    "pixel_rde": "Pixel RDE",
-    "integrated_gradients": "Integrated Gradients",
-    "smooth_grad": "SmoothGrad",
-    "guided_backprop": "Guided Backprop",
-    "grad_cam": "Grad-CAM",
-    "lrp": "LRP",
-    "lime": "LIME",
-    "occlusion": "Occlusion",
-    "random_pixel": "Random pixels",
-    "random_wavelet": "Random wavelets",
-}
 _PERCENT = "\N{NO-BREAK SPACE}%"
 DOT = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}\N{MIDDLE DOT}\N{NO-BREAK SPACE} "
 
@@ -44,7 +33,7 @@ def percent(share: float) -> str:
 
 def method_title(name: str) -> str:
     """A method's name as papers write it."""
-    return _METHODS.get(name, name)
+    return METHODS[name].title if name in METHODS else name
 
 
 Result = TypeVar("Result", Explanation, Heatmap)
@@ -65,6 +54,14 @@ def amount(explanation: Explanation | Heatmap, number: float) -> str:
 def decision(explanation: Explanation | Heatmap) -> tuple[str, str]:
     """What was explained, such as ``Egyptian cat`` and ``, 99 %``."""
     return explanation.labels[0], f", {amount(explanation, float(explanation.probability[0]))}"
+
+
+def headings(explanation: Explanation | Heatmap, title: str | None, content: float) -> tuple[list[str], list[str]]:
+    """The lines of the headline; and of what was explained, where the headline is the user's own."""
+    label, chance = decision(explanation)
+    if title:
+        return wrapped(title, TITLE, content, 2), wrapped(label, FIGURES, content, 1, chance)
+    return wrapped(label, TITLE, content, 2, chance), []
 
 
 def figures(explanation: Explanation) -> str:

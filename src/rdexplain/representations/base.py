@@ -77,6 +77,10 @@ class Representation(ABC):
     def transform(self, size: tuple[int, int], dtype: torch.dtype, device: torch.device | str = "cpu") -> Transform:
         """The representation at an image size (h, w). Built once for each size, type and device."""
 
+    def transform_of(self, images: Tensor) -> Transform:
+        """The representation at the size, in the type and on the device of images (n, c, h, w)."""
+        return self.transform((images.shape[-2], images.shape[-1]), images.dtype, images.device)
+
     @abstractmethod
     def analysis(self, images: Tensor) -> list[Tensor]:
         """(n, c, h, w) to the list of bands (n, c, *band.shape), low-pass first, then coarse to fine."""

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from rdexplain.errors import RDExplainError
-from rdexplain.explanation import Explanation, mask_picture, representation_from
+from rdexplain.explanation import Explanation, mask_picture
 from rdexplain.heatmap import Heatmap, picture_of
+from rdexplain.result import representation_from
 from rdexplain.runs.entries import Entry
 from rdexplain.runs.folder import LEDGER, SHARDS, RunError, is_run, read_config
 from rdexplain.runs.ledger import Ledger

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from rdexplain.errors import PhotoError
 from rdexplain.evaluation import Evaluation
-from rdexplain.evaluation.plots import COLOURS, View, curves_figure
+from rdexplain.evaluation.plots import COLOURS, View, curves_figure, style_axes
 from rdexplain.evaluation.statistics import Array, Interval
 from rdexplain.explanation import Explanation
 from rdexplain.images import load_photo
 from rdexplain.render.comparison import Cell, Compared, cell_of, comparison
-from rdexplain.render.layout import FONT, INK, RULE, SOFT
+from rdexplain.render.layout import FONT, INK, SOFT
 from rdexplain.render.words import percent
 from rdexplain.storage import load_explanation
 from rdexplain.studies.published import published_curve
@@ -116,13 +116,7 @@ def lines_figure(panels: Sequence[tuple[str, Sequence[Line]]], x_title: str, nam
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             axes.minorticks_off()
         axes.set_ylim(bottom=0)
-        axes.grid(color=RULE, linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.tick_params(labelsize=10, colors=INK, length=0)
-        for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-            label.set_fontfamily(FONT)
-        for where in ("top", "right"):
-            axes.spines[where].set_visible(False)
+        style_axes(axes)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="lower center", ncols=3, frameon=False, prop={"family": FONT, "size": 10.5}, labelcolor=INK

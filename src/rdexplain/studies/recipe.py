@@ -29,7 +29,7 @@ class Unit:
         kind: a name of `work.KINDS`.
         photo: what is explained.
         model: the network's name.
-        method: a name of `cli.methods.METHODS`.
+        method: a name of `methods.registry.METHODS`.
         options: of the method, ready for JSON.
         measured: what is measured, ready for JSON.
         forwards, backwards: images through the network forward only, and forward and backward; about.

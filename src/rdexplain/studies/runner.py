@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rdexplain.errors import RDExplainError
-from rdexplain.evaluation.files import needed, write_csv
+from rdexplain.evaluation.files import write_csv
+from rdexplain.extras import needed
 from rdexplain.models import Model
 from rdexplain.render import save_figure
 from rdexplain.runs.engines import Engine, Local

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from rdexplain import philox
-from rdexplain.cli.methods import METHODS
 from rdexplain.errors import ModelError, PhotoError, SolverError
 from rdexplain.evaluation import Candidate, Curve, CurveKey, Entry, Evaluation, Settings, evaluate, subject
 from rdexplain.images import load_photo
 from rdexplain.methods.outcome import FRESH_DRAWS
+from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, frozen
 from rdexplain.noise import Noise
 from rdexplain.studies.plan import Known, Plan

@@ -148,7 +148,7 @@ def test_what_comes_in_goes_out(method, make_photos):
         torch.testing.assert_close(reduced, same.scores[0], rtol=1e-4, atol=1e-6)
 
 
-def test_captum_s_noise_tunnel_and_metrics(method, make_photos):
+def test_captum_s_noise_tunnel_and_metrics(method, make_photos, perturb):
     photos = make_photos(2)
     torch.manual_seed(0)
     tunnel = captum_attr.NoiseTunnel(method)
@@ -159,12 +159,6 @@ def test_captum_s_noise_tunnel_and_metrics(method, make_photos):
         method.attribute, photos, perturb_func=lambda inputs, radius: inputs, n_perturb_samples=2, target=1
     )
     assert still.max() < 1e-3
-    generator = torch.Generator().manual_seed(0)
-
-    def perturb(inputs):
-        noise = 0.01 * torch.randn(inputs.shape, generator=generator)
-        return noise, inputs - noise
-
     infidelity = captum_metrics.infidelity(
         method.forward_func, perturb, photos, method.attribute(photos, target=1), target=1, n_perturb_samples=2
     )

@@ -7,7 +7,6 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self, TypedDict
 
 import torch
@@ -17,13 +16,12 @@ from rdexplain import philox
 from rdexplain.decisions import Label, check_label
 from rdexplain.errors import OptionError, SolverError, unknown
 from rdexplain.heatmap import Heatmap, picture_of
-from rdexplain.memory import BatchLimit
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
 from rdexplain.methods.interface import CaptumInterface, same_ids
 from rdexplain.methods.outcome import targets_tensor
 from rdexplain.methods.problem import Run, find_rows
-from rdexplain.models import Model, accelerated, as_model, frozen
+from rdexplain.models import Model, as_model
 from rdexplain.progress import Progress, progress_bar
 from rdexplain.representations import Pixel, Representation
 from rdexplain.versions import versions
@@ -66,6 +64,8 @@ class Baseline(CaptumInterface):
     name: ClassVar[str]
     reduction: ClassVar[str] = "sum"
     """How the channels of the attribution become one score for each pixel: "sum" or "mean"."""
+    own_options: ClassVar[tuple[str, ...]] = ("score",)
+    """The attributes that hold the method's own options, resolved and ready for JSON."""
     may_accelerate: ClassVar[bool] = True
 
     def __init__(self, model: Model | Callable[..., Any], score: str, given: BaselineOptions) -> None:
@@ -88,15 +88,12 @@ class Baseline(CaptumInterface):
 
     def record(self) -> dict[str, Any]:
         """Every option, resolved, ready for JSON."""
-        model = self.model
         return {
             **self.representation.options(),
             **self._own_options(),
             "internal_batch_size": self.internal_batch_size,
             "accelerate": self.accelerate,
-            "weights": model.weights,
-            "mean": None if model.mean is None else list(model.mean),
-            "std": None if model.std is None else list(model.std),
+            **self.model.record(),
         }
 
     def explain(
@@ -141,7 +138,7 @@ class Baseline(CaptumInterface):
             probability=Label(run.targets, self.model.probabilities).read(output, every).squeeze(1).cpu(),
             labels=tuple(self.model.class_name(indices[0]) for indices in run.targets),
             photo=run.photos.cpu(),
-            photos=tuple(None if photos is None else photos[photo] for photo in run.photos.tolist()),
+            photos=run.names(photos),
             method=self.name,
             model=self.model.name,
             seed=self.seed,
@@ -161,8 +158,7 @@ class Baseline(CaptumInterface):
         """Attributions (R, c, h, w) or (R, 1, h, w); flat scores (R, k) where they are none of pixels."""
 
     def _own_options(self) -> dict[str, Any]:
-        """The method's own options, resolved, ready for JSON."""
-        return {"score": self.score}
+        return {name: getattr(self, name) for name in self.own_options}
 
     def _attributed(
         self,
@@ -175,17 +171,12 @@ class Baseline(CaptumInterface):
         progress: Progress | None = None,
     ) -> tuple[Rows, Tensor, Tensor]:
         """The rows, the model's output on their clean images, and their attributions."""
-        images = check_images(images).to(self.model.device)
-        limit = BatchLimit(self.internal_batch_size, images)
+        size, accelerate = self.internal_batch_size, self.accelerate
         with ExitStack() as stack:
-            stack.enter_context(torch.inference_mode(False))
-            stack.enter_context(frozen(self.model))
-            images = images.clone()  # a tensor made in inference mode could not take part in autograd
-            run, output, explained = find_rows(self.model, images, target, top_k, ids, arguments, limit)
+            found = find_rows(self.model, images, target, top_k, ids, arguments, size, accelerate)
+            run, output, explained, limit = stack.enter_context(found)
             check_label(explained.kind, self.name)
-            if self.accelerate:
-                first = run.arguments_for(torch.zeros_like(run.photos[:1]))
-                run = replace(run, model=accelerated(self.model, images[:1], first))
+            images = run.images
             read = self.model.probabilities if self.score == "probability" else self.model.logits
             if show_progress and progress is None:
                 total = max(1, self.work((images.shape[-2], images.shape[-1])))

@@ -32,6 +32,7 @@ class GradCAM(Baseline):
     """
 
     name = "grad_cam"
+    own_options = ("score", "layer")
     may_accelerate = False
 
     def __init__(
@@ -47,9 +48,6 @@ class GradCAM(Baseline):
 
     def work(self, size: tuple[int, int]) -> int:
         return 2  # once to find the layer
-
-    def _own_options(self) -> dict[str, Any]:
-        return super()._own_options() | {"layer": self.layer}
 
     def _attributions(self, rows: Rows) -> Tensor:
         first = rows.of(0)

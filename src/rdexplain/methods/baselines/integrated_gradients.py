@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from rdexplain import philox
+from rdexplain.extras import needed
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
-from rdexplain.methods.baselines.extra import needed
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_whole
 from rdexplain.models import Model
@@ -34,6 +34,7 @@ class IntegratedGradients(Baseline):
     """
 
     name = "integrated_gradients"
+    own_options = ("score", "steps", "references")
     reduction = "mean"
     multiplies_by_inputs = True
 
@@ -53,9 +54,6 @@ class IntegratedGradients(Baseline):
 
     def work(self, size: tuple[int, int]) -> int:
         return self.steps * self.references
-
-    def _own_options(self) -> dict[str, Any]:
-        return super()._own_options() | {"steps": self.steps, "references": self.references}
 
     def _set_steps(self, steps: int) -> None:
         self.steps = check_whole("n_steps", steps, 1)

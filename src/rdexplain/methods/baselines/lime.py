@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from rdexplain import philox
+from rdexplain.extras import needed
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
-from rdexplain.methods.baselines.extra import needed
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_whole
 from rdexplain.models import Model
@@ -39,6 +39,7 @@ class Lime(Baseline):
     """
 
     name = "lime"
+    own_options = ("score", "n_samples", "segments")
     reduction = "mean"
 
     def __init__(
@@ -58,9 +59,6 @@ class Lime(Baseline):
 
     def work(self, size: tuple[int, int]) -> int:
         return self.n_samples
-
-    def _own_options(self) -> dict[str, Any]:
-        return super()._own_options() | {"n_samples": self.n_samples, "segments": self.segments}
 
     def _attributions(self, rows: Rows) -> Tensor:
         return torch.cat([self._one(rows, row) for row in range(len(rows))])

@@ -8,8 +8,8 @@ from typing import Any, Literal, Unpack, get_args
 from torch import Tensor
 
 from rdexplain.errors import OptionError, unknown
+from rdexplain.extras import needed
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions
-from rdexplain.methods.baselines.extra import needed
 from rdexplain.methods.baselines.layers import gradient_warnings_off, private_copy
 from rdexplain.methods.baselines.relevance import attach_rules, prepared
 from rdexplain.methods.baselines.rows import Rows
@@ -43,6 +43,7 @@ class LRP(Baseline):
     """
 
     name = "lrp"
+    own_options = ("score", "rule", "epsilon")
     may_accelerate = False
     multiplies_by_inputs = True
 
@@ -65,9 +66,6 @@ class LRP(Baseline):
 
     def work(self, size: tuple[int, int]) -> int:
         return 2
-
-    def _own_options(self) -> dict[str, Any]:
-        return super()._own_options() | {"rule": self.rule, "epsilon": self.epsilon}
 
     def _attributions(self, rows: Rows) -> Tensor:
         run = rows.run

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from rdexplain.errors import OptionError
+from rdexplain.extras import needed
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
-from rdexplain.methods.baselines.extra import needed
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_whole
 from rdexplain.models import Model
@@ -35,6 +35,7 @@ class Occlusion(Baseline):
     """
 
     name = "occlusion"
+    own_options = ("score", "window", "stride")
     reduction = "mean"
     multiplies_by_inputs = True
 
@@ -66,9 +67,6 @@ class Occlusion(Baseline):
                 "the window fits into the image, and the stride is at most the window"
             )
         return window, stride
-
-    def _own_options(self) -> dict[str, Any]:
-        return super()._own_options() | {"window": self.window, "stride": self.stride}
 
     def _attributions(self, rows: Rows) -> Tensor:
         method = self._captum.Occlusion(rows.score)

@@ -19,6 +19,7 @@ from rdexplain.representations import Wavelet
 class _Random(Baseline):
     """Uniform scores in (0, 1), a function of the seed and the photo alone."""
 
+    own_options = ()
     may_accelerate = False
 
     def __init__(self, model: Model | Callable[..., Any], **options: Unpack[BaselineOptions]) -> None:
@@ -27,13 +28,9 @@ class _Random(Baseline):
     def work(self, size: tuple[int, int]) -> int:
         return 0
 
-    def _own_options(self) -> dict[str, Any]:
-        return {}
-
     def _attributions(self, rows: Rows) -> Tensor:
         images = rows.images
-        size = (images.shape[-2], images.shape[-1])
-        count = self.representation.transform(size, images.dtype, images.device).count
+        count = self.representation.transform_of(images).count
         streams = [self._streams(rows, row, [0])[0] for row in range(len(rows))]
         return philox.uniform(streams, count, images.dtype, images.device)
 
@@ -83,5 +80,4 @@ class RandomWavelet(_Random):
         return picture_of(self.representation, rows.images, self._scores(flat, rows.images))
 
     def _scores(self, attribution: Tensor, images: Tensor) -> list[Tensor]:
-        size = (images.shape[-2], images.shape[-1])
-        return self.representation.transform(size, images.dtype, images.device).split(attribution)
+        return self.representation.transform_of(images).split(attribution)

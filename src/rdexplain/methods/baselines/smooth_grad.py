@@ -35,6 +35,7 @@ class SmoothGrad(Baseline):
     """
 
     name = "smooth_grad"
+    own_options = ("score", "n_samples", "spread")
 
     def __init__(
         self,
@@ -53,9 +54,6 @@ class SmoothGrad(Baseline):
 
     def work(self, size: tuple[int, int]) -> int:
         return self.n_samples
-
-    def _own_options(self) -> dict[str, Any]:
-        return super()._own_options() | {"n_samples": self.n_samples, "spread": self.spread}
 
     def _attributions(self, rows: Rows) -> Tensor:
         def work(limit: int) -> Tensor:

@@ -1,0 +1,25 @@
+"""The packages of the extras, imported when they are used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from rdexplain.errors import OptionError
+
+_PACKAGES = {"skimage": "scikit-image"}
+
+
+def needed(module: str, what: str, extra: str = "evaluation") -> Any:
+    """A module of a package that an extra brings.
+
+    Raises:
+        OptionError: it is not installed; `what` needs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise OptionError(
+            f"{what} needs {_PACKAGES.get(package, package)}: pip install 'rdexplain[{extra}]'"
+        ) from error

@@ -1,0 +1,133 @@
+"""What explanations and heatmaps have in common: rows of photos and targets, where they come from, a picture."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from rdexplain.errors import OptionError
+from rdexplain.representations import Pixel, Representation, Wavelet
+
+Frame = tuple[int, int, int, int]
+"""Top, left, height and width of the photo in the explained image, where bars were put around it."""
+
+
+@dataclass(frozen=True)
+class Result(ABC):
+    """Results of n rows; a row is a photo with a target. Tensors lie on the CPU.
+
+    Attributes:
+        images: (n, 3, h, w) in [0, 1], what was explained.
+        picture: (n, 1, h, w) in [0, 1], for the eye.
+        target: (n,) explained class; (n, axes) where targets are tuples.
+        probability: (n,) of the target on the clean image.
+        labels: the targets in words.
+        photo: (n,) which photo of the call a row explains.
+        photos: names or paths of the rows' photos, None where not given.
+        method, model: their names.
+        seed: of the method's randomness, where it has any.
+        seconds: wall time of the call, shared equally among its rows.
+        network_evaluations: images sent through the network, for each row.
+        device: where the numbers were made.
+        options: every option of the method, resolved.
+        versions: of the packages that made the numbers.
+    """
+
+    images: Tensor
+    picture: Tensor
+    target: Tensor
+    probability: Tensor
+    labels: tuple[str, ...]
+    photo: Tensor
+    photos: tuple[str | None, ...]
+    method: str
+    model: str
+    seed: int
+    seconds: float
+    network_evaluations: int
+    device: str
+    options: dict[str, Any]
+    versions: dict[str, str]
+
+    def __len__(self) -> int:
+        return len(self.picture)
+
+    def __getitem__(self, row: int) -> Self:
+        """The result of one row, of the same kind and of length 1."""
+        row = range(len(self))[row]
+        rows = slice(row, row + 1)
+        cut: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Tensor | tuple):
+                cut[item.name] = value[rows]
+            elif isinstance(value, list):
+                cut[item.name] = [band[rows] for band in value]
+        return replace(self, **cut)
+
+    @property
+    def representation(self) -> Representation:
+        """Where the mask or the scores live."""
+        return representation_from(self.options)
+
+    @property
+    def frame(self) -> Frame | None:
+        """Top, left, height and width of the photo in the explained image, where bars were put around it."""
+        frame = self.options.get("frame")
+        return None if frame is None else (frame[0], frame[1], frame[2], frame[3])
+
+    def picture_at(self, height: int, width: int) -> Tensor:
+        """The picture at another size, such as the original photo's, (n, 1, height, width), bilinear.
+
+        Bars that were put around the photo are left out.
+
+        Raises:
+            OptionError: a height or width that is no whole number above 0.
+        """
+        for side in (height, width):
+            if not isinstance(side, int) or side < 1:
+                raise OptionError(f"a picture's height and width are whole numbers above 0, not {side!r}")
+        top, left, rows, columns = self.frame or (0, 0, *self.picture.shape[-2:])
+        shown = self.picture[..., top : top + rows, left : left + columns]
+        scaled = torch.nn.functional.interpolate(
+            shown, size=(height, width), mode="bilinear", antialias=True, align_corners=False
+        )
+        return scaled.clamp(0, 1)
+
+    @abstractmethod
+    def record(self, row: int = 0) -> dict[str, Any]:
+        """One row's figures and provenance, ready for JSON."""
+
+    def save(self, path: str | Path, *, overwrite: bool = True) -> tuple[Path, Path]:
+        """Write PATH.safetensors (tensors, and the record in its header) and PATH.json (the record, for people).
+
+        `load_explanation` and `load_heatmap` read them.
+
+        Args:
+            path: with or without one of the two suffixes.
+            overwrite: whether existing files may be replaced.
+
+        Returns:
+            the two paths. Each file appears whole or not at all.
+
+        Raises:
+            OSError: the folder is missing or full; FileExistsError without `overwrite`.
+        """
+        from rdexplain.storage import save  # storage knows results, not the other way round
+
+        return save(self, path, overwrite=overwrite)
+
+
+def representation_from(options: dict[str, Any]) -> Representation:
+    """The representation that a result's options name."""
+    kind = options.get("representation")
+    if kind == "pixel":
+        return Pixel()
+    if kind == "wavelet":
+        return Wavelet(options["wavelet"], levels=options["levels"], padding=options["padding"])
+    raise OptionError(f"unknown representation {kind!r} in an explanation")
