@@ -15,6 +15,8 @@ from rdexplain.explanation import Explanation
 class Focus:
     """How much of an explanation lies inside the explained region or box, for each of n rows, in [0, 1].
 
+    Bars that were put around the photo count nowhere.
+
     Attributes:
         kept: share of the kept energy inside.
         photo: share of the photo's own energy inside: what an explanation that keeps everything has.
@@ -26,19 +28,32 @@ class Focus:
     area: Tensor
 
 
-def focus(explanation: Explanation) -> Focus:
+def focus(explanation: Explanation, within: Tensor | None = None) -> Focus:
     """The shares inside the explained regions, or boxes.
 
+    Args:
+        explanation: of n rows.
+        within: (n, h, w) bool, in place of those.
+
     Raises:
-        OptionError: the explanation has neither.
+        OptionError: the explanation has neither, and none is given.
     """
-    within = inside(explanation)
+    within = inside(explanation) if within is None else within
+    photo = _photo(explanation)
     whole = [torch.ones_like(band) for band in explanation.mask]
     return Focus(
-        _share(energy(explanation, explanation.mask), within),
-        _share(energy(explanation, whole), within),
-        within.float().mean(dim=(1, 2)),
+        _share(energy(explanation, explanation.mask) * photo, within),
+        _share(energy(explanation, whole) * photo, within),
+        (within & photo).sum(dim=(1, 2)) / photo.sum(),
     )
+
+
+def retained(explanation: Explanation, places: Tensor) -> Tensor:
+    """How much of the photo's energy in places (n, h, w) the masks keep, (n,); NaN where they are empty."""
+    places = places & _photo(explanation)
+    whole = energy(explanation, [torch.ones_like(band) for band in explanation.mask])
+    kept = energy(explanation, explanation.mask)
+    return (kept * places).sum(dim=(1, 2)) / (whole * places).sum(dim=(1, 2))
 
 
 def energy(explanation: Explanation, mask: list[Tensor]) -> Tensor:
@@ -71,10 +86,24 @@ def inside(explanation: Explanation) -> Tensor:
         return torch.nn.functional.interpolate(region[:, None].float(), size=(height, width))[:, 0] > 0.5
     if explanation.box is None:
         raise OptionError("the explanation has neither a region nor a box: explain a Segment or a Detect")
+    return in_boxes(explanation.box, height, width)
+
+
+def in_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
+    """(n, h, w) bool: the pixels in boxes (n, 4), left, top, right and bottom."""
     x, y = torch.arange(width) + 0.5, torch.arange(height) + 0.5
-    left, top, right, bottom = explanation.box[:, :, None].unbind(1)
+    left, top, right, bottom = boxes[:, :, None].unbind(1)
     across, down = (x >= left) & (x <= right), (y >= top) & (y <= bottom)
     return down[:, :, None] & across[:, None, :]
+
+
+def _photo(explanation: Explanation) -> Tensor:
+    """(h, w) bool: what is photo, and no bar around it."""
+    height, width = explanation.images.shape[-2:]
+    found = torch.zeros(height, width, dtype=torch.bool)
+    top, left, rows, columns = explanation.frame or (0, 0, height, width)
+    found[top : top + rows, left : left + columns] = True
+    return found
 
 
 def _share(values: Tensor, inside: Tensor) -> Tensor:

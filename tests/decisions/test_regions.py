@@ -41,6 +41,13 @@ def test_all_is_every_class_but_the_background_from_the_largest_on():
     assert (rows.photos, rows.targets) == ((0, 0, 1), ((1,), (2,), (3,)))
 
 
+def test_stray_pixels_are_left_out_where_asked():
+    assert Segment("all", least=0.3).ask(MODEL, OUTPUT[:1]).targets == ((1,),)
+    assert Segment("car", least=0.3).ask(MODEL, OUTPUT[:1]).targets == ((2,),)
+    with pytest.raises(AbsentError, match="nothing but background is predicted on 30 % of the photo or more"):
+        Segment("all", least=0.3).ask(MODEL, OUTPUT[1:])
+
+
 def test_classes_by_name_and_index_are_explained_once():
     rows = Segment(["car", 1, "cow"]).ask(MODEL, OUTPUT[:1])
     assert rows.targets == ((2,), (1,))

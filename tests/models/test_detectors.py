@@ -9,6 +9,7 @@ from torch import nn
 
 import rdexplain as rx
 from rdexplain.errors import ModelError
+from rdexplain.methods import outcome
 from rdexplain.models import torchvision_detection
 from rdexplain.models.detections import RawDetections, detections
 from rdexplain.models.detectors import from_tensor
@@ -103,7 +104,10 @@ def test_the_raw_heads_agree_with_torchvisions_post_processing(name):
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_gradients_and_everything_unchanged(name):
+def test_gradients_and_everything_unchanged(name, monkeypatch):
+    # The figures of the finished mask are not what is tested, and take a large detector minutes.
+    monkeypatch.setattr(outcome, "FRESH_DRAWS", 4)
+    monkeypatch.setattr(outcome, "EMPTY_DRAWS", 2)
     network = build(name)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     network.train()

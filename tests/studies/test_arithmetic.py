@@ -10,13 +10,14 @@ import torch
 
 from rdexplain.errors import OptionError
 from rdexplain.evaluation.statistics import Interval
+from rdexplain.images import Photo
 from rdexplain.studies import Scale, find_recipes
 from rdexplain.studies.budget import GROUPS, fit
 from rdexplain.studies.plan import find_difference
 from rdexplain.studies.published import improvement, over_own_norm, published_area, published_curve
 from rdexplain.studies.recipe import judge
 from rdexplain.studies.tradeoff import SPARSITIES, STEPS, marks, unit_of, value
-from rdexplain.studies.work import KINDS
+from rdexplain.studies.work import KINDS, Context
 
 
 def test_figure_6_takes_the_least_of_all_steps_so_far(make_plan, model, make_photos, tmp_path):
@@ -26,8 +27,9 @@ def test_figure_6_takes_the_least_of_all_steps_so_far(make_plan, model, make_pho
     from rdexplain import PixelRDE
 
     images = make_photos(1, 40)
-    context = SimpleNamespace(plan=plan, folder=tmp_path, method=lambda u, m: PixelRDE(m, **u.options, seed=0))
-    (row,) = KINDS["mask"](context, unit, model, images)
+    context = Context(plan, lambda name: model, tmp_path)
+    photo = Photo("photo", unit.photo.source, images[0], (40, 40), "squash")
+    (row,) = KINDS["mask"](context, unit, model, photo)
     expected, distortions, rates = {}, [], []
     for steps in STEPS:
         options = unit.options | {"steps": marks(plan, steps)}

@@ -7,7 +7,6 @@ import json
 import pytest
 
 from rdexplain.cli import main
-from rdexplain.errors import ModelError
 from rdexplain.studies import Scale
 
 pytest.importorskip("pyarrow")
@@ -15,23 +14,18 @@ pytest.importorskip("captum")
 
 
 @pytest.fixture
-def run(photos, model, monkeypatch, tmp_path, capsys):
-    """Run the command on the tiny network, scaled to nearly nothing."""
-    from rdexplain.cli import reproducing
+def run(photos, scenes, load, monkeypatch, tmp_path, capsys):
+    """Run the command on the tiny networks, scaled to nearly nothing."""
+    from rdexplain.cli import study_networks
     from rdexplain.studies import budget
 
-    def load(name, **options):
-        if name != "tiny":
-            raise ModelError(f"the weights of {name} are missing")
-        return model
-
-    monkeypatch.setattr(reproducing, "load_model", load)
-    monkeypatch.setattr(budget, "measure", lambda *_: budget.Speed(1e-6, 1e-6))
+    monkeypatch.setattr(study_networks, "load_model", lambda name, **options: load(name))
+    monkeypatch.setattr(budget, "measure", lambda *_, **__: budget.Speed(1e-6, 1e-6))
     monkeypatch.setattr(budget, "fit", lambda _, groups, *__: dict.fromkeys(groups, Scale(2, 0.002, 12)))
 
     def call(text, photos=str(tmp_path / "photos"), out="out"):
         argv = f"reproduce {text}".split()
-        argv += ["--photos", photos, "--out", str(tmp_path / out), "--size", "40"]
+        argv += ["--out", str(tmp_path / out), "--size", "40"] + (["--photos", photos] if photos else [])
         status = main(argv if "--model" in argv else [*argv, "--model", "tiny"])
         captured = capsys.readouterr()
         return status, captured.out, captured.err
@@ -52,11 +46,11 @@ def test_reproduces_and_goes_on(run, tmp_path):
 
 
 def test_another_plan_in_the_same_folder_is_refused(run, tmp_path):
-    assert run("figure-8")[0] == 0
-    status, _, err = run("figure-8 --seed 4")
+    assert run("figure-7 --budget 1")[0] == 0
+    status, _, err = run("figure-7 --budget 1 --seed 4")
     assert status == 2
     assert "with another seed (0 there, 4 now)" in err
-    assert run("figure-8 --seed 4 --overwrite")[0] == 0
+    assert run("figure-7 --budget 1 --seed 4 --overwrite")[0] == 0
     assert json.loads((tmp_path / "out" / "plan.json").read_text())["request"]["seed"] == 4
 
 
@@ -68,6 +62,28 @@ def test_overwrite_leaves_no_figure_of_the_plan_before(run, tmp_path):
     assert sorted(file.name for file in (tmp_path / "out").glob("figure-1*")) == ["figure-1.notes.txt"]
 
 
+def test_other_tasks_need_no_classifier(run, tmp_path):
+    command = f"figure-8 figure-9 --model unknown --segmenter regions --detector objects --scenes {tmp_path / 'scenes'}"
+    status, out, err = run(f"{command} --budget 1", photos=None)
+    assert (status, err) == (0, "")
+    assert "the kept energy lies in" in " ".join(out.split())
+    assert {file.name for file in (tmp_path / "out").glob("*.png")} == {"figure-8.png", "figure-9.png"}
+    assert "# Verdicts: corrected protocol, regions, objects" in (tmp_path / "out" / "verdicts.md").read_text()
+    status, _, err = run(f"{command} --budget 1 --detector-weights mine.pt", photos=None)
+    assert status == 2
+    assert "another detector (objects at 40 pixels there, objects with mine.pt at 40 pixels now)" in err
+
+
+def test_other_tasks_without_their_weights(run):
+    status, out, err = run("figure-8 figure-9")
+    assert (status, err) == (0, "")
+    assert "--segmenter names another network" in " ".join(out.split())
+    # One that was asked for is another matter: nothing is begun without it.
+    for option in ("--segmenter mine", "--detector mine"):
+        status, _, err = run(f"figure-8 {option}", out="new")
+        assert (status, err) == (2, "rdexplain: error: the weights of mine are missing\n")
+
+
 def test_an_unknown_target_names_the_nearest(run):
     status, _, err = run("figur-5")
     assert status == 2
@@ -75,7 +91,7 @@ def test_an_unknown_target_names_the_nearest(run):
 
 
 def test_missing_weights_offer_another_model(run):
-    status, _, err = run("figure-8 --model mobilenet_v3_small")
+    status, _, err = run("figure-7 --model mobilenet_v3_small")
     assert status == 2
     assert "the weights of mobilenet_v3_small are missing" in err
     assert "--model efficientnet_lite0" in err
@@ -86,6 +102,7 @@ def test_missing_weights_offer_another_model(run):
     ("argv", "text"),
     [
         ("reproduce figure-5 --out x", "--photos DIR is missing"),
+        ("reproduce figure-5 figure-8 --scenes y --out x", "--photos DIR is missing"),
         ("reproduce figure-5 --photos x", "--out DIR is missing"),
         ("reproduce --photos x --out y", "which figures or tables?"),
     ],

@@ -12,11 +12,13 @@ from rdexplain.cli.options import MODEL, Group, Option, add
 from rdexplain.cli.values import one_of, positive, whole
 
 DEFAULT_MODEL = "mobilenet_v3_small"
+SEGMENTER, DETECTOR = "deeplabv3_resnet50", "yolov5s"
 NETWORKS = ("mobilenet_v3_small", "resnet18", "resnet50", "vit_b_16")
 _EXAMPLES = """\
   rdexplain reproduce --list --model efficientnet_lite0
   rdexplain reproduce figure-5 accuracy --photos photos/ --out repro --budget 60
-  rdexplain reproduce all --photos photos/ --out repro --protocol published --limit 20"""
+  rdexplain reproduce all --photos photos/ --out repro --protocol published --limit 20
+  rdexplain reproduce figure-8 figure-9 --photos photos/ --detector-weights yolov5s.pt --out tasks"""
 
 
 def _networks(text: str) -> tuple[str, ...]:
@@ -62,6 +64,22 @@ NETWORK = Group(
         Option("--device", "auto, cpu, cuda, cuda:1, ... (default auto: a GPU if there is one)", str, "DEVICE", "auto"),
     ),
 )
+TASKS = Group(
+    "other tasks (figure-8 and figure-9)",
+    (
+        Option(
+            "--segmenter",
+            f"the network of figure-8: a name or a file (default {SEGMENTER})",
+            str,
+            "NAME",
+            SEGMENTER,
+        ),
+        Option("--segmenter-weights", "its weights, if not its own", str, "FILE"),
+        Option("--detector", f"the network of figure-9 (default {DETECTOR})", str, "NAME", DETECTOR),
+        Option("--detector-weights", "its weights: YOLOv5 comes without", str, "FILE"),
+        Option("--scenes", "a folder, a glob pattern or a photo for them (default those of --photos)", str, "DIR"),
+    ),
+)
 RESULTS = Group(
     "results",
     (
@@ -73,14 +91,20 @@ RESULTS = Group(
 
 
 def _declare(parser: Parser) -> None:
-    add(parser, (WHAT, NETWORK, RESULTS))
+    add(parser, (WHAT, NETWORK, TASKS, RESULTS))
+
+
+def _are_scenes(targets: list[str]) -> bool:
+    """Whether --scenes alone will do."""
+    return {text.lower().replace("_", "-") for text in targets} <= {"figure-8", "figure-9"}
 
 
 def _run(arguments: argparse.Namespace) -> int:
     if not arguments.list:
-        for name in ("photos", "out"):
-            if getattr(arguments, name) is None:
-                raise UsageError(f"--{name} DIR is missing")
+        if arguments.photos is None and (arguments.scenes is None or not _are_scenes(arguments.targets)):
+            raise UsageError("--photos DIR is missing")
+        if arguments.out is None:
+            raise UsageError("--out DIR is missing")
         if not arguments.targets:
             raise UsageError("which figures or tables? `rdexplain reproduce --list` explains them, all is every one")
     from rdexplain.cli.bar import Bar

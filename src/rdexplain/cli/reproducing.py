@@ -10,18 +10,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from rdexplain.cli.bar import Bar
-from rdexplain.cli.explaining import find_device, photo_size
+from rdexplain.cli.explaining import DEFAULT_SIZE, photo_size
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED, say
 from rdexplain.cli.outputs import OutputError
-from rdexplain.cli.reproduce import DEFAULT_MODEL
+from rdexplain.cli.study_networks import Networks
 from rdexplain.cli.tables import Column, print_table
-from rdexplain.errors import ModelError, RDExplainError
+from rdexplain.errors import RDExplainError
 from rdexplain.images import find_photos
-from rdexplain.models import Model, load_model
 from rdexplain.storage import write_whole
 from rdexplain.studies import RECIPES, Known, Plan, Recipe, Scale, Unit, Verdict, budget, find_recipes, reproduce
 from rdexplain.studies.plan import find_difference
 from rdexplain.studies.runner import VERDICTS, clean, todo, units_of
+from rdexplain.studies.tasks import GROUP as TASKS
 from rdexplain.studies.work import know
 from rdexplain.versions import versions
 
@@ -35,25 +35,34 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     recipes = find_recipes(arguments.targets or ["all"])
     if arguments.list:
         return _list(arguments, bar, recipes)
-    sources = find_photos([arguments.photos])[: arguments.limit]
-    bar.stage(f"loading {arguments.model}")
-    model = _main_model(arguments)
-    size = photo_size(arguments.size, model)
+    given = (arguments.photos, arguments.scenes)
+    sources = [None if place is None else find_photos([place])[: arguments.limit] for place in given]
+    networks = Networks(arguments, bar)
+    # Figures 8 and 9 have networks of their own.
+    others = [recipe for recipe in recipes if recipe.group == TASKS]
+    model = networks.main() if len(others) < len(recipes) else None
+    if others:
+        networks.check_tasks()
+    size = arguments.size or DEFAULT_SIZE if model is None else photo_size(arguments.size, model)
     bar.stage("looking at the photos")
-    known, failures = know(sources, model, size)
-    for reason in failures.values():
+    looked = [
+        None if one is None else know(one, owner, size) for one, owner in zip(sources, (model, None), strict=True)
+    ]
+    failures = [reason for _, reasons in filter(None, looked) for reason in reasons.values()]
+    for reason in failures:
         say(f"error: {reason}")
-    if not known:
+    photos, scenes = (None if one is None else tuple(one[0]) for one in looked)
+    if photos == () or scenes == ():
         return ERROR
-    whole = Plan(arguments.protocol, arguments.model, arguments.models, size, arguments.seed, tuple(known), Scale())
+    whole = replace(networks.plan(size), photos=photos or (), scenes=scenes)
+    if model is None:
+        names = dict.fromkeys(unit.model for unit in units_of(recipes, whole))
+        whole = replace(whole, model=", ".join(names))
     folder: Path = arguments.out
     folder.mkdir(parents=True, exist_ok=True)
-    networks = _Networks(arguments, model)
-    bar.stage("timing the network")
-    speed = budget.measure(model, size)
-    plan = _settled(arguments, whole, recipes, speed, networks)
+    plan = _settled(arguments, whole, recipes, networks)
     units, left = todo(recipes, plan, folder)
-    watch = _Watch(bar, lambda unit: networks.seconds(speed, unit), left, len(units))
+    watch = _Watch(bar, networks.seconds, left, len(units))
     try:
         verdicts, failed = reproduce(recipes, plan, networks.load, folder, watch)
     except BaseException as error:
@@ -68,9 +77,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     return SOME_FAILED if failed or failures else FINE
 
 
-def _settled(
-    arguments: argparse.Namespace, whole: Plan, recipes: list[Recipe], speed: budget.Speed, networks: _Networks
-) -> Plan:
+def _settled(arguments: argparse.Namespace, whole: Plan, recipes: list[Recipe], networks: Networks) -> Plan:
     """The plan of the folder, or a new one that is written there.
 
     Raises:
@@ -104,10 +111,10 @@ def _settled(
         def cost(group: str, scale: Scale) -> float:
             mine = [recipe for recipe in recipes if recipe.group == group]
             units = units_of(mine, replace(whole, scale=scale))
-            return sum(networks.seconds(speed, unit) for unit in units)
+            return sum(networks.seconds(unit) for unit in units)
 
         groups = dict.fromkeys(recipe.group for recipe in recipes)
-        scales = budget.fit(cost, groups, len(whole.photos), 60 * arguments.budget)
+        scales = budget.fit(cost, groups, len(whole.photos) or len(whole.scenes or ()), 60 * arguments.budget)
     record = {"request": request, "scales": {k: asdict(v) for k, v in scales.items()}, "versions": versions()}
     write_whole(file, (json.dumps(record, indent=2) + "\n").encode())
     return replace(whole, scales=scales)
@@ -135,54 +142,6 @@ class _Watch:
         return max(1, round(100 * self._seconds(unit)))
 
 
-def _main_model(arguments: argparse.Namespace) -> Model:
-    try:
-        return _model(arguments, arguments.model)
-    except ModelError as error:
-        if arguments.model != DEFAULT_MODEL or arguments.weights is not None:
-            raise
-        raise ModelError(f"{error}; or choose --model efficientnet_lite0, whose weights come along") from error
-
-
-def _model(arguments: argparse.Namespace, name: str) -> Model:
-    """A network as the protocol feeds it; the weights that were given are the main one's."""
-    mine = name == arguments.model
-    return load_model(
-        name,
-        weights=arguments.weights if mine else None,
-        classes=arguments.classes if mine else None,
-        normalise=arguments.protocol == "corrected",
-        device=find_device(arguments.device),
-    )
-
-
-class _Networks:
-    """The networks that recipes ask for, each loaded once; one that cannot be had gives the same error each time."""
-
-    def __init__(self, arguments: argparse.Namespace, main: Model) -> None:
-        self._arguments = arguments
-        self._found: dict[str, Model | ModelError] = {arguments.model: main}
-
-    def load(self, name: str) -> Model:
-        if name not in self._found:
-            try:
-                self._found[name] = _model(self._arguments, name)
-            except ModelError as error:
-                self._found[name] = error
-        found = self._found[name]
-        if isinstance(found, ModelError):
-            raise found
-        return found
-
-    def seconds(self, speed: budget.Speed, unit: Unit) -> float:
-        """About how long a unit takes: nothing where the network cannot be had."""
-        try:
-            self.load(unit.model)
-        except ModelError:
-            return 0.0
-        return speed.of(unit)
-
-
 def _print(verdicts: dict[str, list[Verdict]]) -> None:
     columns = (Column("target", "bold"), Column("claim"), Column("ours"), Column("verdict"), Column("why"))
     rows = [(name, one.claim, one.ours, one.outcome, one.why) for name, found in verdicts.items() for one in found]
@@ -194,19 +153,17 @@ def _print(verdicts: dict[str, list[Verdict]]) -> None:
 
 def _list(arguments: argparse.Namespace, bar: Bar, recipes: list[Recipe]) -> int:
     """What each target is, and how long it would take here; a network's speed does not depend on its weights."""
-    bar.stage(f"timing {arguments.model}")
-    model = load_model(arguments.model, weights="random", device=find_device(arguments.device))
-    size = photo_size(arguments.size, model)
-    speed = budget.measure(model, size)
+    networks = Networks(arguments, bar, trained=False)
+    model = networks.main()
     most = min(arguments.limit or 10**6, max(recipe.photos_wanted for recipe in recipes))
     photos = tuple(Known(f"{number}", f"{number:016x}", 0, number % 2) for number in range(2 * most))
+    whole = networks.plan(photo_size(arguments.size, model))
+    plan = replace(whole, photos=photos, scale=Scale(photos=arguments.limit))
     rows = []
     for recipe in recipes:
         count = min(recipe.photos_wanted, most)
-        plan = Plan(
-            arguments.protocol, arguments.model, arguments.models, size, 0, photos, Scale(photos=arguments.limit)
-        )
-        rows.append((recipe.name, recipe.title, str(count), duration(speed.seconds(recipe.units(plan)))))
+        seconds = sum(networks.seconds(unit) for unit in recipe.units(plan))
+        rows.append((recipe.name, recipe.title, str(count), duration(seconds)))
     with bar.paused():
         print_table(
             (Column("target", "bold"), Column("what"), Column("photos", numbers=True), Column("here", numbers=True)),

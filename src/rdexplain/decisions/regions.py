@@ -31,18 +31,22 @@ class Segment(Task):
             region is near 1 and λk means the same for a small and a large one, and for a label. "image": all, as the
             reproduction study has it (Taslimi et al., ReScience C 2023): then a region that covers a tenth of the
             photo needs a λk that is a tenth.
+        least: the share of the photo that a class has at least, for "auto" and "all": stray pixels are no object.
 
     Raises:
         OptionError: `over` is neither.
     """
 
-    def __init__(self, category: int | str | Iterable[int | str] = AUTO, *, over: Over = "region") -> None:
+    def __init__(
+        self, category: int | str | Iterable[int | str] = AUTO, *, over: Over = "region", least: float = 0.0
+    ) -> None:
         if over not in get_args(Over):
             raise OptionError(f"over is 'region' or 'image', not {over!r}")
         self.categories = (category,) if isinstance(category, int | str) else tuple(category)
         if not self.categories:
             raise TargetError("no class to explain: give at least one")
         self.over = over
+        self.least = least
 
     def __repr__(self) -> str:
         return f"Segment({', '.join(map(repr, self.categories))}, over={self.over!r})"
@@ -81,12 +85,13 @@ class Segment(Task):
         """The classes to explain of a photo; or what is wrong."""
         shares = torch.bincount(prediction.flatten(), minlength=classes) / prediction.numel()
         present = [index for index in shares.argsort(descending=True).tolist() if shares[index] > 0]
-        objects = [index for index in present if model.class_name(index) != BACKGROUND]
+        objects = [i for i in present if model.class_name(i) != BACKGROUND and shares[i] >= self.least]
         wanted: list[int] = []
         for category in self.categories:
             if category in (AUTO, ALL):
                 if not objects:
-                    return "nothing but background is predicted"
+                    some = f" on {_percent(self.least)} of the photo or more" if self.least else ""
+                    return f"nothing but background is predicted{some}"
                 wanted += objects if category == ALL else objects[:1]
                 continue
             index = model.find_class(category)

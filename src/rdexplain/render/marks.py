@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from matplotlib.colors import to_rgb
 from torch import Tensor
@@ -40,11 +42,28 @@ def tinted(photo: Tensor, region: Tensor) -> Tensor:
 
 def box_in_frame(explanation: Explanation) -> tuple[float, float, float, float] | None:
     """Left, top, right and bottom of the explained object, as shares of the photo's width and height."""
-    if explanation.box is None:
-        return None
+    return None if explanation.box is None else shares_of_frame(explanation, explanation.box[0].tolist())
+
+
+def shares_of_frame(explanation: Explanation, box: Sequence[float]) -> tuple[float, float, float, float]:
+    """A box in pixels of the explained image, as shares of the photo's width and height."""
     height, width = explanation.images.shape[-2:]
     top, left, height, width = explanation.frame or (0, 0, height, width)
-    x0, y0, x1, y1 = explanation.box[0].tolist()
+    x0, y0, x1, y1 = box
     across, down = ((x - left) / width for x in (x0, x1)), ((y - top) / height for y in (y0, y1))
     (x0, x1), (y0, y1) = ((min(max(share, 0.0), 1.0) for share in pair) for pair in (across, down))
     return x0, y0, x1, y1
+
+
+def outlined(photo: Tensor, boxes: Sequence[tuple[float, float, float, float]]) -> Tensor:
+    """A photo (3, H, W) with boxes drawn on it: left, top, right and bottom as shares of its width and height."""
+    height, width = photo.shape[-2:]
+    line = max(1, round(max(height, width) / 150))
+    drawn = photo.clone()
+    for x0, y0, x1, y1 in boxes:
+        top, bottom = round(y0 * height), max(round(y1 * height), round(y0 * height) + 1)
+        left, right = round(x0 * width), max(round(x1 * width), round(x0 * width) + 1)
+        kept = drawn[:, top + line : bottom - line, left + line : right - line].clone()
+        drawn[:, top:bottom, left:right] = torch.tensor(to_rgb(SIGNAL)).view(3, 1, 1)
+        drawn[:, top + line : bottom - line, left + line : right - line] = kept
+    return drawn

@@ -10,13 +10,14 @@ import torch
 
 from rdexplain.errors import OptionError
 from rdexplain.models import Model, accelerated, frozen
+from rdexplain.models.outputs import tensors_of
 from rdexplain.studies.plan import Scale
 from rdexplain.studies.recipe import FEWEST, Unit
 
 BATCH, SECONDS = 8, 1.0
 OVERHEAD = 1.3
 """What noise, transforms and files add to the network's own time."""
-GROUPS = {"pictures": 1, "curves": FEWEST, "figure-6": FEWEST, "noise": FEWEST, "networks": FEWEST}
+GROUPS = {"pictures": 1, "curves": FEWEST, "figure-6": FEWEST, "noise": FEWEST, "networks": FEWEST, "tasks": FEWEST}
 """Groups of recipes, with the number of photos below which fewer steps and draws come before fewer photos."""
 GENTLE, HARSH = (1.0, 0.5, 0.25), (0.1, 0.05, 0.02, 0.01)
 """Efforts. A quarter of the `best` preset's steps is what the `fast` preset has: masks that one can look at."""
@@ -39,9 +40,9 @@ class Speed:
         return 0.05 + OVERHEAD * (unit.forwards * self.forward + unit.backwards * self.backward)
 
 
-def measure(model: Model, size: int, seconds: float = SECONDS) -> Speed:
+def measure(model: Model, size: int, seconds: float = SECONDS, batch: int = BATCH) -> Speed:
     """Time the network on this device, about `seconds` for each of the two directions."""
-    images = torch.full((BATCH, 3, size, size), 0.5, dtype=model.dtype, device=model.device)
+    images = torch.full((batch, 3, size, size), 0.5, dtype=model.dtype, device=model.device)
     with frozen(model):
         fast = accelerated(model, images[:1])
 
@@ -52,13 +53,14 @@ def measure(model: Model, size: int, seconds: float = SECONDS) -> Speed:
         def backward() -> None:
             with torch.enable_grad():
                 leaf = images.clone().requires_grad_()
-                torch.autograd.grad(fast(leaf).sum(), leaf)
+                outputs = [one for one in tensors_of(fast(leaf)) if one.requires_grad]
+                torch.autograd.grad(outputs, leaf, [torch.ones_like(one) for one in outputs])
 
-        return Speed(_time(forward, model, seconds), _time(backward, model, seconds))
+        return Speed(*(_time(run, model, seconds) / batch for run in (forward, backward)))
 
 
 def _time(run: Callable[[], None], model: Model, seconds: float) -> float:
-    """The mean time of an image; the first call warms up."""
+    """The mean time of a call; the first one warms up."""
 
     def wait() -> None:
         if model.device.type == "cuda":
@@ -71,7 +73,7 @@ def _time(run: Callable[[], None], model: Model, seconds: float) -> float:
         run()
         wait()
         count += 1
-    return (time.perf_counter() - started) / (count * BATCH)
+    return (time.perf_counter() - started) / count
 
 
 def fit(cost: Callable[[str, Scale], float], groups: Iterable[str], photos: int, seconds: float) -> dict[str, Scale]:

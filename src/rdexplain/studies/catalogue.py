@@ -8,11 +8,12 @@ from rdexplain.errors import OptionError, unknown
 from rdexplain.studies.curves import ACCURACY, FIGURE_5
 from rdexplain.studies.networks import FIGURE_10
 from rdexplain.studies.obfuscation import FIGURES, TABLE
-from rdexplain.studies.panels import FIGURE_4, ON_VGG, OTHER_TASKS, RIGHT, WRONG
+from rdexplain.studies.panels import FIGURE_4, ON_VGG, RIGHT, WRONG
 from rdexplain.studies.recipe import Recipe
+from rdexplain.studies.tasks import FIGURE_8, FIGURE_9
 from rdexplain.studies.tradeoff import FIGURE_6
 
-_ALL = (FIGURE_4, FIGURE_5, FIGURE_6, FIGURE_10, *RIGHT, *WRONG, *ON_VGG, *OTHER_TASKS, *FIGURES)
+_ALL = (FIGURE_4, FIGURE_5, FIGURE_6, FIGURE_8, FIGURE_9, FIGURE_10, *RIGHT, *WRONG, *ON_VGG, *FIGURES)
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (*sorted(_ALL, key=lambda recipe: int(recipe.name.partition("-")[2])), TABLE, ACCURACY)

@@ -105,18 +105,6 @@ def _sensitivity(plan: Plan, results: Results) -> Findings:
     return findings
 
 
-def _elsewhere(name: str, what: str, needs: str) -> Recipe:
-    """A figure that needs a task other than classification."""
-    claim = "CartoonX is task-agnostic."
-
-    def conclude(plan: Plan, results: Results) -> Findings:
-        return Findings(
-            verdicts=[untestable(claim, "pictures", f"it needs {needs}, and classifiers alone are explained")]
-        )
-
-    return Recipe(name, what, claim, 1, lambda plan: [], conclude)
-
-
 _CLAIM = "The picture depends on the option as the study shows"
 FIGURE_4 = Recipe(
     "figure-4",
@@ -132,7 +120,3 @@ WRONG = tuple(
     for page, name in enumerate(("figure-2", "figure-14", "figure-15", "figure-16", "figure-17"))
 )
 ON_VGG = tuple(_panel(name, None, page, VGG) for page, name in enumerate(("figure-3", "figure-18")))
-OTHER_TASKS = (
-    _elsewhere("figure-8", "semantic segmentation", "DeepLabV3-ResNet50 and explanations of segmentations"),
-    _elsewhere("figure-9", "object detection", "YOLOv5s and explanations of detections"),
-)

@@ -17,19 +17,41 @@ class Known:
     Attributes:
         source: as `images.load_photo` takes it.
         key: its noise key in hexadecimal; other pixels have another one.
-        predicted: the class with the largest probability.
+        predicted: the class with the largest probability; None where no classifier has looked at it.
         truth: the class that the WordNet id in the file's name stands for; None where it has none.
     """
 
     source: str
     key: str
-    predicted: int
+    predicted: int | None
     truth: int | None
 
     @property
     def right(self) -> bool | None:
         """Whether the network is right; None where nobody knows."""
         return None if self.truth is None else self.predicted == self.truth
+
+
+@dataclass(frozen=True)
+class TaskNetwork:
+    """The network of figure 8 or 9.
+
+    Attributes:
+        name: as the command line has it.
+        weights: a file, or None for its own.
+        size: side of the square photos, in pixels, where it leaves the choice.
+    """
+
+    name: str
+    weights: str | None = None
+    size: int = 256
+
+    def __str__(self) -> str:
+        return f"{self.name}{f' with {self.weights}' if self.weights else ''} at {self.size} pixels"
+
+
+SEGMENTER, DETECTOR = TaskNetwork("deeplabv3_resnet50"), TaskNetwork("yolov5s", size=480)
+"""The study's."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +82,8 @@ class Plan:
         photos: those that can be read.
         scale: see `Scale`.
         scales: of the groups of recipes that have one of their own.
+        segmenter, detector: the networks of figures 8 and 9.
+        scenes: the photos of figures 8 and 9; None for the others'.
     """
 
     protocol: Protocol
@@ -70,6 +94,9 @@ class Plan:
     photos: tuple[Known, ...]
     scale: Scale = Scale()
     scales: Mapping[str, Scale] = field(default_factory=dict)
+    segmenter: TaskNetwork = SEGMENTER
+    detector: TaskNetwork = DETECTOR
+    scenes: tuple[Known, ...] | None = None
 
     def of(self, group: str) -> Plan:
         """The plan as a group of recipes has it."""
@@ -104,7 +131,8 @@ class Plan:
 
     def record(self) -> dict[str, Any]:
         """Ready for JSON."""
-        return asdict(self) | {"photos": [asdict(photo) for photo in self.photos], "models": list(self.models)}
+        record = asdict(self) | {"photos": [asdict(photo) for photo in self.photos], "models": list(self.models)}
+        return record | {"segmenter": str(self.segmenter), "detector": str(self.detector)}
 
 
 def find_difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from rdexplain import philox
 from rdexplain.errors import ModelError, PhotoError, SolverError
 from rdexplain.evaluation import Candidate, Curve, CurveKey, Entry, Evaluation, Settings, evaluate, subject
-from rdexplain.images import load_photo
+from rdexplain.images import Photo, load_photo
 from rdexplain.methods.outcome import FRESH_DRAWS
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, frozen
@@ -23,6 +23,7 @@ from rdexplain.noise import Noise
 from rdexplain.studies.plan import Known, Plan
 from rdexplain.studies.published import PlainGradient, first_noisy_class
 from rdexplain.studies.recipe import Results, Row, Unit
+from rdexplain.studies.scenes import TASK, explain_scene
 
 _WNID = re.compile(r"n\d{8}")
 
@@ -44,8 +45,9 @@ class Context:
         """A unit's result; what is a photo's or a network's own fault becomes its reason."""
         try:
             model = self.load(unit.model)
-            pixels = load_photo(unit.photo.source, side(self.plan.size, model)).pixels.to(model.dtype)
-            return {"rows": KINDS[unit.kind](self, unit, model, pixels[None])}
+            size, fit = unit.measured.get("size", self.plan.size), unit.measured.get("fit", "squash")
+            photo = load_photo(unit.photo.source, side(size, model), fit)
+            return {"rows": KINDS[unit.kind](self, unit, model, photo)}
         except ModelError as error:
             return {"not_applicable": str(error)}
         except (PhotoError, SolverError) as error:
@@ -57,32 +59,45 @@ class Context:
             return PlainGradient(model, seed=self.plan.seed)
         return METHODS[unit.method].load()(model, **unit.options, seed=self.plan.seed)
 
+    def file(self, unit: Unit) -> Path:
+        """Where the unit's explanation is saved."""
+        return self.folder / f"{unit.name}.explanation"
+
 
 def side(size: int, model: Model) -> int:
     """The side of the square that a network is given."""
     return model.input_size if model.fixed_size and model.input_size is not None else size
 
 
-def know(sources: Sequence[str], model: Model, size: int) -> tuple[list[Known], dict[str, str]]:
-    """The photos that can be read, with what the network makes of them; and why the others cannot."""
-    classes = {entry.wnid: index for index, entry in enumerate(model.classes or ()) if entry.wnid}
+def know(sources: Sequence[str], model: Model | None, size: int) -> tuple[list[Known], dict[str, str]]:
+    """The photos that can be read, with what the classifier, if there is one, makes of them; and why the others cannot.
+
+    Args:
+        size: side of the square photos, in pixels, where the classifier leaves the choice.
+    """
+    classes = {entry.wnid: index for index, entry in enumerate(model.classes or ()) if entry.wnid} if model else {}
     known, failures = [], {}
     for source in sources:
         try:
-            pixels = load_photo(source, side(size, model)).pixels.to(model.dtype)
+            pixels = load_photo(source, side(size, model) if model else size).pixels
         except PhotoError as error:
             failures[source] = str(error)
             continue
-        with frozen(model), torch.no_grad():
-            output = model.probabilities(model(pixels[None].to(model.device)))
         wnid = _WNID.search(Path(source).name)
         truth = classes.get(wnid.group()) if wnid else None
-        known.append(Known(source, f"{philox.photo_key(pixels):016x}", int(output.argmax()), truth))
+        known.append(Known(source, f"{philox.photo_key(pixels):016x}", _predicted(pixels, model), truth))
     return known, failures
 
 
-def _curves(context: Context, unit: Unit, model: Model, images: Tensor) -> list[Row]:
-    plan = context.plan
+def _predicted(pixels: Tensor, model: Model | None) -> int | None:
+    if model is None:
+        return None
+    with frozen(model), torch.no_grad():
+        return int(model.probabilities(model(pixels[None].to(model.device, model.dtype))).argmax())
+
+
+def _curves(context: Context, unit: Unit, model: Model, photo: Photo) -> list[Row]:
+    plan, images = context.plan, _images(photo, model)
     settings = Settings(
         percentages=unit.measured["percentages"],
         draws=unit.measured["draws"],
@@ -114,10 +129,10 @@ def _curves(context: Context, unit: Unit, model: Model, images: Tensor) -> list[
     ]
 
 
-def _mask(context: Context, unit: Unit, model: Model, images: Tensor) -> list[Row]:
-    method = context.method(unit, model)
+def _mask(context: Context, unit: Unit, model: Model, photo: Photo) -> list[Row]:
+    method, images = context.method(unit, model), _images(photo, model)
     one = method.explain(images, photos=[unit.photo.source])
-    one.save(context.folder / f"{unit.name}.explanation")
+    one.save(context.file(unit))
     history = {name: values[:, 0].tolist() for name, values in one.history.items()}
     row: Row = {
         "photo": unit.photo.source,
@@ -147,7 +162,19 @@ def _common(method: Any, images: Tensor, mask: list[Tensor]) -> float:
         return float(objective.measure(flat, FRESH_DRAWS)[0][0])
 
 
-KINDS: dict[str, Callable[[Context, Unit, Model, Tensor], list[Row]]] = {"curves": _curves, "mask": _mask}
+def _task(context: Context, unit: Unit, model: Model, photo: Photo) -> list[Row]:
+    return explain_scene(unit, context.method(unit, model), photo, context.file(unit))
+
+
+def _images(photo: Photo, model: Model) -> Tensor:
+    return photo.pixels[None].to(model.dtype)
+
+
+KINDS: dict[str, Callable[[Context, Unit, Model, Photo], list[Row]]] = {
+    "curves": _curves,
+    "mask": _mask,
+    TASK: _task,
+}
 
 
 def evaluation_of(results: Results, units: Iterable[Unit], named: Callable[[Unit], str] | None = None) -> Evaluation:

@@ -1,0 +1,137 @@
+"""The networks that `rdexplain reproduce` needs: each loaded once, with its own weights, and timed."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+from rdexplain.cli.bar import Bar
+from rdexplain.cli.explaining import DEFAULT_SIZE, find_device
+from rdexplain.cli.reproduce import DEFAULT_MODEL, DETECTOR, SEGMENTER
+from rdexplain.errors import ModelError
+from rdexplain.models import Model, load_model
+from rdexplain.studies import Plan, Unit, budget
+from rdexplain.studies.plan import DETECTOR as STUDYS_DETECTOR
+from rdexplain.studies.plan import SEGMENTER as STUDYS_SEGMENTER
+from rdexplain.studies.plan import TaskNetwork
+from rdexplain.studies.scenes import TASK
+from rdexplain.studies.work import side
+
+_DEFAULTS = {"segmenter": SEGMENTER, "detector": DETECTOR}
+
+
+class Networks:
+    """The networks by name. One that cannot be had gives the same error each time.
+
+    Args:
+        arguments: of the command.
+        bar: says what is loaded and timed.
+        trained: whether they need their weights; their speed does not depend on those.
+    """
+
+    def __init__(self, arguments: argparse.Namespace, bar: Bar, trained: bool = True) -> None:
+        self._arguments, self._bar, self._trained = arguments, bar, trained
+        self._found: dict[str, Model | ModelError] = {}
+        self._speeds: dict[tuple[str, int], budget.Speed] = {}
+
+    def main(self) -> Model:
+        """The classifier.
+
+        Raises:
+            ModelError: it cannot be had.
+        """
+        arguments = self._arguments
+        try:
+            return self.load(arguments.model)
+        except ModelError as error:
+            if arguments.model != DEFAULT_MODEL or arguments.weights is not None:
+                raise
+            raise ModelError(f"{error}; or choose --model efficientnet_lite0, whose weights come along") from error
+
+    def check_tasks(self) -> None:
+        """ModelError where a network of figure 8 or 9 that was asked for cannot be had; the default ones may be."""
+        for role, default in _DEFAULTS.items():
+            name = getattr(self._arguments, role)
+            if name != default or self._weights_of(role) is not None:
+                self.load(name)
+
+    def plan(self, size: int) -> Plan:
+        """The plan that the arguments ask for, as yet without photos."""
+        wanted = self._arguments
+        return Plan(
+            wanted.protocol,
+            wanted.model,
+            wanted.models,
+            size,
+            wanted.seed,
+            (),
+            segmenter=self._task_network("segmenter", STUDYS_SEGMENTER),
+            detector=self._task_network("detector", STUDYS_DETECTOR),
+        )
+
+    def load(self, name: str) -> Model:
+        """The network of that name.
+
+        Raises:
+            ModelError: it cannot be had.
+        """
+        if name not in self._found:
+            self._bar.stage(f"loading {name}")
+            try:
+                self._found[name] = self._loaded(name)
+            except ModelError as error:
+                self._found[name] = error
+        found = self._found[name]
+        if isinstance(found, ModelError):
+            raise found
+        return found
+
+    def seconds(self, unit: Unit) -> float:
+        """About how long a unit takes: nothing where the network cannot be had."""
+        try:
+            model = self.load(unit.model)
+            # The classifiers of a study are much alike; the networks of other tasks are slower by far.
+            timed = model if unit.kind == TASK else self.load(self._arguments.model)
+        except ModelError:
+            return 0.0
+        wanted = unit.measured.get("size") or self._arguments.size or DEFAULT_SIZE
+        key = (timed.name, side(wanted, timed))
+        if key not in self._speeds:
+            self._bar.stage(f"timing {timed.name}")
+            self._speeds[key] = budget.measure(timed, key[1], batch=2 if unit.kind == TASK else budget.BATCH)
+        return self._speeds[key].of(unit)
+
+    def _loaded(self, name: str) -> Model:
+        """A network as the protocol feeds it."""
+        wanted, role = self._arguments, self._role(name)
+        given = None if role is None else self._weights_of(role)
+        options = {
+            "classes": wanted.classes if role == "model" else None,
+            "normalise": wanted.protocol == "corrected",
+            "device": find_device(wanted.device),
+        }
+        if not self._trained:
+            try:
+                return load_model(name, weights="random", **options)
+            except ModelError:  # a file holds its weights itself
+                return load_model(name, **options)
+        try:
+            return load_model(name, weights=given, **options)
+        except ModelError as error:
+            if role in _DEFAULTS:
+                raise ModelError(str(error).replace("--weights", f"--{role}-weights")) from error
+            raise
+
+    def _role(self, name: str) -> str | None:
+        roles = ("model", *_DEFAULTS)
+        return next((role for role in roles if getattr(self._arguments, role) == name), None)
+
+    def _weights_of(self, role: str) -> str | None:
+        weights: str | None = getattr(self._arguments, "weights" if role == "model" else f"{role}_weights")
+        return weights
+
+    def _task_network(self, role: str, study: TaskNetwork) -> TaskNetwork:
+        wanted = self._arguments
+        return replace(
+            study, name=getattr(wanted, role), weights=self._weights_of(role), size=wanted.size or study.size
+        )
