@@ -70,7 +70,7 @@ def main() -> None:
         masks="bf16",
         root=str(Path(options.photos).absolute()),
     )
-    worker = Worker(recipe)
+    worker = recipe.make("cpu")
     plain, run, memory = [], [], []
     for _ in range(3):
         plain.append(bare(worker.methods["pixel_rde"], files, options.size))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,13 +126,14 @@ def command(place: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Si
 def process(place: Path) -> Callable[..., subprocess.Popen[str]]:
     """`process("--out a")` starts a small run in a process of its own."""
 
-    def start(*parts: str) -> subprocess.Popen[str]:
+    def start(*parts: str, **how: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "rdexplain", *arguments(*parts)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            **how,
         )
 
     return start

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from rdexplain.cli.command import Command, Parser, UsageError
-from rdexplain.cli.options import DISTORTIONS, METHOD, MODEL, PHOTOS, RUNNING, Group, Option, add
+from rdexplain.cli.options import DISTORTIONS, METHOD, MODEL, PHOTOS, WORKING, Group, Option, add
 from rdexplain.cli.values import number, one_of, whole
 from rdexplain.methods.registry import METHODS
 
@@ -141,7 +141,7 @@ RESULTS = Group(
 
 
 def _declare(parser: Parser) -> None:
-    add(parser, (_OPTIONAL_PHOTOS, WHAT, MODEL, HOW, RESULTS, RUNNING))
+    add(parser, (_OPTIONAL_PHOTOS, WHAT, MODEL, HOW, RESULTS, WORKING))
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -10,9 +10,10 @@ from typing import Any
 
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.command import UsageError
-from rdexplain.cli.evaluation_run import Evaluator, OverExplanations, OverPhotos
+from rdexplain.cli.crew import Crew, find_crew
+from rdexplain.cli.evaluation_run import Evaluator, over_explanations, over_photos
 from rdexplain.cli.evaluation_table import print_evaluation
-from rdexplain.cli.explaining import PHOTOS_PER_BATCH, PHOTOS_PER_BATCH_ON_A_GPU, find_model, photo_size
+from rdexplain.cli.explaining import portable_model
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
 from rdexplain.cli.outputs import OutputError, Outputs
 from rdexplain.errors import ModelError
@@ -22,7 +23,7 @@ from rdexplain.evaluation.files import SCORES as SCORE_ROWS
 from rdexplain.evaluation.summary import Over
 from rdexplain.extras import needed
 from rdexplain.images import find_photos
-from rdexplain.models import Model
+from rdexplain.models import Model, load_model
 from rdexplain.versions import versions
 
 CURVES, OWN, AGREEMENT = "curves.png", "curves.own.png", "agreement.png"
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
                 work.evaluation, _order(arguments, work.evaluation), settings.distortions[0], _over(settings)
             )
             print(f"\n{work.done} of {work.expected} evaluated, in {arguments.out}")
-    if not work.failed:
+    if not work.failures:
         return FINE
     return SOME_FAILED if work.done else ERROR
 
@@ -93,17 +94,17 @@ def check_files(folder: Path, overwrite: bool) -> None:
 
 
 def _work(arguments: argparse.Namespace, bar: Bar, settings: Settings) -> Evaluator:
+    crew = find_crew(arguments)
     if arguments.explanations is not None:
-        return OverExplanations(arguments, bar, settings, _classifier(arguments, bar))
+        return over_explanations(arguments, bar, settings, crew, _classifier(arguments, bar, crew))
     sources = find_photos(arguments.photos)
-    model = _classifier(arguments, bar)
-    per_batch = arguments.photos_per_batch or PHOTOS_PER_BATCH.get(model.device.type, PHOTOS_PER_BATCH_ON_A_GPU)
-    return OverPhotos(arguments, bar, settings, model, sources, photo_size(arguments.size, model), per_batch)
+    return over_photos(arguments, bar, settings, crew, _classifier(arguments, bar, crew), sources)
 
 
-def _classifier(arguments: argparse.Namespace, bar: Bar) -> Model:
+def _classifier(arguments: argparse.Namespace, bar: Bar, crew: Crew) -> Model:
     """The model, if it is one that can be evaluated."""
-    model = find_model(arguments, bar)
+    bar.stage(f"loading {arguments.model}")
+    model = load_model(**portable_model(arguments), device=crew.device)
     if model.task != "classification":
         raise ModelError(f"the evaluation measures class labels only: {model.name} is for {model.task}")
     return model

@@ -23,6 +23,7 @@ from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.baselines import Baseline
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, load_model
+from rdexplain.models.model import check_device
 from rdexplain.storage import load_explanation
 
 DEFAULT_SIZE = 256
@@ -84,13 +85,24 @@ def model_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def portable_model(arguments: argparse.Namespace) -> dict[str, Any]:
+    """`model_arguments` for workers, which may have another current folder."""
+    wanted = model_arguments(arguments)
+    for file in ("weights", "classes"):
+        if wanted[file] is not None and Path(wanted[file]).is_file():
+            wanted[file] = str(Path(wanted[file]).absolute())
+    return wanted
+
+
 def find_device(name: str) -> str | torch.device:
     """The device, seen to work."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-        if device.type not in ("cpu", "cuda"):  # the model's loader knows about those
+        if device.type == "cuda":
+            check_device(device)
+        elif device.type != "cpu":
             torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise OptionError(f"no device {name!r} here: choose auto, cpu, cuda or cuda:1") from error

@@ -6,7 +6,7 @@ Names of noises, distortions and so on are repeated here because their modules i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -370,4 +370,22 @@ RUNNING = Group(
         Option("--quiet", "print nothing but errors"),
     ),
 )
+ENGINES = ("local", "ray")
+DEVICES = replace(
+    RUNNING.options[0],
+    help="auto, cpu, cuda, cuda:1, or several with commas between them (default auto: all GPUs, or the CPU)",
+)
+CARRIED = (
+    _choice("--engine", "engine", ENGINES, "local: this machine, or ray (default local)", "local"),
+    Option("--address", "of a Ray cluster (default one on this machine, for as long as it takes)", str, "ADDRESS"),
+    Option(
+        "--workers",
+        "processes that share the work (default one for each device; with Ray for each GPU, or each CPU)",
+        whole(1),
+        "N",
+    ),
+    Option("--worker-cpus", "CPUs, PyTorch's threads, of each worker (default its share; with Ray 1)", whole(1), "N"),
+    DEVICES,
+)
+WORKING = Group("running", (*CARRIED, *(option for option in RUNNING.options if option.name != "device")))
 METHOD_GROUPS = (METHOD, WAVELET, BASELINES, RUNNING)

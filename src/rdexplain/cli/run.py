@@ -7,14 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from rdexplain.cli.command import Command, Parser
-from rdexplain.cli.options import BASELINES, CLASSES, METHOD, MODEL, PHOTOS, RUNNING, WAVELET, Group, Option, add
-from rdexplain.cli.values import one_of, part, several_of, whole
+from rdexplain.cli.options import (
+    BASELINES,
+    CLASSES,
+    METHOD,
+    MODEL,
+    PHOTOS,
+    WAVELET,
+    WORKING,
+    Group,
+    Option,
+    add,
+)
+from rdexplain.cli.values import one_of, part, several_of
 from rdexplain.methods.registry import METHODS
 
 # Repeated here because their modules import PyTorch; a test compares them.
 LAYOUTS = ("auto", "folder", "tree", "manifest", "webdataset", "huggingface")
 MASKS = ("float32", "bf16", "uint8")
-ENGINES = ("local", "ray")
 
 _EXAMPLES = """\
   rdexplain run --photos photos/ --method cartoonx --out run --dry-run
@@ -59,16 +69,6 @@ KEPT = Group(
         Option(
             "--masks", f"how masks are kept: {', '.join(MASKS)} (default bf16)", one_of("masks", MASKS), "KIND", "bf16"
         ),
-    ),
-)
-WORKING = Group(
-    "running",
-    (
-        Option("--engine", "local, or ray (default local)", one_of("engine", ENGINES), "{local,ray}", "local"),
-        Option("--address", "of a Ray cluster (default one on this machine, for the time of the run)", str, "ADDRESS"),
-        Option("--workers", "of Ray (default one on each GPU, or on each CPU)", whole(1), "N"),
-        Option("--worker-cpus", "CPUs, and PyTorch's threads, of each worker of Ray (default 1)", whole(1), "N", 1),
-        *RUNNING.options,
     ),
 )
 DOING = Group(

@@ -11,17 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from rdexplain.cli.bar import Bar
-from rdexplain.cli.explaining import (
-    PHOTOS_PER_BATCH,
-    PHOTOS_PER_BATCH_ON_A_GPU,
-    find_device,
-    model_arguments,
-    photo_fit,
-    photo_size,
-)
+from rdexplain.cli.crew import Crew, find_crew
+from rdexplain.cli.explaining import photo_fit, photo_size, portable_model
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
 from rdexplain.cli.options import method_options
 from rdexplain.cli.run_config import gather, plain
@@ -29,7 +21,6 @@ from rdexplain.cli.run_report import RunReport
 from rdexplain.errors import ModelError, OptionError
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import load_model
-from rdexplain.runs.engines import Engine, Local
 from rdexplain.runs.entries import Entry, Listing
 from rdexplain.runs.execute import Execution, Progress
 from rdexplain.runs.folder import (
@@ -59,7 +50,8 @@ class Plan:
         options: all of them.
         entries: the photos, those of the part that was asked for.
         recipe: what workers do; the device is left to them where Ray has them.
-        worker: one of this process.
+        worker: the one of this process.
+        crew: who does the work.
         resolved: what determines the results.
         per_batch: photos that are explained together.
     """
@@ -69,6 +61,7 @@ class Plan:
     entries: Sequence[Entry]
     recipe: Recipe
     worker: Worker
+    crew: Crew
     resolved: dict[str, Any]
     per_batch: int
 
@@ -83,14 +76,12 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
         warnings.simplefilter("ignore")
     for module in ("yaml", "pyarrow"):
         needed(module, "run")
-    if options.engine == "ray":
-        needed("ray", "--engine ray", "ray")
     plan = _plan(options, bar)
     if getattr(arguments, "dry_run", False):
         bar.stage("timing one batch")
         cost = trial(plan.worker, plan.entries, plan.per_batch, options.out)
         with bar.paused():
-            print("\n".join(cost.lines(_workers(plan))))
+            print("\n".join(cost.lines(plan.crew.workers or 1)))
         return FINE
     with _terminable(), _opened(plan) as ledger:
         if getattr(arguments, "retry_failed", False):
@@ -98,7 +89,8 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
         report = RunReport(bar, options.quiet)
         execution = Execution(options.out, ledger, report.progress, report.failed)
         try:
-            end = execution.over(_engine(plan, bar), list(plan.recipe.methods), plan.per_batch)
+            engine = plan.crew.engine(plan.recipe, plan.worker, bar)
+            end = execution.over(engine, list(plan.recipe.methods), plan.per_batch)
         except BaseException as error:
             counts = ledger.counts()
             error.add_note(
@@ -112,6 +104,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
 def _plan(options: argparse.Namespace, bar: Bar) -> Plan:
     if options.target and options.top_k is not None:
         raise OptionError("give either target or top_k, not both")
+    crew = find_crew(options)
     given = {name: method_options(options, name, options.method) for name in options.method}
     bar.stage("listing photos")
     listing = list_photos(options.photos, options.layout)
@@ -119,18 +112,13 @@ def _plan(options: argparse.Namespace, bar: Bar) -> Plan:
     if options.part is not None:
         number, count = options.part
         entries = entries[number - 1 :: count]
-    wanted = model_arguments(options)
-    for file in ("weights", "classes"):  # workers may have another current folder
-        if wanted[file] is not None and Path(wanted[file]).is_file():
-            wanted[file] = str(Path(wanted[file]).absolute())
-    device = find_device("cpu" if options.engine == "ray" and options.device == "auto" else options.device)
     bar.stage(f"loading {options.model}")
-    model = load_model(**wanted, device=device)
+    wanted = portable_model(options)
+    model = load_model(**wanted, device=crew.device)
     if model.task != "classification":
         raise ModelError(f"run explains class labels only: {model.name} is for {model.task}, see rdexplain explain")
-    later = None if options.engine == "ray" and options.device == "auto" else str(device)
     recipe = Recipe(
-        model=wanted | {"device": later},
+        model=wanted,
         methods={
             name: (METHODS[name].home, {key: _plain(value) for key, value in own.items()})
             for name, own in given.items()
@@ -143,7 +131,8 @@ def _plan(options: argparse.Namespace, bar: Bar) -> Plan:
         root=listing.root,
     )
     worker = Worker(recipe, model)
-    return Plan(options, listing, entries, recipe, worker, _resolved(recipe, worker), _per_batch(options, device))
+    per_batch = crew.per_batch(options.photos_per_batch)
+    return Plan(options, listing, entries, recipe, worker, crew, _resolved(recipe, worker), per_batch)
 
 
 def _plain(value: Any) -> Any:
@@ -166,10 +155,6 @@ def _resolved(recipe: Recipe, worker: Worker) -> dict[str, Any]:
     }
 
 
-def _per_batch(options: argparse.Namespace, device: str | torch.device) -> int:
-    return options.photos_per_batch or PHOTOS_PER_BATCH.get(torch.device(device).type, PHOTOS_PER_BATCH_ON_A_GPU)
-
-
 @contextlib.contextmanager
 def _opened(plan: Plan) -> Iterator[Ledger]:
     """The run's ledger, with all photos in it, while no other process works on the run."""
@@ -189,20 +174,6 @@ def _opened(plan: Plan) -> Iterator[Ledger]:
         with Ledger(folder / LEDGER) as ledger:
             ledger.add(plan.entries, list(plan.recipe.methods))
             yield ledger
-
-
-def _engine(plan: Plan, bar: Bar) -> Engine:
-    if plan.options.engine == "local":
-        return Local(plan.worker)
-    from rdexplain.runs.engines.ray_engine import RayEngine
-
-    bar.stage("starting Ray")
-    return RayEngine(plan.recipe, plan.options.address, plan.options.workers, plan.options.worker_cpus)
-
-
-def _workers(plan: Plan) -> int:
-    """Among how many the work is shared, as far as can be told without a cluster."""
-    return (plan.options.workers or 1) if plan.options.engine == "ray" else 1
 
 
 def _status(end: Progress) -> int:

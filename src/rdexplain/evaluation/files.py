@@ -68,7 +68,7 @@ def save_evaluation(
         ("first", "second", *Figure._fields, *Interval._fields),
         [(pair.first, pair.second, *pair.figure, *pair.value) for pair in pairs],
     )
-    whole = {"format": FORMAT, "not_applicable": dict(evaluation.not_applicable), **(record or {})}
+    whole = {"format": FORMAT, "not_applicable": dict(sorted(evaluation.not_applicable.items())), **(record or {})}
     write_whole(folder / RECORD, (json.dumps(whole, indent=2) + "\n").encode())
 
 

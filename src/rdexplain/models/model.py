@@ -193,7 +193,7 @@ class Model:
             OptionError: no such device.
             ModelError: the network cannot be copied.
         """
-        wanted = _device(device)
+        wanted = check_device(device)
         if self._first_tensor() is None or self.device == wanted:
             return self
         try:
@@ -280,7 +280,12 @@ def _triple(option: str, value: float | Iterable[float]) -> Triple:
     return values
 
 
-def _device(device: str | torch.device) -> torch.device:
+def check_device(device: str | torch.device) -> torch.device:
+    """A device with its number.
+
+    Raises:
+        OptionError: no such name, or no such GPU here.
+    """
     try:
         wanted = torch.device(device)
     except RuntimeError as error:

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rdexplain.runs import shards
+from rdexplain.runs.compacting import compact
 from rdexplain.runs.engines import Engine
 from rdexplain.runs.folder import LOG, SHARDS
-from rdexplain.runs.ledger import Done, Failed, Ledger, Unit
+from rdexplain.runs.ledger import Done, Failed, Ledger, LedgerError, Unit
 from rdexplain.runs.shards import Row
 from rdexplain.runs.work import Batch, Outcome
 
@@ -90,7 +91,7 @@ class Execution:
         self._rows = self._here = 0
         self._written = time.monotonic()
 
-    def over(self, engine: Engine, methods: list[str], per_batch: int) -> Progress:
+    def over(self, engine: Engine[Batch, Outcome], methods: list[str], per_batch: int) -> Progress:
         """Do it.
 
         Raises:
@@ -109,7 +110,7 @@ class Execution:
         log(self.folder, f"start: {counts['pending']} of {self._total} to do")
         self._report(self._progress(started))
         try:
-            with contextlib.closing(engine.outcomes(self._started(methods, per_batch))) as outcomes:  # type: ignore
+            with contextlib.closing(engine.results(self._started(methods, per_batch))) as outcomes:
                 for outcome in outcomes:
                     self._take(outcome)
                     self._report(self._progress(started))
@@ -120,6 +121,8 @@ class Execution:
             self._write()
             log(self.folder, f"stopped: {type(error).__name__} {error}".strip())
             raise
+        with contextlib.suppress(OSError, LedgerError):  # everything is there, if in many files
+            compact(self._shards, self.ledger)
         progress = self._progress(started)
         log(self.folder, f"end: {progress.done} done, {progress.failed} failed")
         return progress

@@ -147,6 +147,16 @@ class Ledger:
                 )
                 self._one(changed, bad.number, bad.method, "running")
 
+    def move(self, done: Iterable[Done]) -> None:
+        """Results have other places: their shard and first row, all together."""
+        with self._transaction() as database:
+            for one in done:
+                changed = database.execute(
+                    "UPDATE units SET shard = ?, first = ? WHERE number = ? AND method = ? AND state = 'done'",
+                    (one.shard, one.first, one.number, one.method),
+                )
+                self._one(changed, one.number, one.method, "done")
+
     def recover(self) -> int:
         """running -> pending: what a process that is gone had begun. Only for the one that holds the run's lock."""
         with self._transaction() as database:

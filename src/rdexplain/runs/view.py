@@ -19,7 +19,7 @@ from rdexplain.runs.entries import Entry
 from rdexplain.runs.folder import LEDGER, SHARDS, RunError, is_run, read_config
 from rdexplain.runs.ledger import Ledger
 from rdexplain.runs.packages import needed
-from rdexplain.runs.shards import read_masks, read_rows, schema, unpack
+from rdexplain.runs.shards import paths, read_masks, read_rows, schema, unpack
 from rdexplain.runs.sources import read
 
 Result = Explanation | Heatmap
@@ -51,12 +51,10 @@ class Run:
             self.failures = ledger.failures()
             self._entries = ledger.entries()
             finished = ledger.finished()
-        self._places = [
-            (one.number, one.shard, row) for one in finished for row in range(one.first, one.first + one.rows)
-        ]
+        self._rows = [(one, row) for one in finished for row in range(one.rows)]
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._rows)
 
     def __repr__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in self.counts.items() if count)
@@ -72,7 +70,7 @@ class Run:
             PhotoError: the photo is not where it was: give `photos`.
             RDExplainError: the shard is damaged.
         """
-        number, shard, row = self._places[range(len(self))[place]]
+        number, shard, row = self._place(place)
         figures = self._shard(shard)[row]
         (packed,), headers = read_masks(self.folder / SHARDS, shard, [row])
         entry = self._entries[number]
@@ -81,7 +79,7 @@ class Run:
 
     def mask(self, place: int) -> Tensor:
         """The mask (or scores) at a place, flat (k,) float32, low-pass first, without the photo being read."""
-        _, shard, row = self._places[range(len(self))[place]]
+        _, shard, row = self._place(place)
         figures = self._shard(shard)[row]
         return unpack(read_masks(self.folder / SHARDS, shard, [row])[0][0], figures["low"], figures["high"])
 
@@ -92,15 +90,16 @@ class Run:
         true_index where the data set says, the figures of `Explanation`, seconds, and height and width of the original.
         """
         pyarrow = needed("pyarrow", "a run")
-        if not self._places:
+        if not self._rows:
             return schema().empty_table().drop_columns(_INTERNAL)
-        numbers = sorted({shard for _, shard, _ in self._places})
+        places = [self._place(place) for place in range(len(self))]
+        numbers = sorted({shard for _, shard, _ in places})
         tables = {number: read_rows(self.folder / SHARDS, number) for number in numbers}
         starts, start = {}, 0
         for number in numbers:
             starts[number] = start
             start += tables[number].num_rows
-        order = [starts[shard] + row for _, shard, row in self._places]
+        order = [starts[shard] + row for _, shard, row in places]
         return pyarrow.concat_tables([tables[number] for number in numbers]).take(order).drop_columns(_INTERNAL)
 
     def frame(self) -> Any:
@@ -110,6 +109,16 @@ class Run:
             return table.to_pandas()
         except ModuleNotFoundError:
             return table
+
+    def _place(self, place: int) -> tuple[int, int, int]:
+        """Photo, shard and row of a place."""
+        one, row = self._rows[range(len(self))[place]]
+        if not paths(self.folder / SHARDS, one.shard)[1].exists():  # when a run ends, its shards are joined
+            with Ledger(self.folder / LEDGER, read_only=True) as ledger:
+                now = {(one.number, one.method): one for one in ledger.finished()}
+            self._rows = [(now[old.number, old.method], row) for old, row in self._rows]
+            one, row = self._rows[place]
+        return one.number, one.shard, one.first + row
 
     @functools.lru_cache(maxsize=4)  # noqa: B019 - a view lives as long as it is used
     def _shard(self, number: int) -> list[dict[str, Any]]:

@@ -17,7 +17,6 @@ from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
 from rdexplain.images import Photo
 from rdexplain.models import Model, frozen, load_model
-from rdexplain.progress import Progress
 from rdexplain.runs.ledger import Unit
 from rdexplain.runs.shards import Row, pack
 from rdexplain.runs.sources import read
@@ -28,10 +27,10 @@ AUTO, LABEL = "auto", "label"
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a worker needs to know, in plain data that can be sent to another machine.
+    """All that a worker needs to know, in plain data that can be sent to another machine; see `engines.Recipe`.
 
     Attributes:
-        model: the arguments of `load_model`.
+        model: the arguments of `load_model`, but the device.
         methods: for each method its class as `module:Class`, and its options.
         size, fit: how photos are brought to the square that is explained.
         targets: classes, `auto` for the predicted one, `label` for the data set's; what a photo's own entry says
@@ -39,7 +38,6 @@ class Recipe:
         top_k: the k most probable classes, in place of targets.
         masks: one of `shards.MASKS`.
         root: the folder that the photos' places are relative to.
-        threads: of PyTorch in a worker; None leaves them as they are.
     """
 
     model: dict[str, Any]
@@ -50,7 +48,18 @@ class Recipe:
     top_k: int | None
     masks: str
     root: str
-    threads: int | None = None
+
+    def make(self, device: str) -> Worker:
+        """A worker on a device."""
+        return Worker(self, load_model(**self.model, device=device))
+
+    def parts(self, task: Batch) -> list[Batch]:
+        """The batch cut into one for each photo."""
+        return [replace(task, units=(unit,)) for unit in task.units]
+
+    def given_up(self, task: Batch, reason: str) -> Outcome:
+        """The outcome of a photo that workers die with."""
+        return Outcome(task, errors={unit.number: f"{unit.entry.photo}: {reason}" for unit in task.units})
 
 
 @dataclass(frozen=True)
@@ -83,11 +92,8 @@ class Loaded:
 class Worker:
     """Holds the model and the methods. `load` may run in another thread than `work`."""
 
-    def __init__(self, recipe: Recipe, model: Model | None = None) -> None:
-        if recipe.threads is not None:
-            torch.set_num_threads(recipe.threads)
-        self.recipe = recipe
-        self.model = load_model(**recipe.model) if model is None else model
+    def __init__(self, recipe: Recipe, model: Model) -> None:
+        self.recipe, self.model = recipe, model
         self.methods = {name: self._method(home, options) for name, (home, options) in recipe.methods.items()}
 
     def load(self, batch: Batch) -> Loaded:
@@ -102,7 +108,7 @@ class Worker:
                 errors[unit.number] = f"{unit.entry.photo}: out of memory while it was decoded"
         return Loaded(batch, photos, errors)
 
-    def work(self, loaded: Loaded, progress: Progress | None = None) -> Outcome:
+    def work(self, loaded: Loaded) -> Outcome:
         """Explain a batch. A photo that cannot be explained gets an error, the others do not suffer.
 
         Raises:
@@ -110,22 +116,22 @@ class Worker:
         """
         started = time.perf_counter()
         outcome = Outcome(loaded.batch, errors=dict(loaded.errors))
-        self._explain(loaded.photos, outcome, progress)
+        self._explain(loaded.photos, outcome)
         outcome.seconds = time.perf_counter() - started
         return outcome
 
     def __call__(self, batch: Batch) -> Outcome:
         return self.work(self.load(batch))
 
-    def _explain(self, photos: Sequence[tuple[Unit, Photo]], outcome: Outcome, progress: Progress | None) -> None:
+    def _explain(self, photos: Sequence[tuple[Unit, Photo]], outcome: Outcome) -> None:
         while photos:
             try:
-                result = self._result(outcome.batch.method, photos, progress)
+                result = self._result(outcome.batch.method, photos)
             except (SolverError, TargetError, PhotoError) as error:
                 blamed = getattr(error, "photos", ())
                 if not blamed and len(photos) > 1:  # one by one it will be seen whose fault it is
                     for one in photos:
-                        self._explain([one], outcome, progress)
+                        self._explain([one], outcome)
                     return
                 for place in blamed or (0,):
                     unit = photos[place][0]
@@ -139,16 +145,14 @@ class Worker:
                 outcome.rows.setdefault(unit.number, []).append(self._row(result[row], unit, photo))
             return
 
-    def _result(
-        self, name: str, photos: Sequence[tuple[Unit, Photo]], progress: Progress | None
-    ) -> Explanation | Heatmap:
+    def _result(self, name: str, photos: Sequence[tuple[Unit, Photo]]) -> Explanation | Heatmap:
         method = self.methods[name]
         images = torch.stack([photo.pixels for _, photo in photos]).to(method.model.dtype)
         wanted: dict[str, Any] = {} if self.recipe.top_k is None else {"top_k": self.recipe.top_k}
         if not wanted and (targets := self._targets([unit for unit, _ in photos], images)) is not None:
             wanted = {"target": targets}
         result: Explanation | Heatmap = method.explain(
-            images, **wanted, photos=[unit.entry.photo for unit, _ in photos], progress=progress
+            images, **wanted, photos=[unit.entry.photo for unit, _ in photos]
         )
         return result
 
@@ -237,11 +241,6 @@ class Worker:
         # An error comes before anything is done.
         method.representation.transform((self.recipe.size, self.recipe.size), self.model.dtype, self.model.device)
         return method
-
-
-def single(batch: Batch) -> list[Batch]:
-    """The batch cut into one for each photo."""
-    return [replace(batch, units=(unit,)) for unit in batch.units]
 
 
 def _line(error: BaseException) -> str:

@@ -1,7 +1,8 @@
-"""Runs the units of recipes one after another, goes on where it was, and writes what was found."""
+"""Runs the units of recipes, goes on where it was, and writes what was found."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,16 +13,18 @@ from rdexplain.evaluation.files import write_csv
 from rdexplain.extras import needed
 from rdexplain.models import Model
 from rdexplain.render import save_figure
+from rdexplain.runs.engines import Engine, Local
 from rdexplain.storage import whole_file, write_whole
+from rdexplain.studies.carried import Done, UnitWorker
 from rdexplain.studies.plan import Plan
 from rdexplain.studies.recipe import Findings, Recipe, Results, Row, Unit, Verdict
-from rdexplain.studies.work import Context
 
 UNITS, VERDICTS, TABLE, TABLES = "units", "verdicts.json", "verdicts.md", (".csv", ".parquet")
 
 
 class Watch(Protocol):
-    """Is told how far a run is: before each unit, and after it with its estimated seconds."""
+    """Is told how far a run is: before each unit that this process does, and after each, with the reason if it has
+    failed."""
 
     def begin(self, unit: Unit) -> None: ...
     def done(self, unit: Unit, reason: str | None) -> None: ...
@@ -39,7 +42,12 @@ def todo(recipes: Sequence[Recipe], plan: Plan, folder: Path) -> tuple[list[Unit
 
 
 def reproduce(
-    recipes: Sequence[Recipe], plan: Plan, load: Callable[[str], Model], folder: Path, watch: Watch | None = None
+    recipes: Sequence[Recipe],
+    plan: Plan,
+    load: Callable[[str], Model],
+    folder: Path,
+    watch: Watch | None = None,
+    engine: Engine[Unit, Done] | None = None,
 ) -> tuple[dict[str, list[Verdict]], int]:
     """Make figures and tables again.
 
@@ -52,6 +60,7 @@ def reproduce(
         load: from a network's name to the model.
         folder: where; it is there.
         watch: is told how far it is.
+        engine: carries units to workers that load networks themselves; None for this process.
 
     Returns:
         the verdicts by recipe, and how many units failed.
@@ -63,16 +72,14 @@ def reproduce(
     needed("pyarrow", "reproduce")
     place = folder / UNITS
     place.mkdir(exist_ok=True)
-    context = Context(plan, load, place)
     units, left = todo(recipes, plan, folder)
-    for unit in left:
-        if watch is not None:
-            watch.begin(unit)
-        result = context.run(unit)
-        record = {"photo": unit.photo.source, "model": unit.model, "method": unit.method, **result}
-        write_whole(place / f"{unit.name}.json", (json.dumps(record) + "\n").encode())
-        if watch is not None:
-            watch.done(unit, result.get("failed"))
+    if engine is None:
+        engine = Local(UnitWorker(plan, load) if watch is None else UnitWorker(plan, load, watch.begin))
+    with contextlib.closing(engine.results(iter(left))) as finished:
+        for done in finished:
+            _keep(done, place)
+            if watch is not None:
+                watch.done(done.unit, done.result.get("failed"))
     results = Results(place, {unit.name: _read(place / f"{unit.name}.json") for unit in units})
     verdicts = {}
     for recipe in recipes:
@@ -81,6 +88,15 @@ def reproduce(
         verdicts[recipe.name] = findings.verdicts
     _write_verdicts(recipes, verdicts, plan, folder)
     return verdicts, sum("failed" in _read(place / f"{unit.name}.json") for unit in units)
+
+
+def _keep(done: Done, place: Path) -> None:
+    """Write what became of a unit; the record last, since it says that all is there."""
+    for name, content in done.files.items():
+        write_whole(place / name, content)
+    unit = done.unit
+    record = {"photo": unit.photo.source, "model": unit.model, "method": unit.method, **done.result}
+    write_whole(place / f"{unit.name}.json", (json.dumps(record) + "\n").encode())
 
 
 def _read(file: Path) -> Row:

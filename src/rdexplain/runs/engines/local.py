@@ -1,37 +1,32 @@
-"""This process: one batch is explained while the next one is decoded."""
+"""This process: one task is worked on while the next one is loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Generic
 
-from rdexplain.progress import Progress
-from rdexplain.runs.work import Batch, Loaded, Outcome, Worker
+from rdexplain.runs.engines.engine import Result, Task, Worker
 
 
-class Local:
-    """An engine of one worker, on one device.
+class Local(Generic[Task, Result]):
+    """An engine of one worker, on one device."""
 
-    Args:
-        worker: explains.
-        progress: called after each step of a batch.
-    """
+    def __init__(self, worker: Worker[Task, Result]) -> None:
+        self.worker = worker
 
-    def __init__(self, worker: Worker, progress: Progress | None = None) -> None:
-        self.worker, self.progress = worker, progress
+    def results(self, tasks: Iterator[Task]) -> Generator[Result, None, None]:
+        """See `Engine.results`."""
+        loader = ThreadPoolExecutor(1, thread_name_prefix="load")
 
-    def outcomes(self, batches: Iterator[Batch]) -> Iterator[Outcome]:
-        """See `Engine.outcomes`."""
-        decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
-
-        def ahead() -> Future[Loaded] | None:
-            batch = next(batches, None)
-            return None if batch is None else decoder.submit(self.worker.load, batch)
+        def ahead() -> Future[Any] | None:
+            task = next(tasks, None)
+            return None if task is None else loader.submit(self.worker.load, task)
 
         try:
             coming = ahead()
             while coming is not None:
                 loaded, coming = coming.result(), ahead()
-                yield self.worker.work(loaded, self.progress)
+                yield self.worker.work(loaded)
         finally:
-            decoder.shutdown(wait=False, cancel_futures=True)
+            loader.shutdown(wait=False, cancel_futures=True)

@@ -6,97 +6,81 @@ import contextlib
 import os
 import socket
 import threading
-from collections import Counter, deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
-from rdexplain.errors import OptionError, RDExplainError
+from rdexplain.errors import OptionError
+from rdexplain.runs.engines.answers import Answer, Answering
+from rdexplain.runs.engines.engine import Recipe, Result, Task
+from rdexplain.runs.engines.pool import AHEAD, Hand, Pool
 from rdexplain.runs.packages import needed
-from rdexplain.runs.work import Batch, Outcome, Recipe, Worker, single
-
-AHEAD = 2
-"""Batches that a worker has: one it explains, and one whose photos it decodes meanwhile."""
-DEATHS = 3
-"""Workers that may die with a photo before that is given up."""
-TOGETHER = 2
-"""Workers that may die with a batch before its photos are tried one by one."""
 
 
 class RayWorker:
-    """A worker as Ray's actor. It runs two calls at a time, of which one explains."""
+    """A worker as Ray's actor. It runs two calls at a time, of which one works and one loads."""
 
-    def __init__(self, recipe: Recipe, folder: str) -> None:
+    def __init__(self, recipe: Recipe[Any, Any], folder: str, device: str, threads: int) -> None:
         # Models of one's own lie in the current folder; a machine of a cluster need not have it.
         with contextlib.suppress(OSError):
             os.chdir(folder)
-        self._recipe = recipe
-        self._worker: Worker | None = None
-        self._loading, self._explaining = threading.Lock(), threading.Lock()
+        self._answering = Answering(recipe, device, threads)
+        self._working = threading.Lock()
 
-    def ready(self) -> str:
-        """Load the model; the worker's device. Apart from the constructor, whose errors Ray wraps up."""
-        with self._loading:
-            if self._worker is None:
-                self._worker = Worker(self._recipe)
-            return str(self._worker.model.device)
+    def ready(self) -> Answer:
+        """Load the model. Apart from the constructor, whose errors Ray wraps up."""
+        return self._answering.ready()
 
-    def outcome(self, batch: Batch) -> Outcome:
-        """Explain a batch."""
-        self.ready()
-        assert self._worker is not None
-        loaded = self._worker.load(batch)
-        with self._explaining:
-            return self._worker.work(loaded)
+    def answer(self, task: Any) -> Answer:
+        """Do a task."""
+        loaded = self._answering.load(task)
+        with self._working:
+            return self._answering.work(loaded)
 
 
-@dataclass(eq=False)
-class _Actor:
+class _Actor(NamedTuple):
     handle: Any
-    batches: dict[Any, Batch] = field(default_factory=dict)
-    alone: bool = False  # it has a batch with which a worker has died: nothing else shall share the blame
+    calls: dict[Any, int | None]  # what is not yet answered: the number of the job, None for `ready`
 
 
-class RayEngine:
-    """An engine of many workers.
-
-    A worker that dies is replaced, and its batches are done again: first as they were, then photo by photo, so that
-    only a photo with which workers die again and again is given up.
+class RayEngine(Pool[Task, Result]):
+    """An engine of many workers, on this machine or on a cluster; see `Pool` for what is done when one dies.
 
     Args:
-        recipe: what the workers do.
+        recipe: what the workers are made from.
+        device: of each worker; None for a GPU where Ray has any, else the CPU.
         address: of a cluster; None for an instance on this machine that ends with the engine.
         workers: how many; None for one on each GPU, or on each CPU where there is no GPU.
         cpus: of each worker.
+        ahead: see `Pool`.
 
     Raises:
         OptionError: Ray is not installed, or there is no cluster.
     """
 
-    def __init__(self, recipe: Recipe, address: str | None = None, workers: int | None = None, cpus: int = 1) -> None:
+    def __init__(
+        self,
+        recipe: Recipe[Task, Result],
+        device: str | None = None,
+        address: str | None = None,
+        workers: int | None = None,
+        cpus: int = 1,
+        ahead: int = AHEAD,
+    ) -> None:
         ray = needed("ray", "--engine ray", "ray")
-        self._actors: list[_Actor] = []
-        self._ray = ray
-        self._recipe = recipe if recipe.threads is not None else replace(recipe, threads=cpus)
-        self._cpus = cpus
+        self._ray, self._cpus = ray, cpus
         self._own = not ray.is_initialized()
         if self._own:
             self._connect(address, workers)
         have = ray.cluster_resources()
-        device = recipe.model.get("device")  # None for a GPU where there is one
         self._gpus = 0 if device == "cpu" else int(have.get("GPU", 0))
-        if device is None:
-            device = "cuda" if self._gpus else "cpu"
-        self._recipe = replace(self._recipe, model={**recipe.model, "device": device})
-        self.workers = workers or max(self._gpus or int(have.get("CPU", 1)) // cpus, 1)
+        self._device = device or ("cuda" if self._gpus else "cpu")
+        super().__init__(recipe, workers or max(self._gpus or int(have.get("CPU", 1)) // cpus, 1), ahead)
         if self.workers * cpus > have.get("CPU", 0):
             self.close()
             raise OptionError(
                 f"{self.workers} workers of {cpus} CPUs do not fit into Ray's {have.get('CPU', 0):g}: "
                 "choose fewer --workers or --worker-cpus"
             )
-        self._again: deque[Batch] = deque()
-        self._deaths: Counter[tuple[int, str]] = Counter()
 
     def _connect(self, address: str | None, workers: int | None) -> None:
         if address is not None:
@@ -112,85 +96,40 @@ class RayEngine:
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise OptionError(f"no Ray at {address or 'this machine'}: {' '.join(str(error).split())}") from error
 
-    def outcomes(self, batches: Iterator[Batch]) -> Iterator[Outcome]:
-        """See `Engine.outcomes`."""
-        try:
-            self._actors = [self._actor() for _ in range(self.workers)]
-            self._get([actor.handle.ready.remote() for actor in self._actors])
-            while True:
-                for actor in self._actors:
-                    self._fill(actor, batches)
-                waiting = {ref: actor for actor in self._actors for ref in actor.batches}
-                if not waiting:
-                    return
-                done, _ = self._ray.wait(list(waiting), num_returns=1, timeout=1)
-                for ref in done:
-                    yield from self._done(ref, waiting[ref])
-        finally:
-            self.close()
-
     def close(self) -> None:
         """Let the workers go, and the instance of this machine."""
-        for actor in self._actors:
-            self._ray.kill(actor.handle)
-        self._actors = []
+        super().close()
         if self._own and self._ray.is_initialized():
             self._ray.shutdown()
 
-    def _actor(self) -> _Actor:
+    def _start(self, place: int) -> _Actor:
         # With fewer GPUs than workers, they share them.
         share = min(1.0, self._gpus / self.workers)
         remote = self._ray.remote(RayWorker).options(num_cpus=self._cpus, num_gpus=share, max_concurrency=AHEAD)
-        return _Actor(remote.remote(self._recipe, os.getcwd()))
+        handle = remote.remote(self.recipe, os.getcwd(), self._device, self._cpus)
+        return _Actor(handle, {handle.ready.remote(): None})
 
-    def _fill(self, actor: _Actor, batches: Iterator[Batch]) -> None:
-        while not actor.alone and len(actor.batches) < AHEAD:
-            if self._again:
-                if actor.batches:
-                    return
-                batch, actor.alone = self._again.popleft(), True
-            elif (batch := next(batches, None)) is None:  # type: ignore[assignment]
-                return
-            actor.batches[actor.handle.outcome.remote(batch)] = batch
+    def _give(self, hand: Hand[Task], number: int, task: Task) -> None:
+        hand.process.calls[hand.process.handle.answer.remote(task)] = number
 
-    def _done(self, ref: Any, actor: _Actor) -> Iterator[Outcome]:
-        if ref not in actor.batches:  # it was given to another worker when this one died
-            return
+    def _events(self, hands: list[Hand[Task]]) -> Iterable[tuple[Hand[Task], int | None, Answer | None]]:
+        calls = {call: hand for hand in hands for call in hand.process.calls}
+        done, _ = self._ray.wait(list(calls), num_returns=1, timeout=1)
+        return [(calls[call], calls[call].process.calls.pop(call), self._answer(call)) for call in done]
+
+    def _answer(self, call: Any) -> Answer | None:
+        errors = self._ray.exceptions
         try:
-            outcome = self._get(ref)
-        except self._ray.exceptions.RayActorError:
-            lost = list(actor.batches.values())
-            self._actors[self._actors.index(actor)] = self._actor()
-            for batch in lost:
-                yield from self._retried(batch)
-            actor.batches = {}
-            return
-        del actor.batches[ref]
-        actor.alone = False
-        yield outcome
-
-    def _retried(self, batch: Batch) -> Iterator[Outcome]:
-        """Queue the batch of a worker that died, whole or photo by photo; or give its only photo up."""
-        for unit in batch.units:
-            self._deaths[unit.number, batch.method] += 1
-        deaths = max(self._deaths[unit.number, batch.method] for unit in batch.units)
-        if len(batch.units) == 1 and deaths >= DEATHS:
-            unit = batch.units[0]
-            yield Outcome(batch, errors={unit.number: f"{unit.entry.photo}: {deaths} workers died with it"})
-        elif len(batch.units) > 1 and deaths >= TOGETHER:
-            self._again.extend(single(batch))
-        else:
-            self._again.append(batch)
-
-    def _get(self, refs: Any) -> Any:
-        """What workers returned, or the error that they raised, without what Ray wraps it in."""
-        try:
-            return self._ray.get(refs)
-        except self._ray.exceptions.RayTaskError as error:
-            cause = getattr(error, "cause", None)
-            if isinstance(cause, RDExplainError):
-                raise type(cause)(*cause.args) from None
+            answer: Answer = self._ray.get(call)
+        except errors.RayTaskError:  # no death: a defect
             raise
+        except errors.RayError:  # the worker is gone, its machine, or the memory that held its answer
+            return None
+        return answer
+
+    def _stop(self, hands: list[Hand[Task]]) -> None:
+        for hand in hands:
+            self._ray.kill(hand.process.handle)
 
 
 def _knock(address: str) -> None:

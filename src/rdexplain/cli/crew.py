@@ -1,0 +1,105 @@
+"""Who does a command's work: this process, several of this machine, or Ray's."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from rdexplain.cli.bar import Bar
+from rdexplain.cli.explaining import PHOTOS_PER_BATCH, PHOTOS_PER_BATCH_ON_A_GPU, find_device
+from rdexplain.errors import OptionError
+from rdexplain.runs.engines import Engine, Local, Processes, Recipe, Worker
+from rdexplain.runs.engines.pool import AHEAD
+from rdexplain.runs.packages import needed
+
+MOST = 4
+"""Workers for each CPU: more of them is a slip of the pen, and would take all memory."""
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Workers, as the options name them.
+
+    Attributes:
+        devices: of this machine; of Ray's workers the one that they all have, or nothing where Ray knows.
+        device: of the model in this process.
+        ray: whether Ray starts them.
+        workers: how many; None for Ray's choice.
+        cpus: of each; None for its share of this machine's.
+        address: of a Ray cluster.
+    """
+
+    devices: tuple[str, ...]
+    device: str
+    ray: bool
+    workers: int | None
+    cpus: int | None
+    address: str | None
+
+    @property
+    def here(self) -> bool:
+        """Whether this process does the work itself."""
+        return not self.ray and self.workers == 1 and self.cpus is None
+
+    def per_batch(self, wanted: int | None) -> int:
+        """Photos that are explained together."""
+        return wanted or PHOTOS_PER_BATCH.get(torch.device(self.device).type, PHOTOS_PER_BATCH_ON_A_GPU)
+
+    def engine(
+        self, recipe: Recipe[Any, Any], worker: Worker[Any, Any], bar: Bar, ahead: int = AHEAD
+    ) -> Engine[Any, Any]:
+        """What carries tasks to them.
+
+        Args:
+            recipe: what workers in other processes are made from.
+            worker: the one of this process, should it be the only one.
+            ahead: see `Pool`.
+
+        Raises:
+            OptionError: there is no such cluster, or it is too small.
+        """
+        if self.here:
+            return Local(worker)
+        if not self.ray:
+            bar.stage("starting one worker" if self.workers == 1 else f"starting {self.workers} workers")
+            threads = self.cpus or max(torch.get_num_threads() // (self.workers or 1), 1)
+            return Processes(recipe, self.devices, self.workers, threads, ahead)
+        from rdexplain.runs.engines.ray_engine import RayEngine
+
+        bar.stage("starting Ray")
+        device = self.devices[0] if self.devices else None
+        return RayEngine(recipe, device, self.address, self.workers, self.cpus or 1, ahead)
+
+
+def find_crew(arguments: argparse.Namespace) -> Crew:
+    """The workers that the options name.
+
+    Raises:
+        OptionError: no such device, Ray is not installed, or more workers than any machine has use for.
+    """
+    workers, cpus = arguments.workers, arguments.worker_cpus
+    if arguments.engine == "ray":
+        needed("ray", "--engine ray", "ray")
+        device = str(find_device(arguments.device))
+        return Crew(() if arguments.device == "auto" else (device,), device, True, workers, cpus, arguments.address)
+    devices = find_devices(arguments.device)
+    workers = workers or len(devices)
+    most = MOST * (os.cpu_count() or 1)
+    if workers > max(most, len(devices)):
+        raise OptionError(f"--workers {workers} are too many for {os.cpu_count()} CPUs: choose at most {most}")
+    return Crew(devices[:workers], devices[0], False, workers, cpus, None)
+
+
+def find_devices(names: str) -> tuple[str, ...]:
+    """The devices that are named, with commas between them, each seen to work; `auto` is all GPUs, or the CPU.
+
+    Raises:
+        OptionError: one is not there.
+    """
+    if names == "auto" and torch.cuda.device_count() > 1:
+        names = ",".join(f"cuda:{number}" for number in range(torch.cuda.device_count()))
+    return tuple(dict.fromkeys(str(find_device(name.strip())) for name in names.split(",")))
