@@ -9,6 +9,7 @@ import operator
 import os
 import stat
 import threading
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -90,12 +91,14 @@ def load_photo(
     16-bit colour is read as 8-bit. Colour profiles are ignored. Of several frames the first is read. ``content``
     is the file's content, where that comes out of an archive; ``source`` is its name then.
 
-    Raises `PhotoError` if the photo cannot be read, `OptionError` for an impossible ``size`` or ``fit``.
+    Raises `PhotoError` if the photo cannot be read or has a name that is not UTF-8, `OptionError` for an impossible
+    ``size`` or ``fit``.
     """
     if fit not in _FITS:
         raise OptionError(unknown("fit", str(fit), _FITS))
     wanted = _checked_size(size)
     source = os.fspath(source)
+    _check_name(source)
     image = _read(source, content)
     original_size = (image.height, image.width)
     if wanted is not None:
@@ -154,6 +157,25 @@ def _check_sample(source: str) -> None:
 def _shown(path: str) -> str:
     """A path as an error may show it: in one line, and printable in every terminal."""
     return path if path and path.isprintable() else repr(path)
+
+
+def is_unicode(name: str) -> bool:
+    """Whether a name is text. A file's name may be any bytes, which Python keeps as surrogates: figures, databases and
+    tables do not take them."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def printable(name: str) -> str:
+    """A name in one line, with what cannot be written or breaks lines spelt out: `a\\nb.jpg`, `bad\\udcff.jpg`."""
+    return "".join(repr(one)[1:-1] if unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") else one for one in name)
+
+
+NOT_UNICODE = "its name is not valid UTF-8: rename it"
+
+
+def _check_name(source: str) -> None:
+    if not is_unicode(source):
+        raise PhotoError(f"{printable(source)}: {NOT_UNICODE}")
 
 
 def _missing(path: str) -> str:
