@@ -8,9 +8,6 @@ import io
 import operator
 import os
 import stat
-import threading
-import unicodedata
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -25,6 +22,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
 from rdexplain.errors import OptionError, PhotoError, unknown
+from rdexplain.names import NOT_UNICODE, is_unicode, printable
+from rdexplain.quiet import quietly
 
 SAMPLE = "sample:"
 MAX_SIZE = 8192
@@ -159,20 +158,6 @@ def _shown(path: str) -> str:
     return path if path and path.isprintable() else repr(path)
 
 
-def is_unicode(name: str) -> bool:
-    """Whether a name is text. A file's name may be any bytes, which Python keeps as surrogates: figures, databases and
-    tables do not take them."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
-
-
-def printable(name: str) -> str:
-    """A name in one line, with what cannot be written or breaks lines spelt out: `a\\nb.jpg`, `bad\\udcff.jpg`."""
-    return "".join(repr(one)[1:-1] if unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") else one for one in name)
-
-
-NOT_UNICODE = "its name is not valid UTF-8: rename it"
-
-
 def _check_name(source: str) -> None:
     if not is_unicode(source):
         raise PhotoError(f"{printable(source)}: {NOT_UNICODE}")
@@ -216,17 +201,12 @@ def _open(source: str, content: bytes | None) -> IO[bytes]:
     raise PhotoError(f"{_shown(source)} is {what}")
 
 
-# Silencing warnings swaps a process-wide list: two threads that did it at once could leave it swapped.
-_quietly = threading.Lock()
-
-
 def _read(source: str, content: bytes | None = None) -> Image.Image:
     """The upright photo, in mode RGB (8 bit) or F (grey, in [0, 1])."""
     shown = _shown(source)
     with _open(source, content) as stream:
         try:
-            with _quietly, warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with quietly():
                 return _decode(stream)
         except PhotoError as error:
             raise PhotoError(f"cannot read {shown}: {error}") from None

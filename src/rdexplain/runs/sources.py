@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from rdexplain.errors import OptionError, PhotoError, unknown
-from rdexplain.images import NOT_UNICODE, SAMPLE, SUFFIXES, Photo, find_photos, is_unicode, load_photo, printable
+from rdexplain.images import SAMPLE, SUFFIXES, Photo, find_photos, load_photo
+from rdexplain.names import NOT_UNICODE, is_unicode, printable
 from rdexplain.runs.archives import list_hugging_face, list_webdataset, read_arrow, read_tar
 from rdexplain.runs.entries import Entry, Listing
 from rdexplain.runs.packages import needed
