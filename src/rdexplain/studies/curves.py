@@ -135,7 +135,7 @@ def _figure_5(plan: Plan, results: Results) -> Findings:
         published = [published_curve("7b", one) for one in ("cartoonx", name)]
         known = " and ".join(f"{one[1][1]:.3f}" for one in published if one is not None)
         found = difference(values, "cartoonx", name)
-        claim = f"Randomising CartoonX's top 1 % distorts more than {method_title(name)}'s"
+        claim = f"Randomising the top 1 % of CartoonX distorts more than that of {method_title(name)}"
         text = f"difference {words(found)}" if found is not None else ""
         findings.verdicts.append(judge(claim, known, text, found, scaled, 1))
     return findings

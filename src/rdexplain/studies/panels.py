@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rdexplain.render.words import method_title
 from rdexplain.studies.obfuscation import panel_findings
 from rdexplain.studies.plan import Known, Plan
 from rdexplain.studies.protocol import mask_options, mask_unit
@@ -34,7 +35,7 @@ def photos_of(plan: Plan, right: bool | None, page: int) -> tuple[Known, ...]:
 
 
 def _panel(name: str, right: bool | None, page: int, model: str | None = None) -> Recipe:
-    kind = {True: "rightly classified photos", False: "misclassified photos", None: "VGG-16"}[right]
+    kind = {True: "correctly classified photos", False: "misclassified photos", None: "VGG-16"}[right]
     claim = {
         True: "CartoonX shows the piecewise smooth part of the photo that the decision needs, not sparse pixels.",
         False: "CartoonX shows why the network was wrong.",
@@ -75,7 +76,7 @@ _SPARSITIES = (0.0, 50.0, 100.0, 200.0, 400.0, 800.0)
 
 def _studies(plan: Plan) -> dict[str, tuple[tuple[str, ...], list[list[Unit]]]]:
     """The four parts of figure 4, by the suffix of their files: titles and rows of units."""
-    photos, model = plan.first(1), plan.model
+    photos, model = photos_of(plan, True, 0)[:1] or plan.first(1), plan.model
     parts = {"noise": _NOISES, "wavelet": _WAVELETS, "distortion": _DISTORTIONS}
     found = {
         part: (
@@ -98,11 +99,15 @@ def _sensitivity(plan: Plan, results: Results) -> Findings:
     findings = Findings()
     for part, (titles, rows) in _studies(plan).items():
         claim = f"{_CLAIM} ({part})"
-        one = panel_findings(plan, results, "figure-4", f"sensitivity to the {part}", claim, titles, rows, 1)
+        one = panel_findings(plan, results, "figure-4", f"sensitivity to the {part}", claim, titles, rows, 1, _named)
         findings.figures |= {f".{part}": figure for figure in one.figures.values()}
         findings.rows += [{"part": part, **row} for row in one.rows]
         findings.verdicts += one.verdicts
     return findings
+
+
+def _named(unit: Unit) -> str:
+    return f"{method_title(unit.method)}: "
 
 
 _CLAIM = "The picture depends on the option as the study shows"
