@@ -114,6 +114,7 @@ def test_a_unit_that_workers_die_with_is_given_up_and_tried_again(run, monkeypat
     assert run("figure-7 --out two", "Deadly")[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray opens sockets and processes that end after it
 def test_ray_gives_what_one_worker_gives(run):
     pytest.importorskip("ray")
