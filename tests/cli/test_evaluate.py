@@ -186,7 +186,7 @@ def test_explanations_that_are_there(evaluate, run):
     assert len(json.loads(Path("other/evaluation.json").read_text())["failed"]) == len(err.splitlines()) > 0
     status, _, err = evaluate("--explanations explained --out another --methods lime", small)
     assert (status, err) == (2, "rdexplain: error: no explanation in explained is by lime\n")
-    assert evaluate("--explanations nope", "")[2] == "rdexplain: error: no such folder: nope\n"
+    assert evaluate("--explanations nope --out another", "")[2] == "rdexplain: error: no such folder: nope\n"
     assert evaluate("--explanations photos --out another", small)[2] == (
         "rdexplain: error: no explanations (*.safetensors) in photos\n"
     )
