@@ -259,3 +259,18 @@ def test_the_global_state_comes_back(run):
     assert torch.equal(torch.get_rng_state(), state)
     assert sys.stdout.errors == hidden
     assert main(["--version"]) == 0
+
+
+@pytest.mark.parametrize("command", ["explain", "compare --methods pixel_rde", "evaluate --methods pixel_rde"])
+def test_a_name_that_is_no_text_is_one_photos_error(command, place, quick_panels, capsys):
+    try:
+        os.rename("photos/cat.jpg", os.fsdecode(b"photos/bad\xff.jpg"))
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+    small = "--model cli_test_nets:tiny --size 64 --steps 2 --out results"
+    small += " --method pixel_rde" * (command == "explain")
+    small += " --percentages 0,100 --draws 1 --scores none" * command.startswith("evaluate")
+    assert main(f"{command} photos {small}".split()) == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert errors == ["rdexplain: error: photos/bad\\udcff.jpg: its name is not valid UTF-8: rename it"]
+    assert any(Path("results").iterdir())

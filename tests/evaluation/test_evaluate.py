@@ -15,7 +15,7 @@ def test_labels_alone(make_photos):
     model = as_model(lambda images: images.mean((2, 3)))
     photos = make_photos(1, (8, 8))
     regions = as_model(lambda images: 9 * images, task="segmentation")
-    with pytest.raises(ModelError, match="measures class labels only: a region"), subject(regions, photos):
+    with pytest.raises(ModelError, match="measures class labels only, not a region"), subject(regions, photos):
         pass
     with subject(model, photos, 0) as rows:
         settings = Settings(percentages=(0, 100), draws=1, domains=("own",), scores=())

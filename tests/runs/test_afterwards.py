@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rdexplain.cli import evaluation_source
 from rdexplain.evaluation.files import ROWS
 from rdexplain.runs import open_run
 
@@ -30,6 +32,39 @@ def test_a_run_is_evaluated_without_being_explained_again(command):
     numbers = [[value for row in table for value in row.values() if isinstance(value, float)] for table in rows]
     assert len(numbers[0]) >= 30
     np.testing.assert_allclose(sorted(numbers[0]), sorted(numbers[1]), atol=1e-6)
+
+
+def test_a_run_says_which_model_it_was_made_with(command):
+    pytest.importorskip("skimage")
+    assert command("run", "--out a --no-normalise").status == 0
+    options = OPTIONS.replace("--model run_test_nets:Mean", "")
+    done = command("evaluate", "a", options)
+    assert (done.status, done.err) == (0, [])
+    done = command("evaluate", "a", options, "--model efficientnet_lite0 --weights random --out other")
+    assert done.status == 2
+    assert done.err == [
+        "rdexplain: error: the explanations in a are of run_test_nets:Mean, not of efficientnet_lite0 (random): "
+        "give --model run_test_nets:Mean"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [
+        ({}, ("net", "w.pt", "0.5", False)),
+        ({"model": "other"}, ("other", None, None, False)),
+        ({"model": "net", "weights": "v.pt"}, ("net", "v.pt", "0.5", False)),
+        ({"no_normalise": True}, ("net", "w.pt", None, True)),
+    ],
+)
+def test_what_is_given_of_the_model_goes_first(given, chosen, monkeypatch):
+    monkeypatch.setattr(evaluation_source, "is_run", lambda folder: True)
+    old = {"model": "net", "weights": "w.pt", "mean": "0.5", "steps": 3}
+    monkeypatch.setattr(evaluation_source, "of_run", lambda folder: old)
+    arguments = argparse.Namespace(explanations=Path("a"), model=None, **dict.fromkeys(evaluation_source.SETTINGS))
+    vars(arguments).update({"no_normalise": False, **given})
+    evaluation_source.choose_model(arguments)
+    assert (arguments.model, arguments.weights, arguments.mean, arguments.no_normalise) == chosen
 
 
 def test_export(command):

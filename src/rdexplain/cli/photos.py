@@ -22,6 +22,7 @@ from rdexplain.heatmap import Heatmap
 from rdexplain.images import Photo, load_photo
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.baselines import Baseline
+from rdexplain.names import printable
 
 MEASURING = 100
 """Measuring a mask takes about as long as this many images forward and backward; for the time left."""
@@ -144,7 +145,7 @@ class Run:
                 slug = self.slugs.of_row(one) if self.targets.several else None
                 base = self.outputs.base(names[photo.source], slug)
                 picture = self.outputs.write(base, self._writers(one, photo))
-                self.report.explained(names[photo.source], one, picture)
+                self.report.explained(printable(names[photo.source]), one, Path(printable(str(picture))))
                 if self.keep is not None:
                     self.keep(one, photo)
             tally.explained += 1

@@ -39,7 +39,7 @@ def gather(arguments: argparse.Namespace) -> argparse.Namespace:
     else:
         given = _read(file) | given if file is not None else given
     out = Path(given.get("out", keys()["out"].default))
-    old = _checked(_without(read_config(out)), out / CONFIG) if (out / CONFIG).is_file() else {}
+    old = of_run(out) if (out / CONFIG).is_file() else {}
     if file is not None and file.is_dir():
         given = old | given
     else:
@@ -49,6 +49,15 @@ def gather(arguments: argparse.Namespace) -> argparse.Namespace:
     defaults = {name: False if option.kind is None else option.default for name, option in keys().items()}
     defaults["accelerate"] = None
     return argparse.Namespace(**{**defaults, **given, "config": file, "quiet": getattr(arguments, "quiet", False)})
+
+
+def of_run(folder: Path) -> dict[str, Any]:
+    """The options that a run was begun with, those that were given.
+
+    Raises:
+        RunError: it is no run, or its configuration is damaged.
+    """
+    return _checked(_without(read_config(folder)), folder / CONFIG)
 
 
 def plain(options: argparse.Namespace) -> dict[str, Any]:
