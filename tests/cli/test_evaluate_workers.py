@@ -98,6 +98,7 @@ def test_explanations_by_two_workers(evaluate, run):
     assert same("one", "two")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray opens sockets and processes that end after it
 def test_ray_gives_what_one_worker_gives(evaluate):
     pytest.importorskip("ray")

@@ -45,6 +45,11 @@ class Crew:
         """Whether this process does the work itself."""
         return not self.ray and self.workers == 1 and self.cpus is None
 
+    @property
+    def faster(self) -> int:
+        """How many times as fast as this process they are, about: those of one machine share its CPUs."""
+        return (self.workers or 1) if self.ray else len(self.devices)
+
     def per_batch(self, wanted: int | None) -> int:
         """Photos that are explained together."""
         return wanted or PHOTOS_PER_BATCH.get(torch.device(self.device).type, PHOTOS_PER_BATCH_ON_A_GPU)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rdexplain.cli.command import Command, Parser, UsageError
 from rdexplain.cli.evaluate import PROTOCOLS
-from rdexplain.cli.options import MODEL, Group, Option, add
+from rdexplain.cli.options import CARRIED, MODEL, Group, Option, add
 from rdexplain.cli.values import one_of, positive, whole
 
 DEFAULT_MODEL = "mobilenet_v3_small"
@@ -61,7 +61,6 @@ NETWORK = Group(
             "NAME,NAME",
             NETWORKS,
         ),
-        Option("--device", "auto, cpu, cuda, cuda:1, ... (default auto: a GPU if there is one)", str, "DEVICE", "auto"),
     ),
 )
 TASKS = Group(
@@ -91,7 +90,7 @@ RESULTS = Group(
 
 
 def _declare(parser: Parser) -> None:
-    add(parser, (WHAT, NETWORK, TASKS, RESULTS))
+    add(parser, (WHAT, NETWORK, TASKS, RESULTS, Group("running", CARRIED)))
 
 
 def _are_scenes(targets: list[str]) -> bool:

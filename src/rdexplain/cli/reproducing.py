@@ -10,15 +10,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from rdexplain.cli.bar import Bar
+from rdexplain.cli.crew import find_crew
 from rdexplain.cli.explaining import DEFAULT_SIZE, photo_size
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED, say
 from rdexplain.cli.outputs import OutputError
 from rdexplain.cli.study_networks import Networks
+from rdexplain.cli.study_workers import StudyRecipe
 from rdexplain.cli.tables import Column, print_table
 from rdexplain.errors import RDExplainError
 from rdexplain.images import find_photos
 from rdexplain.storage import write_whole
 from rdexplain.studies import RECIPES, Known, Plan, Recipe, Scale, Unit, Verdict, budget, find_recipes, reproduce
+from rdexplain.studies.carried import UnitWorker
 from rdexplain.studies.plan import find_difference
 from rdexplain.studies.runner import VERDICTS, clean, todo, units_of
 from rdexplain.studies.tasks import GROUP as TASKS
@@ -33,6 +36,9 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     if arguments.quiet:
         warnings.simplefilter("ignore")
     recipes = find_recipes(arguments.targets or ["all"])
+    crew = find_crew(arguments)
+    options = vars(arguments).copy()
+    arguments.device = crew.device
     if arguments.list:
         return _list(arguments, bar, recipes)
     given = (arguments.photos, arguments.scenes)
@@ -63,8 +69,10 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     plan = _settled(arguments, whole, recipes, networks)
     units, left = todo(recipes, plan, folder)
     watch = _Watch(bar, networks.seconds, left, len(units))
+    worker = UnitWorker(plan, networks.load, watch.begin)
     try:
-        verdicts, failed = reproduce(recipes, plan, networks.load, folder, watch)
+        engine = crew.engine(StudyRecipe(plan, options), worker, bar, ahead=1)
+        verdicts, failed = reproduce(recipes, plan, networks.load, folder, watch, engine)
     except BaseException as error:
         error.add_note(
             f"{len(units) - len(left) + watch.count} of {len(units)} parts are done: the same command goes on"
@@ -136,6 +144,7 @@ class _Watch:
         self.count += 1
         if reason is not None:
             say(f"error: {reason}")
+        self._bar.stage(f"{self._done + self.count} of {self._units}")
         self._bar.finish(self._weight(unit))
 
     def _weight(self, unit: Unit) -> int:

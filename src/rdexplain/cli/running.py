@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
         bar.stage("timing one batch")
         cost = trial(plan.worker, plan.entries, plan.per_batch, options.out)
         with bar.paused():
-            print("\n".join(cost.lines(plan.crew.workers or 1)))
+            print("\n".join(cost.lines(plan.crew.faster)))
         return FINE
     with _terminable(), _opened(plan) as ledger:
         if getattr(arguments, "retry_failed", False):

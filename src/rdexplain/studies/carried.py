@@ -51,13 +51,3 @@ class UnitWorker:
         with tempfile.TemporaryDirectory(prefix="rdexplain-") as folder:
             result = Context(self._plan, self._load, Path(folder)).run(loaded)
             return Done(loaded, result, {file.name: file.read_bytes() for file in Path(folder).iterdir()})
-
-
-def parts(task: Unit) -> list[Unit]:
-    """A unit is not cut."""
-    return [task]
-
-
-def given_up(task: Unit, reason: str) -> Done:
-    """The result of a unit that workers die with."""
-    return Done(task, {"failed": f"{task.photo.source}, {task.method}: {reason}"})

@@ -138,6 +138,7 @@ class Pool(ABC, Generic[Task, Result]):
         yield value
 
     def _dead(self, hand: Hand[Task]) -> Iterator[Result]:
+        self._hands.remove(hand)
         self._stop([hand])
         if not hand.ready:
             self._stillborn[hand.place] += 1
@@ -146,7 +147,7 @@ class Pool(ABC, Generic[Task, Result]):
                     f"{DEATHS} workers died while they loaded the model, perhaps for want of memory: choose fewer "
                     "--workers"
                 )
-        self._hands[self._hands.index(hand)] = Hand(self._start(hand.place), hand.place)
+        self._hands.append(Hand(self._start(hand.place), hand.place))
         for job in hand.jobs.values():
             yield from self._retried(job)
 
