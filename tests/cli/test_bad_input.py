@@ -59,7 +59,7 @@ NOT_A_PHOTO = "is not an image that can be read"
         ("explain photos --distortion l3", "unknown distortion 'l3': did you mean l2"),
         ("explain photos --init onse", "unknown init 'onse': did you mean ones"),
         ("explain photos --init gone.safetensors", "no such explanation: gone.safetensors"),
-        ("explain photos --steps many", "--steps: must be a whole number of at least 0, not 'many'"),
+        ("explain photos --steps many", "--steps: must be a whole number of at least 1, not 'many'"),
         ("explain photos --draws 0", "--draws: must be a whole number of at least 1, not '0'"),
         ("explain photos --sparsity -1", "--sparsity: must be a number of at least 0, not '-1'"),
         ("explain photos --sparsity nan", "--sparsity: must be a number of at least 0, not 'nan'"),
@@ -107,12 +107,24 @@ def test_one_line(run, command, message):
         ("models resnet55", "unknown model 'resnet55': did you mean resnet50"),
         ("models resnet vgg", "'vgg' is one argument too many"),
         ("methods --all", "unknown option '--all'"),
+        ("explain photos --out=", "--out is empty: is a shell variable not set?"),
+        ("explain photos --steps 0", "--steps: must be a whole number of at least 1, not '0'"),
+        ("compare photos --models resnet18,mobilenet_v9", "unknown model 'mobilenet_v9'"),
     ],
 )
 def test_the_command_line_itself(run, command, message):
     done = run(command, small=False)
     assert (done.status, done.out, len(done.err)) == (2, [], 1)
     assert message in done.err[0]
+
+
+@pytest.mark.parametrize(
+    ("argv", "name"), [(["explain", "photos", "--out", ""], "--out"), (["explain", ""], "an argument")]
+)
+def test_an_empty_argument(run, place, capsys, argv, name):
+    assert main(argv) == 2
+    assert capsys.readouterr().err == f"rdexplain: error: {name} is empty: is a shell variable not set?\n"
+    assert not Path("explanations").exists()
 
 
 def test_all_photos_bad(run):

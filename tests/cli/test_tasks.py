@@ -100,6 +100,16 @@ def test_objects_are_listed_and_drawn(run, scenes):
     assert (done.status, done.out) == (0, ["red: no objects with a confidence of 0.99 or more"])
 
 
+def test_what_is_no_detector_and_a_size_that_is_none_of_its(run, place):
+    done = run("detect photos/cat.jpg --model cli_test_nets:tiny --size 16", small=False)
+    assert (done.status, len(done.err)) == (2, 1)
+    assert "is no detector, it gives a tensor (1, 4); detectors are yolov5s" in done.err[0]
+    done = run("detect photos/cat.jpg --model yolov5n --weights random --size 100", small=False)
+    assert done.status == 2
+    assert done.err == ["rdexplain: error: YOLOv5 takes images whose sides are multiples of 32 pixels, not 100 x 100"]
+    assert not Path("explanations").exists()
+
+
 def test_objects_are_explained(run, scenes):
     done = run("explain both.png --model task_nets:objects --object all")
     assert (done.status, done.err) == (0, [])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rdexplain import Contrast, PixelRDE
-from rdexplain.errors import ModelError
+from rdexplain.errors import ModelError, OptionError
 from rdexplain.evaluation import Candidate, Settings, evaluate, subject
 from rdexplain.models import as_model
 
@@ -25,3 +25,9 @@ def test_labels_alone(make_photos):
         with pytest.raises(ModelError, match="one class rather than another"):
             evaluate(rows, Candidate(contrast), settings)
         assert torch.equal(rows.images, photos)
+
+
+@pytest.mark.parametrize("draws", [0, -1, 1.5])
+def test_a_curve_needs_a_draw(draws):
+    with pytest.raises(OptionError, match="draws must be a whole number of at least 1"):
+        Settings(draws=draws)

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rdexplain import render
 from rdexplain.cli import evaluation_source
 from rdexplain.evaluation.files import ROWS
 from rdexplain.runs import open_run
+from rdexplain.runs.export import STAGING
 
 OPTIONS = "--percentages 0,50,100 --draws 2 --scores sparseness --domains own --model run_test_nets:Mean --size 8"
 
@@ -97,6 +99,41 @@ def test_export(command):
     again = command("export", "a --to numpy")
     assert again.status == 2
     assert "is not empty" in again.err[0]
+
+
+def test_panels_show_the_photo_as_it_is(command, place, monkeypatch):
+    """Not the square that the network sees, and no larger than a panel can show."""
+    drawn = []
+    monkeypatch.setattr(render, "save_panel", lambda one, path, original=None: drawn.append(original) or path.touch())
+    for file in (place / "photos").iterdir():
+        file.unlink()
+    Image.new("RGB", (24, 12), (220, 20, 0)).save(place / "photos" / "a.png")
+    Image.new("RGB", (2048, 512), (220, 20, 0)).save(place / "photos" / "b.png")
+    assert command("run", "--out a").status == 0
+    assert command("export", "a --to panels").status == 0
+    assert [tuple(photo.shape) for photo in drawn] == [(3, 12, 24), (3, 256, 1024)]
+    assert command("run", "--out b --fit crop").status == 0
+    assert command("export", "b --to panels").status == 0
+    assert drawn[2:] == [None, None]
+
+
+def test_an_export_that_fails_leaves_nothing(command, place):
+    assert command("run", "--out a").status == 0
+    gone = place / "photos" / "07.png"
+    gone.rename(place / "07.png")
+    (place / "empty").mkdir()
+    for folder in ("new/one", "empty"):
+        failed = command("export", f"a --to quantus --out {folder}")
+        assert (failed.status, len(failed.err)) == (2, 1)
+        assert "07.png" in failed.err[0]
+    assert not (place / "new").exists()
+    assert list((place / "empty").iterdir()) == []
+    (place / "empty" / STAGING).mkdir()  # of an export that was killed
+    (place / "07.png").rename(gone)
+    assert command("export", "a --to quantus --out empty").status == 0
+    assert sorted(path.name for path in (place / "empty").iterdir()) == [
+        f"pixel_rde.{name}_batch.npy" for name in "axy"
+    ]
 
 
 def test_an_open_run_does_not_grow(command):

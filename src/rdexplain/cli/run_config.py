@@ -16,6 +16,8 @@ from rdexplain.runs.packages import needed
 
 _OF_A_RUN = ("identity", "resolved", "root")
 """Keys that a run adds to its own `config.yaml`."""
+_LISTS = ("target", "method", "mean", "std", "device")
+"""Keys that may have several values."""
 _FILES = ("photos", "weights", "classes", "init")
 
 
@@ -106,6 +108,10 @@ def _checked(found: Mapping[str, Any], file: Path) -> dict[str, Any]:
         option = known[name]
         if value is None:
             continue
+        if value == "":
+            raise OptionError(f"{file}: {name} is empty")
+        if isinstance(value, list) and name not in _LISTS:
+            raise OptionError(f"{file}: {name} takes one value, not a list")
         try:
             if option.kind is None:
                 if not isinstance(value, bool):
@@ -117,6 +123,8 @@ def _checked(found: Mapping[str, Any], file: Path) -> dict[str, Any]:
             else:
                 text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
                 checked[name] = option.kind(text)
-        except (argparse.ArgumentTypeError, UsageError, ValueError) as error:
+        except UsageError as error:  # says what the value should be: unknown method ...
+            raise OptionError(f"{file}: {error}") from error
+        except (argparse.ArgumentTypeError, ValueError) as error:
             raise OptionError(f"{file}: {name} {error}") from error
     return checked

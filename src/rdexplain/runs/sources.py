@@ -54,8 +54,8 @@ def list_photos(source: str, layout: str = "auto") -> Listing:
     return listing
 
 
-def read(entry: Entry, root: str, size: int, fit: str) -> Photo:
-    """Decode a photo, wherever it is.
+def read(entry: Entry, root: str, size: int | tuple[int, int], fit: str) -> Photo:
+    """Decode a photo, wherever it is; size and fit as `load_photo` has them.
 
     Raises:
         PhotoError: it cannot be read.
