@@ -191,9 +191,18 @@ def test_one_row(cartoon):
         torch.testing.assert_close(one.picture_colour[0], cartoon.picture_colour[place], rtol=0, atol=1e-5)
         assert one.record() == cartoon.record(place)
     for row in (4, -5):
-        with pytest.raises(IndexError):
+        with pytest.raises(IndexError, match=f"row {row} of 4: the first is 0"):
             cartoon[row]
     assert [one.labels[0] for one in cartoon] == ["c3", "c7", "c0", "c11"]
+
+
+def test_some_rows(cartoon):
+    for part in (slice(1, 3), slice(None, None, -2), slice(2, 2)):
+        some, places = cartoon[part], list(range(4))[part]
+        assert len(some) == len(places)
+        assert torch.equal(some.target, cartoon.target[places])
+        assert torch.equal(some.history["distortion"], cartoon.history["distortion"][:, places])
+        assert [some.record(row) for row in range(len(some))] == [cartoon.record(place) for place in places]
 
 
 def test_record(cartoon, pixel):

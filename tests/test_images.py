@@ -20,6 +20,7 @@ from torchvision import transforms
 
 from rdexplain.errors import OptionError, PhotoError
 from rdexplain.images import Photo, find_photos, load_photo, sample_names
+from rdexplain.names import printable
 
 H, W = 12, 17
 RNG = np.random.default_rng(0)
@@ -708,3 +709,12 @@ def test_not_found(album: Path, pattern: str, message: str) -> None:
     with pytest.raises(PhotoError) as caught:
         find_photos(["album/b.png", pattern])
     assert str(caught.value) == message
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    bad = os.path.join(tmp_path, os.fsdecode(b"bad\xff.png"))
+    Image.new("RGB", (4, 4)).save(bad)
+    with pytest.raises(PhotoError) as caught:
+        load_photo(bad)
+    assert str(caught.value) == f"{tmp_path}/bad\\udcff.png: its name is not valid UTF-8: rename it"
+    assert printable("a\nb\u2028c 猫\u3000'd'.png") == "a\\nb\\u2028c 猫\u3000'd'.png"

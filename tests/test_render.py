@@ -364,3 +364,12 @@ def test_rcparams_do_not_matter(wavelet: Explanation) -> None:
     with matplotlib.rc_context(mine):
         assert png(panel(wavelet)) == plain
     assert FONT in {text.get_fontname() for text in panel(wavelet).texts}
+
+
+def test_names_that_the_font_lacks_or_that_break_lines(pixel, tmp_path):
+    """Warnings are errors here, and a surrogate would be one of matplotlib's."""
+    named = replace(pixel[0], photos=("猫\n\udcff.jpg",))
+    figure = panel(named)
+    texts = [text.get_text() for text in figure.texts]
+    assert any(text.endswith("猫\\n\\udcff.jpg") for text in texts)
+    assert save_figure(figure, tmp_path / "cat.png").exists()

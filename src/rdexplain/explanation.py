@@ -59,9 +59,9 @@ class Explanation(Result):
     region: Tensor | None = None
     box: Tensor | None = None
 
-    def __getitem__(self, row: int) -> Self:
-        one = super().__getitem__(row)
-        return replace(one, history={name: curve[:, [row]] for name, curve in self.history.items()})
+    def __getitem__(self, row: int | slice) -> Self:
+        one, rows = super().__getitem__(row), self._places(row)
+        return replace(one, history={name: curve[:, rows] for name, curve in self.history.items()})
 
     def __repr__(self) -> str:
         words = ", ".join(

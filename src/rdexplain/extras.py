@@ -20,6 +20,9 @@ def needed(module: str, what: str, extra: str = "evaluation") -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        raise OptionError(
-            f"{what} needs {_PACKAGES.get(package, package)}: pip install 'rdexplain[{extra}]'"
-        ) from error
+        raise OptionError(f"{what} needs {_PACKAGES.get(package, package)}: {how_to_install(extra)}") from error
+
+
+def how_to_install(extra: str) -> str:
+    """What to do where an extra's package is missing."""
+    return f'install the extra `{extra}`: pip install ".[{extra}]" in the project\'s folder'

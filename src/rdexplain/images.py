@@ -8,8 +8,6 @@ import io
 import operator
 import os
 import stat
-import threading
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -24,6 +22,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
 from rdexplain.errors import OptionError, PhotoError, unknown
+from rdexplain.names import NOT_UNICODE, is_unicode, printable
+from rdexplain.quiet import quietly
 
 SAMPLE = "sample:"
 MAX_SIZE = 8192
@@ -90,12 +90,14 @@ def load_photo(
     16-bit colour is read as 8-bit. Colour profiles are ignored. Of several frames the first is read. ``content``
     is the file's content, where that comes out of an archive; ``source`` is its name then.
 
-    Raises `PhotoError` if the photo cannot be read, `OptionError` for an impossible ``size`` or ``fit``.
+    Raises `PhotoError` if the photo cannot be read or has a name that is not UTF-8, `OptionError` for an impossible
+    ``size`` or ``fit``.
     """
     if fit not in _FITS:
         raise OptionError(unknown("fit", str(fit), _FITS))
     wanted = _checked_size(size)
     source = os.fspath(source)
+    _check_name(source)
     image = _read(source, content)
     original_size = (image.height, image.width)
     if wanted is not None:
@@ -156,6 +158,11 @@ def _shown(path: str) -> str:
     return path if path and path.isprintable() else repr(path)
 
 
+def _check_name(source: str) -> None:
+    if not is_unicode(source):
+        raise PhotoError(f"{printable(source)}: {NOT_UNICODE}")
+
+
 def _missing(path: str) -> str:
     folder, name = os.path.split(path.rstrip(os.sep))
     try:
@@ -194,17 +201,12 @@ def _open(source: str, content: bytes | None) -> IO[bytes]:
     raise PhotoError(f"{_shown(source)} is {what}")
 
 
-# Silencing warnings swaps a process-wide list: two threads that did it at once could leave it swapped.
-_quietly = threading.Lock()
-
-
 def _read(source: str, content: bytes | None = None) -> Image.Image:
     """The upright photo, in mode RGB (8 bit) or F (grey, in [0, 1])."""
     shown = _shown(source)
     with _open(source, content) as stream:
         try:
-            with _quietly, warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with quietly():
                 return _decode(stream)
         except PhotoError as error:
             raise PhotoError(f"cannot read {shown}: {error}") from None

@@ -57,18 +57,32 @@ class Result(ABC):
     def __len__(self) -> int:
         return len(self.picture)
 
-    def __getitem__(self, row: int) -> Self:
-        """The result of one row, of the same kind and of length 1."""
-        row = range(len(self))[row]
-        rows = slice(row, row + 1)
+    def __getitem__(self, row: int | slice) -> Self:
+        """The result of one row, of the same kind and of length 1; of several rows for a slice.
+
+        Raises:
+            IndexError: no such row.
+        """
+        rows = self._places(row)
         cut: dict[str, Any] = {}
         for item in fields(self):
             value = getattr(self, item.name)
-            if isinstance(value, Tensor | tuple):
+            if isinstance(value, Tensor):
                 cut[item.name] = value[rows]
+            elif isinstance(value, tuple):
+                cut[item.name] = tuple(value[place] for place in rows)
             elif isinstance(value, list):
                 cut[item.name] = [band[rows] for band in value]
         return replace(self, **cut)
+
+    def _places(self, row: int | slice) -> list[int]:
+        """The rows that an index or a slice means."""
+        if isinstance(row, slice):
+            return list(range(len(self))[row])
+        try:
+            return [range(len(self))[row]]
+        except IndexError:
+            raise IndexError(f"row {row} of {len(self)}: the first is 0") from None
 
     @property
     def representation(self) -> Representation:

@@ -59,7 +59,7 @@ NOT_A_PHOTO = "is not an image that can be read"
         ("explain photos --distortion l3", "unknown distortion 'l3': did you mean l2"),
         ("explain photos --init onse", "unknown init 'onse': did you mean ones"),
         ("explain photos --init gone.safetensors", "no such explanation: gone.safetensors"),
-        ("explain photos --steps many", "--steps: must be a whole number of at least 0, not 'many'"),
+        ("explain photos --steps many", "--steps: must be a whole number of at least 1, not 'many'"),
         ("explain photos --draws 0", "--draws: must be a whole number of at least 1, not '0'"),
         ("explain photos --sparsity -1", "--sparsity: must be a number of at least 0, not '-1'"),
         ("explain photos --sparsity nan", "--sparsity: must be a number of at least 0, not 'nan'"),
@@ -107,12 +107,24 @@ def test_one_line(run, command, message):
         ("models resnet55", "unknown model 'resnet55': did you mean resnet50"),
         ("models resnet vgg", "'vgg' is one argument too many"),
         ("methods --all", "unknown option '--all'"),
+        ("explain photos --out=", "--out is empty: is a shell variable not set?"),
+        ("explain photos --steps 0", "--steps: must be a whole number of at least 1, not '0'"),
+        ("compare photos --models resnet18,mobilenet_v9", "unknown model 'mobilenet_v9'"),
     ],
 )
 def test_the_command_line_itself(run, command, message):
     done = run(command, small=False)
     assert (done.status, done.out, len(done.err)) == (2, [], 1)
     assert message in done.err[0]
+
+
+@pytest.mark.parametrize(
+    ("argv", "name"), [(["explain", "photos", "--out", ""], "--out"), (["explain", ""], "an argument")]
+)
+def test_an_empty_argument(run, place, capsys, argv, name):
+    assert main(argv) == 2
+    assert capsys.readouterr().err == f"rdexplain: error: {name} is empty: is a shell variable not set?\n"
+    assert not Path("explanations").exists()
 
 
 def test_all_photos_bad(run):
@@ -259,3 +271,18 @@ def test_the_global_state_comes_back(run):
     assert torch.equal(torch.get_rng_state(), state)
     assert sys.stdout.errors == hidden
     assert main(["--version"]) == 0
+
+
+@pytest.mark.parametrize("command", ["explain", "compare --methods pixel_rde", "evaluate --methods pixel_rde"])
+def test_a_name_that_is_no_text_is_one_photos_error(command, place, quick_panels, capsys):
+    try:
+        os.rename("photos/cat.jpg", os.fsdecode(b"photos/bad\xff.jpg"))
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+    small = "--model cli_test_nets:tiny --size 64 --steps 2 --out results"
+    small += " --method pixel_rde" * (command == "explain")
+    small += " --percentages 0,100 --draws 1 --scores none" * command.startswith("evaluate")
+    assert main(f"{command} photos {small}".split()) == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert errors == ["rdexplain: error: photos/bad\\udcff.jpg: its name is not valid UTF-8: rename it"]
+    assert any(Path("results").iterdir())

@@ -71,7 +71,10 @@ def test_a_missing_extra(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     done = run(f"explain photos/cat.jpg {SMALL} --method lime", small=False)
     assert done.status == 2
-    assert done.err == ["rdexplain: error: Lime needs captum: pip install 'rdexplain[evaluation]'"]
+    assert done.err == [
+        "rdexplain: error: Lime needs captum: install the extra `evaluation`: "
+        'pip install ".[evaluation]" in the project\'s folder'
+    ]
 
 
 def test_compare(run):

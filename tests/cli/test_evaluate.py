@@ -13,6 +13,7 @@ from rdexplain.cli import evaluation_run, main
 from rdexplain.cli.evaluate import percentages
 from rdexplain.errors import ModelError, SolverError
 from rdexplain.evaluation import load_evaluation
+from rdexplain.evaluation.statistics import shown
 from rdexplain.methods import CartoonX, PixelRDE
 from rdexplain.methods.registry import METHODS, Method
 
@@ -174,9 +175,18 @@ def test_explanations_that_are_there(evaluate, run):
     found = load_evaluation("evaluation")
     assert len({(entry.photo, entry.target) for entry in found.entries}) == 6
     status, _, err = evaluate("--explanations explained --out other", small.replace("tiny", "Corner"))
-    assert status == 1
+    assert (status, err) == (
+        2,
+        "rdexplain: error: the explanations in explained are of cli_test_nets:tiny, not of cli_test_nets:Corner: "
+        "give --model cli_test_nets:tiny\n",
+    )
+    status, _, err = evaluate("--explanations explained --out other --mean 0.9", small)
+    assert status == 1  # of some classes the probability is the same
     assert "choose the same --model, weights and normalisation" in err
     assert len(json.loads(Path("other/evaluation.json").read_text())["failed"]) == len(err.splitlines()) > 0
+    status, _, err = evaluate("--explanations explained --out another --methods lime", small)
+    assert (status, err) == (2, "rdexplain: error: no explanation in explained is by lime\n")
+    assert evaluate("--explanations nope --out another", "")[2] == "rdexplain: error: no such folder: nope\n"
     assert evaluate("--explanations photos --out another", small)[2] == (
         "rdexplain: error: no explanations (*.safetensors) in photos\n"
     )
@@ -195,6 +205,52 @@ def test_boxes(evaluate):
     assert "boxes are a CSV file with the columns" in evaluate("photos --out other --boxes boxes.csv")[2]
     Path("boxes.csv").write_text("photo,left,top,right,bottom\nzebra.jpg,0,0,9,9\n")
     assert "has no box for any of the photos" in evaluate("photos --out other --boxes boxes.csv")[2]
+
+
+def test_boxes_that_fit_badly(evaluate):
+    head, stepless = "photo,left,top,right,bottom\n", TINY.replace("--steps 2 ", "")
+    Path("boxes.csv").write_text(f"{head}cat.jpg,0,0,9,24\ncat.jpg,5,0,5,9\n")
+    status, _, err = evaluate("photos --methods random_pixel --boxes boxes.csv", stepless)
+    assert (status, err) == (
+        2,
+        "rdexplain: error: boxes.csv, row 2: the box 5, 0, 5, 9 is empty: left must be below right, and top below "
+        "bottom\n",
+    )
+    # A byte-order mark, a box smaller than a pixel, one outside of its photo, one of no photo.
+    rows = "cat.jpg,0.01,0.01,0.02,0.02\ndog.png,20,20,30,30\nzebra.jpg,0,0,9,9\n"
+    Path("boxes.csv").write_text(head + rows, encoding="utf-8-sig")
+    status, _, err = evaluate("photos --methods random_pixel --boxes boxes.csv --scores none", stepless)
+    assert (status, err.splitlines()) == (
+        1,
+        [
+            "rdexplain: warning: boxes.csv: 2 of 3 photos have boxes; 1 row names no photo",
+            "rdexplain: error: photos/dog.png: the box 20, 20, 30, 30 lies outside of its 16 x 16 pixels",
+        ],
+    )
+    assert {Path(key.entry.photo).name for key in load_evaluation("evaluation").scores} == {"cat.jpg"}
+
+
+@pytest.mark.parametrize("kind", [Unwilling, "lrp"])
+def test_nothing_applicable_is_an_error(kind, evaluate, stand_in):
+    if kind is Unwilling:  # only when it explains
+        stand_in(kind)
+        status, _, err = evaluate("photos --methods pixel_rde")
+    else:
+        status, _, err = evaluate(f"photos --methods {kind}", TINY.replace("--steps 2 ", ""))
+    assert status == 2
+    assert "rdexplain: error: none of the methods is applicable: " in err.splitlines()[-1]
+    assert not Path("evaluation").exists()
+
+
+def test_small_numbers_are_not_printed_as_nothing():
+    assert [shown(value) for value in (0, 0.5, 0.0123, 0.00123, 0.0000123, -0.0004)] == [
+        "0.000",
+        "0.500",
+        "0.012",
+        "0.0012",
+        "1.2e-05",
+        "-0.0004",
+    ]
 
 
 @pytest.mark.parametrize(

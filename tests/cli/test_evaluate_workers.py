@@ -112,5 +112,8 @@ def test_ray_that_is_not_installed(evaluate, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     status, _, err = evaluate("photos --engine ray")
     assert status == 2
-    assert err == "rdexplain: error: --engine ray needs ray: pip install 'rdexplain[ray]'\n"
+    assert err == (
+        "rdexplain: error: --engine ray needs ray: install the extra `ray`: "
+        'pip install ".[ray]" in the project\'s folder\n'
+    )
     assert not Path("evaluation").exists()

@@ -141,7 +141,7 @@ def test_top_k(run):
 
 
 def test_wnid_target(run):
-    done = run("explain photos/cat.jpg --target n02123045 --model resnet18 --weights random --size 32 --steps 0")
+    done = run("explain photos/cat.jpg --target n02123045 --model resnet18 --weights random --size 32 --steps 1")
     assert done.status == 0
     assert record("cat.pixel_rde")["target"]["index"] == 281
     assert record("cat.pixel_rde")["target"]["label"] == "tabby"
@@ -240,9 +240,10 @@ def test_an_earlier_explanation_to_start_from(run):
     wavelet = "--method cartoonx --levels 1 --steps 1"
     assert run(f"explain photos/cat.jpg {wavelet}").status == 0
     start = "--init explanations/cat.cartoonx.safetensors"
-    assert run(f"explain photos {wavelet} --steps 0 {start} --out next").status == 0
+    assert run(f"explain photos {wavelet} --step-size 1e-9 {start} --out next").status == 0
     first, then = (rx.load_explanation(f"{out}/cat.cartoonx") for out in ("explanations", "next"))
-    assert all(torch.equal(a, b) for a, b in zip(first.mask, then.mask, strict=True))
+    for a, b in zip(first.mask, then.mask, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-7)
     assert record("cat.cartoonx", "next")["options"]["init"] == "explanations/cat.cartoonx.safetensors"
     for options, reason in (
         ("--wavelet haar", "is a mask for wavelet db3, not haar"),
@@ -271,10 +272,20 @@ def test_an_unlikely_class_gets_a_sparsity_to_try():
 
     from rdexplain.cli.report import _advice
 
-    explanation = SimpleNamespace(options={"distortion": "label"}, sparsity=[20.0], empty_distortion=[0.011])
+    explanation = SimpleNamespace(
+        options={"distortion": "label"},
+        sparsity=[20.0],
+        empty_distortion=[0.011],
+        probability=[0.1],
+        target_kind="label",
+    )
     assert _advice(explanation) == "the class is unlikely, try --sparsity 0.4"
-    explanation.empty_distortion = [0.9]
-    assert _advice(explanation) == "try --max-distortion, a lower --sparsity, or --preset best"
+    explanation.probability = [0.69]  # steps were too few: the class is likely, however little the empty mask costs
+    assert _advice(explanation) == "try more --steps, --preset best, or a lower --sparsity"
+    explanation.probability, explanation.target_kind = [0.1], "object"
+    assert _advice(explanation) == "try more --steps, --preset best, or a lower --sparsity"
+    explanation.options["rate"] = 0.1
+    assert "--sparsity" not in _advice(explanation)
 
 
 def test_a_collapsed_mask_is_reported(run):
@@ -285,9 +296,44 @@ def test_a_collapsed_mask_is_reported(run):
     label = record("cat.pixel_rde")["target"]["label"]
     assert done.err == [
         f"rdexplain: warning: cat: the mask for {label!r} keeps nothing that the model uses: "
-        "try --max-distortion, a lower --sparsity, or --preset best"
+        "try more --steps, --preset best, or a lower --sparsity"
     ]
     assert run(f"{command} --overwrite --quiet").err == []
+
+
+def test_an_explanation_of_nothing_is_reported(run, place):
+    (place / "blind.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "class Constant(nn.Module):\n"
+        "    def forward(self, x):\n        return 0 * x.mean((2, 3)) + torch.tensor([1.0, 2.0, 3.0])\n"
+        "class Falling(nn.Module):\n"
+        '    """Grad-CAM cuts off what speaks against a class."""\n'
+        "    def __init__(self):\n        super().__init__()\n        self.map = nn.Conv2d(3, 1, 1)\n"
+        "        nn.init.ones_(self.map.weight)\n        nn.init.ones_(self.map.bias)\n"
+        "    def forward(self, x):\n        y = self.map(x).mean((2, 3))\n        return torch.cat((-y, -2 * y), 1)\n"
+    )
+    done = run("explain photos/cat.jpg --model blind:Constant")
+    assert done.status == 0
+    assert done.err == [
+        "rdexplain: warning: cat: the model's answer for 'class 2' does not depend on what is shown: "
+        "there is nothing to explain"
+    ]
+    done = run("explain photos/cat.jpg --model blind:Falling --method grad_cam --size 16", small=False)
+    assert (done.status, len(done.err)) == (0, 1)
+    assert "cat: every score is zero" in done.err[0]
+    done = run("explain photos/cat.jpg --model cli_test_nets:Corner --classes names.txt --overwrite")
+    assert not any("every score" in line or "depend" in line for line in done.err)
+
+
+def test_the_label_of_a_class_without_a_name_is_a_target(run):
+    assert run("explain photos/cat.jpg --target class~2").status == 0
+    assert record("cat.pixel_rde")["target"] | {"probability": 0, "kept_probability": 0} == {
+        "kind": "label",
+        "index": 2,
+        "label": "class 2",
+        "probability": 0,
+        "kept_probability": 0,
+    }
 
 
 def test_a_bound_that_is_missed_is_reported(run):

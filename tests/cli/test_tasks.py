@@ -100,6 +100,16 @@ def test_objects_are_listed_and_drawn(run, scenes):
     assert (done.status, done.out) == (0, ["red: no objects with a confidence of 0.99 or more"])
 
 
+def test_what_is_no_detector_and_a_size_that_is_none_of_its(run, place):
+    done = run("detect photos/cat.jpg --model cli_test_nets:tiny --size 16", small=False)
+    assert (done.status, len(done.err)) == (2, 1)
+    assert "is no detector, it gives a tensor (1, 4); detectors are yolov5s" in done.err[0]
+    done = run("detect photos/cat.jpg --model yolov5n --weights random --size 100", small=False)
+    assert done.status == 2
+    assert done.err == ["rdexplain: error: YOLOv5 takes images whose sides are multiples of 32 pixels, not 100 x 100"]
+    assert not Path("explanations").exists()
+
+
 def test_objects_are_explained(run, scenes):
     done = run("explain both.png --model task_nets:objects --object all")
     assert (done.status, done.err) == (0, [])
@@ -147,14 +157,17 @@ def test_baselines_and_the_evaluation_have_labels_alone(run, scenes):
     done = run("explain both.png --model task_nets:objects --method lime", small=False)
     assert "lime explains class labels only: a detected object is for" in done.err[0]
     command = "explain photos/cat.jpg --target 0 --against 1 --method random_pixel --model cli_test_nets:tiny"
-    assert "random_pixel explains class labels only: one class rather than" in run(command, small=False).err[0]
+    assert (
+        "random_pixel explains class labels only: a contrast (one class rather than another) is for"
+        in run(command, small=False).err[0]
+    )
     assert run("explain both.png --model task_nets:regions").status == 0
     for what in ("both.png", "--explanations explanations"):
         done = run(f"evaluate {what} --model task_nets:regions", small=False)
         assert done.err == ["rdexplain: error: the evaluation measures class labels only: regions is for segmentation"]
     done = run("evaluate --explanations explanations --model cli_test_nets:tiny", small=False)
     assert done.status == 2
-    assert "the evaluation measures class labels only: a region of a segmentation is for" in done.err[0]
+    assert "the evaluation measures class labels only, not a region of a segmentation" in done.err[0]
 
 
 def test_tasks_are_compared_by_what_can(run, scenes):

@@ -109,7 +109,7 @@ def test_what_is_not_there():
         Detect(["anchors", 0])
     with pytest.raises(TargetError, match="at least one"):
         Detect([])
-    with pytest.raises(ModelError, match=r"no detector: its output is a tensor \(2, 5\)"):
+    with pytest.raises(ModelError, match=r"no detector, it gives a tensor \(2, 5\)"):
         Detect().ask(MODEL, torch.zeros(2, 5))
     with pytest.raises(OptionError, match="does not fit"):
         Detect().ask(MODEL, OUTPUT).decision.compared_by(find_distortion("l2"))

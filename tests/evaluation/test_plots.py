@@ -69,3 +69,9 @@ def test_many_methods_can_be_told_apart():
 def test_nothing_to_draw(tmp_path):
     save_figure(curves_figure(Evaluation()), tmp_path / "nothing.png")
     assert (tmp_path / "nothing.png").stat().st_size > 0
+
+
+def test_the_title_says_what_is_shown():
+    titles = [curves_figure(evaluation(["lime"]), measure).texts[0].get_text() for measure in ("l2", "agreement")]
+    assert titles[0].startswith("Top components kept and randomised, all methods")
+    assert titles[1].startswith("Predictions that stay, all methods")

@@ -189,3 +189,8 @@ def test_files_that_cannot_be_read(tmp_path):
     save_evaluation(evaluation([1]), tmp_path, record={"format": 99})
     with pytest.raises(RDExplainError, match="newer rdexplain"):
         load_evaluation(tmp_path)
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no such folder: '.*gone'$"):
+        save_evaluation(evaluation([1]), tmp_path / "gone")

@@ -48,6 +48,11 @@ def test_localisation_by_hand():
     assert pointing_game(maps, boxes).tolist() == pytest.approx([1, 2 / 3])
     assert energy_in_box(maps, boxes).tolist() == pytest.approx([5 / 8, 4 / 6])
     assert inside([[]], 2, 2).sum() == 0
+    # Without the centre of a pixel: the one that it lies in.
+    assert inside([[(1.6, 0, 1.9, 3)], [(2.9, 2.9, 9, 9)]], 3, 3).int().tolist() == [
+        [[0, 1, 0], [0, 1, 0], [0, 1, 0]],
+        [[0, 0, 0], [0, 0, 0], [0, 0, 1]],
+    ]
     with pytest.raises(OptionError, match="has no pixel in it"):
         inside([[(9, 9, 12, 12)]], 3, 3)
 

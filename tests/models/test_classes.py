@@ -85,6 +85,7 @@ def test_an_unknown_class_is_an_error(imagenet, query, text):
 def test_without_names_any_index_is_good_and_no_name_is():
     index = ClassIndex(None)
     assert index.find("5000") == 5000
+    assert index.find("class 17") == index.find("Class-17") == 17  # as a class without a name is called
     with pytest.raises(TargetError, match="no class names"):
         index.find("tabby")
 

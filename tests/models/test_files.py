@@ -137,7 +137,7 @@ def test_onnx_without_the_extra_says_what_to_install(tmp_path, monkeypatch):
 
     path = classifier(tmp_path / "net.onnx")
     monkeypatch.setitem(sys.modules, "onnx2torch", None)
-    with pytest.raises(ModelError, match=r'pip install "rdexplain\[onnx\]"'):
+    with pytest.raises(ModelError, match=r'pip install "\.\[onnx\]"'):
         rx.load_model(str(path))
 
 

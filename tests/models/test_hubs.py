@@ -101,7 +101,7 @@ def test_networks_of_transformers_that_cannot_be_had(tmp_path, monkeypatch):
         rx.load_model("hf/nobody/nothing")
     assert "\n" not in str(caught.value)
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(ModelError, match=r'pip install "rdexplain\[hf\]"'):
+    with pytest.raises(ModelError, match=r'pip install "\.\[hf\]"'):
         rx.load_model("hf/nobody/nothing")
 
 

@@ -51,6 +51,12 @@ def test_shapes_and_gradients_of_random_weights():
     assert (raw.boxes[..., 2:] > raw.boxes[..., :2]).all()
 
 
+def test_a_size_that_the_maps_do_not_fit():
+    model = rx.load_model("yolov5n", weights="random", classes=["cat", "dog"])
+    with pytest.raises(ModelError, match="multiples of 32 pixels, not 96 x 100"):
+        model(torch.zeros(1, 3, 96, 100))
+
+
 def test_boxes_are_decoded_as_published():
     """One cell of one map by hand: centre (2σ - 0.5 + cell) * stride, size (2σ)² * anchor * stride."""
     network = YOLOv5("n", classes=1).eval()

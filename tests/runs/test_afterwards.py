@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rdexplain import render
+from rdexplain.cli import evaluation_source
 from rdexplain.evaluation.files import ROWS
 from rdexplain.runs import open_run
+from rdexplain.runs.export import STAGING
 
 OPTIONS = "--percentages 0,50,100 --draws 2 --scores sparseness --domains own --model run_test_nets:Mean --size 8"
 
@@ -30,6 +34,39 @@ def test_a_run_is_evaluated_without_being_explained_again(command):
     numbers = [[value for row in table for value in row.values() if isinstance(value, float)] for table in rows]
     assert len(numbers[0]) >= 30
     np.testing.assert_allclose(sorted(numbers[0]), sorted(numbers[1]), atol=1e-6)
+
+
+def test_a_run_says_which_model_it_was_made_with(command):
+    pytest.importorskip("skimage")
+    assert command("run", "--out a --no-normalise").status == 0
+    options = OPTIONS.replace("--model run_test_nets:Mean", "")
+    done = command("evaluate", "a", options)
+    assert (done.status, done.err) == (0, [])
+    done = command("evaluate", "a", options, "--model efficientnet_lite0 --weights random --out other")
+    assert done.status == 2
+    assert done.err == [
+        "rdexplain: error: the explanations in a are of run_test_nets:Mean, not of efficientnet_lite0 (random): "
+        "give --model run_test_nets:Mean"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [
+        ({}, ("net", "w.pt", "0.5", False)),
+        ({"model": "other"}, ("other", None, None, False)),
+        ({"model": "net", "weights": "v.pt"}, ("net", "v.pt", "0.5", False)),
+        ({"no_normalise": True}, ("net", "w.pt", None, True)),
+    ],
+)
+def test_what_is_given_of_the_model_goes_first(given, chosen, monkeypatch):
+    monkeypatch.setattr(evaluation_source, "is_run", lambda folder: True)
+    old = {"model": "net", "weights": "w.pt", "mean": "0.5", "steps": 3}
+    monkeypatch.setattr(evaluation_source, "of_run", lambda folder: old)
+    arguments = argparse.Namespace(explanations=Path("a"), model=None, **dict.fromkeys(evaluation_source.SETTINGS))
+    vars(arguments).update({"no_normalise": False, **given})
+    evaluation_source.choose_model(arguments)
+    assert (arguments.model, arguments.weights, arguments.mean, arguments.no_normalise) == chosen
 
 
 def test_export(command):
@@ -62,6 +99,41 @@ def test_export(command):
     again = command("export", "a --to numpy")
     assert again.status == 2
     assert "is not empty" in again.err[0]
+
+
+def test_panels_show_the_photo_as_it_is(command, place, monkeypatch):
+    """Not the square that the network sees, and no larger than a panel can show."""
+    drawn = []
+    monkeypatch.setattr(render, "save_panel", lambda one, path, original=None: drawn.append(original) or path.touch())
+    for file in (place / "photos").iterdir():
+        file.unlink()
+    Image.new("RGB", (24, 12), (220, 20, 0)).save(place / "photos" / "a.png")
+    Image.new("RGB", (2048, 512), (220, 20, 0)).save(place / "photos" / "b.png")
+    assert command("run", "--out a").status == 0
+    assert command("export", "a --to panels").status == 0
+    assert [tuple(photo.shape) for photo in drawn] == [(3, 12, 24), (3, 256, 1024)]
+    assert command("run", "--out b --fit crop").status == 0
+    assert command("export", "b --to panels").status == 0
+    assert drawn[2:] == [None, None]
+
+
+def test_an_export_that_fails_leaves_nothing(command, place):
+    assert command("run", "--out a").status == 0
+    gone = place / "photos" / "07.png"
+    gone.rename(place / "07.png")
+    (place / "empty").mkdir()
+    for folder in ("new/one", "empty"):
+        failed = command("export", f"a --to quantus --out {folder}")
+        assert (failed.status, len(failed.err)) == (2, 1)
+        assert "07.png" in failed.err[0]
+    assert not (place / "new").exists()
+    assert list((place / "empty").iterdir()) == []
+    (place / "empty" / STAGING).mkdir()  # of an export that was killed
+    (place / "07.png").rename(gone)
+    assert command("export", "a --to quantus --out empty").status == 0
+    assert sorted(path.name for path in (place / "empty").iterdir()) == [
+        f"pixel_rde.{name}_batch.npy" for name in "axy"
+    ]
 
 
 def test_an_open_run_does_not_grow(command):

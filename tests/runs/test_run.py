@@ -93,7 +93,11 @@ def test_a_configuration_file_says_what_options_say(command, equal, place):
     ("text", "says"),
     [
         ("stepz: 3", "unknown key 'stepz': did you mean steps"),
-        ("steps: many", "steps must be a whole number of at least 0, not 'many'"),
+        ("steps: many", "steps must be a whole number of at least 1, not 'many'"),
+        ("method: cartonx", "c.yaml: unknown method 'cartonx': did you mean cartoonx"),
+        ("model: [a, b]", "model takes one value, not a list"),
+        ('out: ""', "out is empty"),
+        ("photos: photos\ntarget: label", "--target label: no photo in photos has a label (folder)"),
         ("preset: quick", "unknown preset 'quick'"),
         ("no_normalise: 3", "no_normalise must be true or false"),
         ("- steps", "has no keys"),
@@ -183,7 +187,7 @@ def test_parts_are_merged(command, equal, place):
     assert command("run", "--out some", options).status == 0
     assert len(open_run("some")) == 10
     assert command("run", "--out other --steps 3", options).status == 0
-    with pytest.raises(rx.RDExplainError, match=r"steps: 2 there, 3 here"):
+    with pytest.raises(rx.RDExplainError, match=r"cannot be merged: .*steps: 2 in part1, 3 in other"):
         rx.merge_runs(["part1", "other"], "none")
     with pytest.raises(rx.RDExplainError, match="exists already"):
         rx.merge_runs(["part1"], "all")

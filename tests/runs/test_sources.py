@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -166,3 +167,16 @@ def test_hugging_face_as_datasets_writes_it(place):
     listing = list_photos("set")
     assert all(pixels(listing, row).equal(photo(row)) for row in range(3))
     assert [entry.label["name"] for entry in listing.entries] == ["ant", "zebra", "ant"]
+
+
+def test_a_name_that_is_no_text_is_one_photos_error(command, place):
+    try:
+        os.rename("photos/03.png", os.fsdecode(b"photos/03\xff.png"))
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+    end = command("run", "--out a")
+    assert end.status == 1
+    assert "rdexplain: error: 03\\udcff.png: its name is not valid UTF-8: rename it" in end.err
+    run = open_run("a")
+    assert run.counts["done"] == 9
+    assert run.counts["failed"] == 1

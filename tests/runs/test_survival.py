@@ -131,6 +131,21 @@ def test_a_full_disk_ends_a_run_with_one_line(command, equal, monkeypatch):
     assert equal("a", "whole")
 
 
+def test_a_disk_too_full_to_begin_leaves_no_folder(command, monkeypatch):
+    def add(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(Ledger, "add", add)
+        done = command("run", "--out a")
+    assert (done.status, len(done.err)) == (2, 1)
+    assert not Path("a").exists()
+    assert command("run", "--out a").status == 0
+    monkeypatch.setattr(Ledger, "add", add)
+    assert command("run", "--out a").status == 2
+    assert len(open_run("a")) == 10  # what was there stays
+
+
 def test_a_full_ledger_leaves_no_result_that_it_does_not_know(command, equal, monkeypatch):
     assert command("run", "--out whole").status == 0
     real = Ledger.commit

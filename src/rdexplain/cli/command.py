@@ -34,8 +34,20 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(message.removeprefix("argument "))
 
+    def _check_empty(self, arguments: Sequence[str]) -> None:
+        """An empty text is no value of any option: a folder "" would be the current one."""
+        for place, text in enumerate(arguments):
+            name, equals, value = text.partition("=")
+            if text.startswith("--") and equals and not value:
+                self.error(f"{name} is empty: is a shell variable not set?")
+            if not text:
+                before = arguments[place - 1] if place else ""
+                what = before if before.startswith("--") and "=" not in before else "an argument"
+                self.error(f"{what} is empty: is a shell variable not set?")
+
     def parse_known(self, arguments: Sequence[str]) -> argparse.Namespace:
         """The arguments, or an error with the nearest option."""
+        self._check_empty(arguments)
         namespace, rest = self.parse_known_intermixed_args(list(arguments))
         if rest:
             option = next((text for text in rest if text.startswith("-")), None)

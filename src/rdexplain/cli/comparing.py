@@ -32,6 +32,7 @@ from rdexplain.cli.report import Report
 from rdexplain.cli.targets import Slugs, Targets, Wanted
 from rdexplain.errors import ModelError, OptionError, RDExplainError, SolverError, TargetError
 from rdexplain.images import find_photos
+from rdexplain.models.registry import find_source
 from rdexplain.render.words import method_title
 
 _ITS_OWN = (ModelError, OptionError, SolverError, TargetError)
@@ -54,6 +55,8 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     names = stems(find_photos(arguments.photos))
     _check_free(arguments.out, arguments.overwrite)
     wanted: tuple[str, ...] = arguments.models or (arguments.model,)
+    for name in wanted:
+        find_source(name)  # a typo is found before the other networks are loaded
     panel, started = Panel(names, wanted, methods), time.monotonic()
     own = _ITS_OWN if len(wanted) > 1 else (ModelError,)
     failed = False

@@ -26,7 +26,7 @@ def _declare(parser: Parser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from rdexplain.cli.bar import Bar
     from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
-    from rdexplain.cli.outputs import stems
+    from rdexplain.cli.outputs import Outputs, stems
     from rdexplain.cli.report import Report
     from rdexplain.errors import PhotoError
     from rdexplain.images import find_photos
@@ -40,16 +40,16 @@ def _run(arguments: argparse.Namespace) -> int:
         model = find_model(arguments, bar)
         size, fit = photo_size(arguments.size, model), photo_fit(arguments.fit, model)
         report = Report(bar, list(names.values()), [], quiet=False)
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        for source, name in names.items():
-            bar.stage(f"looking at {name}")
-            try:
-                found = _detect(model, source, size, fit, arguments.confidence)
-            except PhotoError as error:
-                report.failed(str(error))
-                failed += 1
-                continue
-            _show(model, source, name, found, bar, arguments)
+        with Outputs(arguments.out, "detected").open():
+            for source, name in names.items():
+                bar.stage(f"looking at {name}")
+                try:
+                    found = _detect(model, source, size, fit, arguments.confidence)
+                except PhotoError as error:
+                    report.failed(str(error))
+                    failed += 1
+                    continue
+                _show(model, source, name, found, bar, arguments)
     return FINE if not failed else SOME_FAILED if failed < len(names) else ERROR
 
 

@@ -126,6 +126,11 @@ _OPTIONAL_PHOTOS = Group(
     PHOTOS.title,
     tuple(replace(option, extra={"nargs": "*"}) if option.flags == "photos" else option for option in PHOTOS.options),
 )
+# Without a default: explanations that are there may say which model they are of.
+_MODEL = Group(
+    MODEL.title,
+    tuple(replace(option, default=None) if option.name == "model" else option for option in MODEL.options),
+)
 # Methods take those of these that they have.
 HOW = Group(
     "methods",
@@ -141,7 +146,7 @@ RESULTS = Group(
 
 
 def _declare(parser: Parser) -> None:
-    add(parser, (_OPTIONAL_PHOTOS, WHAT, MODEL, HOW, RESULTS, WORKING))
+    add(parser, (_OPTIONAL_PHOTOS, WHAT, _MODEL, HOW, RESULTS, WORKING))
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -11,12 +11,13 @@ from typing import Any
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.command import UsageError
 from rdexplain.cli.crew import Crew, find_crew
-from rdexplain.cli.evaluation_run import Evaluator, over_explanations, over_photos
+from rdexplain.cli.evaluation_run import Evaluator, none_applicable, over_explanations, over_photos
+from rdexplain.cli.evaluation_source import check_folder, choose_model
 from rdexplain.cli.evaluation_table import print_evaluation
 from rdexplain.cli.explaining import portable_model
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
 from rdexplain.cli.outputs import OutputError, Outputs
-from rdexplain.errors import ModelError
+from rdexplain.errors import ModelError, OptionError
 from rdexplain.evaluation import PERCENTAGES, Evaluation, Settings, save_evaluation
 from rdexplain.evaluation.files import DIFFERENCES, RECORD, ROWS, SUMMARY
 from rdexplain.evaluation.files import SCORES as SCORE_ROWS
@@ -40,6 +41,9 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     settings = _settings(arguments)
     check_files(arguments.out, arguments.overwrite)
     needed("pyarrow", "evaluate")
+    if arguments.explanations is not None:
+        check_folder(arguments.explanations)
+    choose_model(arguments)
     work = _work(arguments, bar, settings)
     outputs = Outputs(arguments.out, "evaluation")
     with outputs.open():
@@ -51,6 +55,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
                 error.add_note(f"{work.done} of {work.expected} are evaluated, in {arguments.out}")
             raise
         if work.done:
+            _check_found(arguments, work)
             bar.stage("drawing")
             _write(outputs, work, arguments, settings, finished=True)
     if work.done and not arguments.quiet:
@@ -135,6 +140,17 @@ def _write(
     if "own" in settings.domains:
         writers[OWN] = figure(settings.distortions[0], "own")
     outputs.write("", writers)
+
+
+def _check_found(arguments: argparse.Namespace, work: Evaluator) -> None:
+    """See that there is something to show."""
+    found = work.evaluation
+    if found.curves or found.scores:
+        return
+    if found.not_applicable:
+        raise none_applicable(found.not_applicable)
+    if arguments.explanations is not None:
+        raise OptionError(f"no explanation in {arguments.explanations} is by {' or '.join(arguments.methods)}")
 
 
 def _over(settings: Settings) -> Over:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.command import UsageError
 from rdexplain.cli.crew import Crew
+from rdexplain.cli.evaluation_source import check_model
 from rdexplain.cli.evaluation_work import (
     ExplanationsWorker,
     Found,
@@ -23,7 +25,7 @@ from rdexplain.cli.evaluation_work import (
 )
 from rdexplain.cli.explaining import photo_fit, photo_size, portable_model
 from rdexplain.cli.guard import say
-from rdexplain.errors import OptionError
+from rdexplain.errors import ModelError, OptionError
 from rdexplain.evaluation import Evaluation, Settings, merge
 from rdexplain.evaluation.localisation import Box
 from rdexplain.methods.registry import METHODS
@@ -112,6 +114,7 @@ def over_photos(
 
     Raises:
         UsageError: an option that none of the methods has, or boxes of none of the photos.
+        ModelError: the network allows none of the methods.
     """
     given = {name: getattr(arguments, name) for name in METHOD_OPTIONS}
     given = {name: value for name, value in given.items() if value is not None}
@@ -125,7 +128,11 @@ def over_photos(
     )
     if recipe.boxes is not None and not any(map(recipe.boxes_of, sources)):
         raise UsageError(f"{arguments.boxes} has no box for any of the photos: its column photo holds file names")
+    if recipe.boxes is not None and not arguments.quiet and (text := unmatched(recipe, sources)):
+        say(f"warning: {arguments.boxes}: {text}")
     worker = PhotosWorker(recipe, model, bar)
+    if not worker.methods:
+        raise none_applicable(worker.not_applicable)
     per_batch = crew.per_batch(arguments.photos_per_batch)
     batches = [sources[start : start + per_batch] for start in range(0, len(sources), per_batch)]
     work = Evaluator(bar, crew, batches, recipe, worker, max(len(worker.methods), 1))
@@ -139,13 +146,20 @@ def over_explanations(
     """Evaluate what ``rdexplain explain`` or ``rdexplain run`` wrote.
 
     Raises:
-        OptionError: the folder has no explanations.
+        OptionError: the folder has no explanations, or those of another network.
     """
     recipe = MeasuringExplanations(**_measuring(arguments, settings), folder=arguments.explanations)
     worker = ExplanationsWorker(recipe, model, bar)
     if not worker.results:
-        raise OptionError(f"no explanations (*.safetensors) in {arguments.explanations}")
+        raise OptionError(f"no explanations in {arguments.explanations}")
+    check_model(arguments.explanations, worker)
     return Evaluator(bar, crew, [(name,) for name in worker.results], recipe, worker)
+
+
+def none_applicable(reasons: Mapping[str, str]) -> ModelError:
+    """The error where nothing is left to compare."""
+    each = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    return ModelError(f"none of the methods is applicable: {each}")
 
 
 def _measuring(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
@@ -171,18 +185,39 @@ def read_boxes(file: Path) -> dict[str, list[Box]]:
     """Boxes by photo, of a CSV file with the columns photo, left, top, right, bottom.
 
     Raises:
-        OptionError: the file cannot be read, or lacks a column or a number.
+        OptionError: the file cannot be read, lacks a column or a number, or has a box without anything in it.
     """
     boxes: dict[str, list[Box]] = {}
     try:
-        with file.open(newline="") as lines:
-            for row in csv.DictReader(lines):
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            for number, row in enumerate(csv.DictReader(lines), start=1):
                 left, top, right, bottom = (float(row[side]) for side in ("left", "top", "right", "bottom"))
+                # Written so that what is no number is refused too.
+                if not (-math.inf < left < right < math.inf and -math.inf < top < bottom < math.inf):
+                    raise OptionError(
+                        f"{file}, row {number}: the box {left:g}, {top:g}, {right:g}, {bottom:g} is empty: "
+                        "left must be below right, and top below bottom"
+                    )
                 boxes.setdefault(row["photo"], []).append((left, top, right, bottom))
     except OSError as error:
         raise OptionError(f"cannot read the boxes in {file}: {error.strerror or error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        if isinstance(error, OptionError):
+            raise
         raise OptionError(
             f"{file}: boxes are a CSV file with the columns photo, left, top, right, bottom, and numbers in them"
         ) from error
     return boxes
+
+
+def unmatched(recipe: MeasuringPhotos, sources: Sequence[str]) -> str | None:
+    """What to warn of where photos have no boxes, or boxes no photo."""
+    having = sum(bool(recipe.boxes_of(source)) for source in sources)
+    names = {name for source in sources for name in (source, Path(source).name)}
+    nobody = sum(len(boxes) for name, boxes in (recipe.boxes or {}).items() if name not in names)
+    parts = []
+    if having < len(sources):
+        parts.append(f"{having} of {len(sources)} photos {'has' if having == 1 else 'have'} boxes")
+    if nobody:
+        parts.append(f"{nobody} row{' names' if nobody == 1 else 's name'} no photo")
+    return "; ".join(parts) or None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rdexplain.cli.tables import Column, print_table
 from rdexplain.evaluation import Evaluation, Interval, summary
+from rdexplain.evaluation.statistics import shown
 from rdexplain.evaluation.summary import Figure, Over
 
 _ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
@@ -67,4 +68,4 @@ def _cell(entry: tuple[Figure, Interval] | None) -> str:
     figure, value = entry
     half = (value.high - value.low) / 2
     star = "*" if figure.own and figure.mode else ""
-    return f"{value.mean:.3f}{star}" if math.isnan(half) else f"{value.mean:.3f} ±{half:.3f}{star}"
+    return f"{shown(value.mean)}{star}" if math.isnan(half) else f"{shown(value.mean)} ±{shown(half)}{star}"

@@ -14,8 +14,8 @@ import torch
 from rdexplain.cli.guard import describe
 from rdexplain.decisions import check_label
 from rdexplain.errors import ModelError, OptionError, PhotoError, RDExplainError, SolverError
-from rdexplain.evaluation import Candidate, Evaluation, Settings, evaluate, merge, subject
-from rdexplain.evaluation.localisation import Box
+from rdexplain.evaluation import Candidate, Evaluation, Settings, Subject, evaluate, merge, subject
+from rdexplain.evaluation.localisation import Box, overlaps
 from rdexplain.evaluation.randomisation import randomised
 from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
@@ -152,7 +152,9 @@ class PhotosWorker:
         found, photos = Found(task.place), []
         for source in task.names:
             try:
-                photos.append(load_photo(source, self.recipe.size, self.recipe.fit))
+                photo = load_photo(source, self.recipe.size, self.recipe.fit)
+                self._check_boxes(photo)
+                photos.append(photo)
             except PhotoError as error:
                 found.failures[source] = str(error)
         return found, photos
@@ -202,6 +204,13 @@ class PhotosWorker:
         kind = METHODS[name].load()
         known = options_of(kind)
         return kind(model, **{key: value for key, value in self.recipe.given.items() if key in known})
+
+    def _check_boxes(self, photo: Photo) -> None:
+        height, width = photo.original_size
+        for box in self.recipe.boxes_of(photo.source):
+            if not overlaps(box, height, width):
+                shown = ", ".join(f"{side:g}" for side in box)
+                raise PhotoError(f"{photo.source}: the box {shown} lies outside of its {width} x {height} pixels")
 
     def _boxes(self, photo: Photo) -> list[Box]:
         """A photo's boxes, in pixels of the square that is explained."""
@@ -263,21 +272,41 @@ class ExplanationsWorker:
         self._watch.finish(1)
         return found
 
+    def agrees(self, result: Explanation | Heatmap) -> bool:
+        """Whether the model gives the probabilities that an explanation says; True for what is not of class labels."""
+        if result.target_kind != "label":
+            return True
+        targets = [_target(one) for one in result.target.tolist()]
+        try:
+            with subject(self.model, result.images, targets, **self.recipe.batches) as rows:
+                return _same(_probabilities(rows), result)
+        except RDExplainError:  # a class that it does not have
+            return False
+
     def _evaluated(self, result: Explanation | Heatmap, found: Found) -> Evaluation:
         if result.method not in self.recipe.methods:
             return Evaluation()
         check_label(result.target_kind, "the evaluation", "measures")
         targets = [_target(one) for one in result.target.tolist()]
         with subject(self.model, result.images, targets, **self.recipe.batches) as rows:
-            here = rows.label().read(rows.clean, torch.arange(len(rows), device=rows.clean.device)).squeeze(1).cpu()
-            gap = (here - result.probability).abs().max()
-            if not bool(gap < 0.02):
+            here = _probabilities(rows)
+            if not _same(here, result):
                 raise OptionError(
                     f"{result.model} was explained, and gave the class {float(result.probability[0]):.1%} where this "
                     f"model gives {float(here[0]):.1%}: choose the same --model, weights and normalisation"
                 )
             found.options[result.method] = result.options
             return evaluate(rows, Candidate(result), self.recipe.settings)
+
+
+def _probabilities(rows: Subject) -> torch.Tensor:
+    """Of each row's label on the photo, (r,)."""
+    return rows.label().read(rows.clean, torch.arange(len(rows), device=rows.clean.device)).squeeze(1).cpu()
+
+
+def _same(here: torch.Tensor, result: Explanation | Heatmap) -> bool:
+    """Whether probabilities are those of an explanation, but for rounding and another device."""
+    return bool((here - result.probability).abs().max() < 0.02)
 
 
 def _reason(name: str, error: Exception) -> str:

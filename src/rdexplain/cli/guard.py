@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 
 from rdexplain.errors import RDExplainError
+from rdexplain.names import printable
 
 FINE, SOME_FAILED, ERROR, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 130, 141
 
@@ -56,7 +57,7 @@ def describe(error: OSError) -> str:
 
 def say(text: str) -> None:
     """A line on stderr, whatever the text holds."""
-    line = " ".join(f"rdexplain: {text}".split())
+    line = printable(" ".join(f"rdexplain: {text}".split()))
     with contextlib.suppress(OSError, ValueError):
         print(line.encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
 

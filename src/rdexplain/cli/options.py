@@ -235,7 +235,7 @@ METHOD = Group(
             _MASKS,
         ),
         _of_method(
-            "--steps", whole(0), "N", "optimiser steps; points of the integral", (*_MASKS, "integrated_gradients")
+            "--steps", whole(1), "N", "optimiser steps; points of the integral", (*_MASKS, "integrated_gradients")
         ),
         _of_method("--draws", whole(1), "N", "noise draws a step", _MASKS),
         _of_method(

@@ -22,12 +22,12 @@ from rdexplain.heatmap import Heatmap
 from rdexplain.images import Photo, load_photo
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.baselines import Baseline
+from rdexplain.names import printable
+from rdexplain.shown import shown_size
 
 MEASURING = 100
 """Measuring a mask takes about as long as this many images forward and backward; for the time left."""
 Result = Explanation | Heatmap
-SHOWN_SIZE = 1024
-"""The longer side of a photo in a panel, in pixels, at most."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Run:
                 slug = self.slugs.of_row(one) if self.targets.several else None
                 base = self.outputs.base(names[photo.source], slug)
                 picture = self.outputs.write(base, self._writers(one, photo))
-                self.report.explained(names[photo.source], one, picture)
+                self.report.explained(printable(names[photo.source]), one, Path(printable(str(picture))))
                 if self.keep is not None:
                     self.keep(one, photo)
             tally.explained += 1
@@ -184,12 +184,9 @@ def steps_of(method: Attribution | Baseline, size: int) -> tuple[int, float]:
 
 def undistorted(photo: Photo) -> Tensor | None:
     """A photo as people know it, for the panel; None where the explanation is of a part of it, or it is gone."""
-    height, width = photo.original_size
     if photo.fit == "crop":
         return None
-    scale = min(1.0, SHOWN_SIZE / max(height, width))
-    size = max(1, round(height * scale)), max(1, round(width * scale))
     try:
-        return load_photo(photo.source, size).pixels
+        return load_photo(photo.source, shown_size(*photo.original_size)).pixels
     except PhotoError:
         return None

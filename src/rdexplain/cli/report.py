@@ -13,6 +13,14 @@ from rdexplain.heatmap import Heatmap
 _Pieces = tuple[tuple[tuple[str, str], ...], ...]
 """Pieces of a line, each of texts with their styles."""
 _WIDEST_NAME, _WIDEST_LABEL = 40, 24
+UNLIKELY = 0.3
+"""A class of less probability is called unlikely."""
+ROUNDING = 1e-12
+"""Where the empty mask distorts no more than this, the model's answer is the same up to rounding."""
+NEARLY_IMPOSSIBLE = 1e-3
+"""The empty mask costs p² at most: of a class of less probability that is no sign that nothing changes it."""
+_AIMS_ELSEWHERE = ("maximise_label",)
+"""Distortions that compare with something else than the clean image's answer."""
 
 
 class Report:
@@ -49,6 +57,8 @@ class Report:
             _print(pieces)
         if isinstance(explanation, Explanation) and bool(explanation.collapsed[0]):
             say(f"warning: {name}: the mask for {label!r} keeps nothing that the model uses: {_advice(explanation)}")
+        elif notice := _nothing_in(explanation):
+            say(f"warning: {name}: {notice}")
         elif isinstance(explanation, Explanation) and (missed := _missed(explanation)):
             say(f"warning: {name}: no mask for {label!r} was found {missed}: this one comes nearest")
 
@@ -97,13 +107,30 @@ def _missed(explanation: Explanation) -> str | None:
 
 
 def _advice(explanation: Explanation) -> str:
-    """What to try. The empty mask costs its distortion, p²: where that is small, λk has to be small too."""
-    sparsity = float(explanation.sparsity[0])
-    empty = float(explanation.empty_distortion[0])
-    lower = 2 * sparsity * empty
-    if explanation.options["distortion"] != "label" or empty > 0.25 or lower > 10:
-        return "try --max-distortion, a lower --sparsity, or --preset best"
-    return f"the class is unlikely, try --sparsity {lower:.1g}"
+    """What to try. For an unlikely class the empty mask costs little, p² at most, and λk has to be small too."""
+    options = explanation.options
+    if options.get("max_distortion") is not None or options.get("rate") is not None:
+        return "try more --steps, --preset best, or another bound"
+    lower = 2 * float(explanation.sparsity[0]) * float(explanation.empty_distortion[0])
+    is_class = explanation.target_kind == "label" and options["distortion"] == "label"
+    if is_class and float(explanation.probability[0]) < UNLIKELY and lower <= 10:
+        return f"the class is unlikely, try --sparsity {lower:.1g}"
+    return "try more --steps, --preset best, or a lower --sparsity"
+
+
+def _nothing_in(explanation: Explanation | Heatmap) -> str | None:
+    """Why an explanation says nothing, if it does not: there is nothing to explain, or nothing was found."""
+    if (
+        isinstance(explanation, Explanation)
+        and explanation.options["distortion"] not in _AIMS_ELSEWHERE
+        and float(explanation.empty_distortion[0]) <= ROUNDING
+        and float(explanation.probability[0]) > NEARLY_IMPOSSIBLE
+    ):
+        label = explanation.labels[0]
+        return f"the model's answer for {label!r} does not depend on what is shown: there is nothing to explain"
+    if not any(bool(band.any()) for band in explanation.scores):
+        return "every score is zero: the method finds nothing that matters"
+    return None
 
 
 def _print(pieces: _Pieces) -> None:

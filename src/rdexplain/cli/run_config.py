@@ -16,6 +16,8 @@ from rdexplain.runs.packages import needed
 
 _OF_A_RUN = ("identity", "resolved", "root")
 """Keys that a run adds to its own `config.yaml`."""
+_LISTS = ("target", "method", "mean", "std", "device")
+"""Keys that may have several values."""
 _FILES = ("photos", "weights", "classes", "init")
 
 
@@ -39,7 +41,7 @@ def gather(arguments: argparse.Namespace) -> argparse.Namespace:
     else:
         given = _read(file) | given if file is not None else given
     out = Path(given.get("out", keys()["out"].default))
-    old = _checked(_without(read_config(out)), out / CONFIG) if (out / CONFIG).is_file() else {}
+    old = of_run(out) if (out / CONFIG).is_file() else {}
     if file is not None and file.is_dir():
         given = old | given
     else:
@@ -49,6 +51,15 @@ def gather(arguments: argparse.Namespace) -> argparse.Namespace:
     defaults = {name: False if option.kind is None else option.default for name, option in keys().items()}
     defaults["accelerate"] = None
     return argparse.Namespace(**{**defaults, **given, "config": file, "quiet": getattr(arguments, "quiet", False)})
+
+
+def of_run(folder: Path) -> dict[str, Any]:
+    """The options that a run was begun with, those that were given.
+
+    Raises:
+        RunError: it is no run, or its configuration is damaged.
+    """
+    return _checked(_without(read_config(folder)), folder / CONFIG)
 
 
 def plain(options: argparse.Namespace) -> dict[str, Any]:
@@ -97,6 +108,10 @@ def _checked(found: Mapping[str, Any], file: Path) -> dict[str, Any]:
         option = known[name]
         if value is None:
             continue
+        if value == "":
+            raise OptionError(f"{file}: {name} is empty")
+        if isinstance(value, list) and name not in _LISTS:
+            raise OptionError(f"{file}: {name} takes one value, not a list")
         try:
             if option.kind is None:
                 if not isinstance(value, bool):
@@ -108,6 +123,8 @@ def _checked(found: Mapping[str, Any], file: Path) -> dict[str, Any]:
             else:
                 text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
                 checked[name] = option.kind(text)
-        except (argparse.ArgumentTypeError, UsageError, ValueError) as error:
+        except UsageError as error:  # says what the value should be: unknown method ...
+            raise OptionError(f"{file}: {error}") from error
+        except (argparse.ArgumentTypeError, ValueError) as error:
             raise OptionError(f"{file}: {name} {error}") from error
     return checked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shutil
 import signal
 import warnings
 from collections.abc import Iterator, Sequence
@@ -39,7 +40,7 @@ from rdexplain.runs.lock import locked
 from rdexplain.runs.packages import needed
 from rdexplain.runs.sources import list_photos
 from rdexplain.runs.trial import trial
-from rdexplain.runs.work import AUTO, Recipe, Worker
+from rdexplain.runs.work import AUTO, LABEL, Recipe, Worker
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,10 @@ def _plan(options: argparse.Namespace, bar: Bar) -> Plan:
     if options.part is not None:
         number, count = options.part
         entries = entries[number - 1 :: count]
+    targets = tuple(options.target or (AUTO,))
+    asked = LABEL in (text.strip().lower() for text in targets) and options.top_k is None
+    if asked and not any(entry.label or entry.target for entry in entries):
+        raise OptionError(f"--target label: no photo in {options.photos} has a label ({listing.layout})")
     bar.stage(f"loading {options.model}")
     wanted = portable_model(options)
     model = load_model(**wanted, device=crew.device)
@@ -125,7 +130,7 @@ def _plan(options: argparse.Namespace, bar: Bar) -> Plan:
         },
         size=photo_size(options.size, model),
         fit=photo_fit(options.fit, model),
-        targets=tuple(options.target or (AUTO,)),
+        targets=targets,
         top_k=options.top_k,
         masks=options.masks,
         root=listing.root,
@@ -163,17 +168,24 @@ def _opened(plan: Plan) -> Iterator[Ledger]:
     # A kill may have come before the configuration had its name.
     if any(one.name != LOCK and not one.name.startswith(f".{CONFIG}.") for one in there):
         raise RunError(f"{folder} is no run, and not empty: choose another --out")
+    is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / LOCK):
-        for unfinished in folder.glob(f".{CONFIG}.*"):
-            unfinished.unlink()
-        if (folder / CONFIG).exists():
-            check_same(folder, read_config(folder)["resolved"], plan.resolved)
-        plan.options.photos_per_batch = plan.per_batch
-        write_config(folder, plain(plan.options) | {"root": plan.listing.root}, plan.resolved)
-        with Ledger(folder / LEDGER) as ledger:
-            ledger.add(plan.entries, list(plan.recipe.methods))
-            yield ledger
+        begun = False
+        try:
+            for unfinished in folder.glob(f".{CONFIG}.*"):
+                unfinished.unlink()
+            if (folder / CONFIG).exists():
+                check_same(folder, read_config(folder)["resolved"], plan.resolved)
+            plan.options.photos_per_batch = plan.per_batch
+            write_config(folder, plain(plan.options) | {"root": plan.listing.root}, plan.resolved)
+            with Ledger(folder / LEDGER) as ledger:
+                ledger.add(plan.entries, list(plan.recipe.methods))
+                begun = True
+                yield ledger
+        finally:
+            if is_new and not begun:  # a disk too full for the list of photos: there is nothing to go on with
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _status(end: Progress) -> int:

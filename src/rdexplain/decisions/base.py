@@ -97,7 +97,7 @@ class Rows:
 
 
 _OTHERS = {
-    "contrast": "one class rather than another",
+    "contrast": "a contrast (one class rather than another)",
     "region": "a region of a segmentation",
     "object": "a detected object",
     "value": "a value of your own",
@@ -107,7 +107,8 @@ _OTHERS = {
 def check_label(kind: str, who: str, does: str = "explains") -> None:
     """ModelError where what is explained, by its `Rows.kind`, is no label and `who` reads no other."""
     if kind != "label":
-        raise ModelError(f"{who} {does} class labels only: {_OTHERS[kind]} is for cartoonx and pixel_rde")
+        whose = f": {_OTHERS[kind]} is for cartoonx and pixel_rde" if does == "explains" else f", not {_OTHERS[kind]}"
+        raise ModelError(f"{who} {does} class labels only{whose}")
 
 
 class Task(ABC):

@@ -135,7 +135,10 @@ def detected(model: Model, images: Tensor, *, confidence: float = 0.25, overlap:
 
 def _raw(model: Model, output: Any) -> RawDetections:
     if not isinstance(output, RawDetections):
-        raise ModelError(f"{model.name} is no detector: its output is {_described(output)}, not RawDetections")
+        raise ModelError(
+            f"{model.name} is no detector, it gives {_described(output)}; detectors are yolov5s and its sisters, "
+            "and torchvision's, such as fasterrcnn_resnet50_fpn: see `rdexplain models`"
+        )
     check_output(output, len(output))
     return output
 

@@ -18,6 +18,7 @@ from rdexplain.evaluation.domains import Explained, Importance, in_own, in_pixel
 from rdexplain.evaluation.results import Curve, CurveKey, Entry, Evaluation, ScoreKey
 from rdexplain.evaluation.scores import DEFAULT_SCORES, Candidate, find_score
 from rdexplain.evaluation.subject import Subject
+from rdexplain.methods.checks import check_whole
 from rdexplain.methods.outcome import targets_tensor
 from rdexplain.representations import Pixel, Wavelet
 
@@ -41,7 +42,7 @@ class Settings:
         seed: of every draw.
 
     Raises:
-        OptionError: a name that there is not, or percentages that do not rise.
+        OptionError: a name that there is not, percentages that do not rise, or less than one draw.
     """
 
     percentages: Sequence[float] = PERCENTAGES
@@ -63,6 +64,7 @@ class Settings:
             for name in names:
                 if name not in known:
                     raise OptionError(unknown(kind, str(name), known))
+        check_whole("draws", self.draws, 1)
         rises = all(a < b for a, b in zip(self.percentages, self.percentages[1:], strict=False))
         if len(self.percentages) < 2 or not rises:
             raise OptionError("percentages: give at least two, each larger than the one before")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -53,6 +54,8 @@ def save_evaluation(
         OSError: the folder is missing or full.
     """
     folder, (arrow, parquet) = Path(folder), _pyarrow()
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(folder))
     for name, columns in ((ROWS, _rows(evaluation)), (SCORES, _scores(evaluation))):
         with whole_file(folder / name) as temporary:
             parquet.write_table(arrow.table(columns), temporary)

@@ -14,20 +14,34 @@ Box = tuple[float, float, float, float]
 
 
 def inside(boxes: Sequence[Sequence[Box]], height: int, width: int) -> Tensor:
-    """The pixels whose centres lie in any of a row's boxes, bool (n, height, width).
+    """The pixels whose centres lie in any of a row's boxes, bool (n, height, width); at least the nearest one of each
+    box.
 
     Raises:
-        OptionError: a box without a pixel in it.
+        OptionError: a box that lies outside of the image.
     """
-    rows, columns = torch.arange(height) + 0.5, torch.arange(width) + 0.5
     masks = torch.zeros(len(boxes), height, width, dtype=torch.bool)
     for mask, some in zip(masks, boxes, strict=True):
         for left, top, right, bottom in some:
-            box = ((rows >= top) & (rows < bottom))[:, None] & ((columns >= left) & (columns < right))
-            if not bool(box.any()):
+            if not overlaps((left, top, right, bottom), height, width):
                 raise OptionError(f"the box {left:g}, {top:g}, {right:g}, {bottom:g} has no pixel in it")
-            mask |= box
+            mask |= _between(top, bottom, height)[:, None] & _between(left, right, width)
     return masks
+
+
+def overlaps(box: Box, height: float, width: float) -> bool:
+    """Whether any of a box lies in an image of that size."""
+    left, top, right, bottom = box
+    return max(left, 0) < min(right, width) and max(top, 0) < min(bottom, height)
+
+
+def _between(low: float, high: float, count: int) -> Tensor:
+    """Which of so many pixels in a row have their centre there, bool (count,); the one in its middle if none has."""
+    centres = torch.arange(count) + 0.5
+    found = (centres >= low) & (centres < high)
+    if not bool(found.any()):
+        found[min(int((max(low, 0) + min(high, count)) / 2), count - 1)] = True
+    return found
 
 
 def pointing_game(pixels: Tensor, boxes: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from rdexplain.evaluation.curves import AGREEMENT, PROBABILITY
 from rdexplain.evaluation.results import Curve, CurveKey, Evaluation
-from rdexplain.evaluation.statistics import Array, area, bootstrap
+from rdexplain.evaluation.statistics import Array, area, bootstrap, shown
 from rdexplain.render.layout import FONT, INK, RULE, SOFT
 from rdexplain.render.words import method_title
 
@@ -30,6 +30,7 @@ _MEASURES = {
     AGREEMENT: "share of predictions that stay",
     PROBABILITY: "probability of the label",
 }
+_TITLES = {AGREEMENT: "Predictions that stay", PROBABILITY: "Probability of the label"}
 _DOMAINS = {"pixel": "pixels", "wavelet": "wavelets"}
 _MODES = {"keep": "kept", "randomise": "randomised"}
 
@@ -69,7 +70,7 @@ def curves_figure(
     figure = Figure(figsize=(width, height), facecolor="white", dpi=100)
     FigureCanvasAgg(figure)
     top, bottom = 1 - 0.6 / height, foot / height
-    figure.text(0.02, 1 - 0.2 / height, title or _title(lines, view), va="top", size=15, weight="bold", **_INK)
+    figure.text(0.02, 1 - 0.2 / height, title or _title(lines, view, measure), va="top", size=15, weight="bold", **_INK)
     if domains and modes:
         grid = figure.subplots(
             len(domains),
@@ -193,10 +194,11 @@ def _areas(method: str, lines: Sequence[_Line]) -> str:
     """The areas under a method's curves, in the order of the panels."""
     mine = [line for mode in _MODES for line in lines if (line.method, line.mode) == (method, mode)]
     found = [float(area(line.x / 100, line.mean)) for line in mine]
-    return f"  ({', '.join(f'{value:.3f}' for value in found)})" if found else ""
+    return f"  ({', '.join(shown(value) for value in found)})" if found else ""
 
 
-def _title(lines: Sequence[_Line], view: View) -> str:
+def _title(lines: Sequence[_Line], view: View, measure: str) -> str:
     photos = max((line.photos for line in lines), default=0)
     what = "each method in its own domain" if view == "own" else "all methods in the same domain"
-    return f"Top components kept and randomised, {what} ({photos} photo{'s' if photos != 1 else ''})"
+    shows = _TITLES.get(measure, "Top components kept and randomised")
+    return f"{shows}, {what} ({photos} photo{'s' if photos != 1 else ''})"

@@ -85,3 +85,8 @@ def paired_difference(first: Sequence[float], second: Sequence[float], *, seed: 
     if len(first) != len(second):
         raise OptionError(f"{len(first)} and {len(second)} values cannot be paired")
     return interval([a - b for a, b in zip(first, second, strict=True)], seed=seed)
+
+
+def shown(value: float) -> str:
+    """A number for people: three decimals, or two significant digits of a small one."""
+    return f"{value:.3f}" if value == 0 or not abs(value) < 0.01 else f"{value:.2g}"

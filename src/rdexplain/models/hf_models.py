@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rdexplain.errors import ModelError
+from rdexplain.extras import how_to_install
 from rdexplain.models.checkpoint import is_random, load_state, one_line, own_random_state, read_state
 from rdexplain.models.classes import ClassName, as_class_names
 from rdexplain.models.model import Model
@@ -35,7 +36,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
     try:
         from transformers import AutoConfig, AutoModelForImageClassification
     except ImportError as error:
-        raise ModelError(f'{name} needs transformers: pip install "rdexplain[hf]"') from error
+        raise ModelError(f"{name} needs transformers: {how_to_install('hf')}") from error
     place = name.removeprefix(PREFIX)
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)

@@ -146,7 +146,8 @@ class Model:
         """The index of a class.
 
         Args:
-            query: an index (``281`` or ``"281"``), a WordNet id (``"n02123045"``) or a name. Case does not
+            query: an index (``281`` or ``"281"``), a WordNet id (``"n02123045"``) or a name, which is ``"class 281"``
+                where the model has no names. Case does not
                 matter in names, and blanks, ``_`` and ``-`` are the same. The class name and the first
                 WordNet lemma are looked up first, then any other lemma.
 

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from rdexplain.errors import ModelError
+from rdexplain.extras import how_to_install
 from rdexplain.models.checkpoint import one_line
 from rdexplain.models.classes import ClassName, named_in
 from rdexplain.models.files import described, square
@@ -25,7 +26,7 @@ def load_onnx(path: Path, classes: tuple[ClassName, ...] | None) -> Model:
         import onnx
         import onnx2torch
     except ImportError as error:
-        raise ModelError(f'ONNX files need {error.name}: pip install "rdexplain[onnx]"') from error
+        raise ModelError(f"ONNX files need {error.name}: {how_to_install('onnx')}") from error
     try:
         content = onnx.load(path)
     except Exception as error:  # a damaged file can end in any

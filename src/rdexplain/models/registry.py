@@ -84,13 +84,7 @@ def load_model(
     # Options are checked before anything is downloaded.
     options = Model(_nothing, mean=mean, std=std, input_size=input_size, output=output)
     names = None if classes is None else read_classes(classes)
-    for source in SOURCES:
-        if source.matches(name):
-            model = source.load(name, weights=weights, classes=names)
-            break
-    else:
-        raise ModelError(unknown("model", name, [info.name for info in list_models()]))
-
+    model = find_source(name).load(name, weights=weights, classes=names)
     changes: dict[str, Any] = {}
     if not normalise:
         changes |= {"mean": None, "std": None}
@@ -108,6 +102,18 @@ def load_model(
     if precision is not None and isinstance(model.network, nn.Module):
         model.network.to(getattr(torch, precision))
     return model if device is None else model.on(device)
+
+
+def find_source(name: str) -> Source:
+    """The source of a model, without building or downloading it.
+
+    Raises:
+        ModelError: an unknown name.
+    """
+    for source in SOURCES:
+        if source.matches(name):
+            return source
+    raise ModelError(unknown("model", name, [info.name for info in list_models()]))
 
 
 def list_models() -> list[ModelInfo]:

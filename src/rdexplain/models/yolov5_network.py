@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from rdexplain.errors import ModelError
 from rdexplain.models.detections import RawDetections
 
 STRIDES = (8, 16, 32)
@@ -162,6 +163,10 @@ class YOLOv5(nn.Module):
         )
 
     def forward(self, images: Tensor) -> RawDetections:
+        # A tracer comes without a size.
+        if isinstance(images, Tensor) and any(side % STRIDES[-1] for side in images.shape[-2:]):
+            size = " x ".join(map(str, images.shape[-2:]))
+            raise ModelError(f"YOLOv5 takes images whose sides are multiples of {STRIDES[-1]} pixels, not {size}")
         joined = {12: 6, 16: 4, 19: 14, 22: 10}
         kept: dict[int, Tensor] = {}
         x = images

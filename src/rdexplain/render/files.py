@@ -13,8 +13,9 @@ from torch import Tensor
 from rdexplain.errors import OptionError
 from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
+from rdexplain.quiet import quietly
 from rdexplain.render.heat import heat_panel
-from rdexplain.render.layout import as_array
+from rdexplain.render.layout import MISSING, as_array
 from rdexplain.render.panel import panel
 from rdexplain.storage import whole_file
 
@@ -83,7 +84,7 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: float = 160) -> Path:
     """
     path = Path(path)
     suffix = _known(path, _METADATA)
-    with whole_file(path) as temporary:
+    with whole_file(path) as temporary, quietly(MISSING):
         figure.savefig(
             temporary, format=suffix[1:], dpi=dpi, facecolor="white", edgecolor="white", metadata=_METADATA[suffix]
         )

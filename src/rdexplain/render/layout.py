@@ -15,9 +15,13 @@ from matplotlib.textpath import TextToPath
 from torch import Tensor
 
 from rdexplain.errors import OptionError
+from rdexplain.names import printable
+from rdexplain.quiet import quietly
 
 # Named outright, so that the picture does not depend on anyone's rcParams. This font comes with matplotlib.
 FONT = "DejaVu Sans"
+MISSING = "Glyph .* missing from font"
+"""What matplotlib warns of: a letter that the font lacks is a box in the picture, which says enough."""
 LEADING = 1.35
 INK = "#1a1a1a"
 SOFT = "#595959"
@@ -45,7 +49,8 @@ class Style:
 
     def width(self, text: str) -> float:
         """Inches that a line takes, and a little more: hinting for the dots of a screen moves letters apart."""
-        return 1.02 * float(TextToPath().get_text_width_height_descent(text, self.font, False)[0]) / 72
+        with quietly(MISSING):
+            return 1.02 * float(TextToPath().get_text_width_height_descent(text, self.font, False)[0]) / 72
 
 
 TITLE = Style(22, weight="bold")
@@ -69,6 +74,7 @@ def wrapped(text: str, style: Style, width: float, most: int = 1, tail: str = ""
     What is too much ends in an ellipsis, but for the tail, which always stays.
     """
     lines: list[str] = []
+    text, tail = printable(text), printable(tail)
     words = f"{text}{tail}".split(" ")
     while words and len(lines) < most:
         count = len(words)
@@ -121,7 +127,7 @@ class Page:
                 x / self.width,
                 # Baselines, so that lines with and without descenders stand alike.
                 1 - (y + style.height(number + 1) - 0.38 * style.size / 72) / self.height,
-                line,
+                printable(line),
                 fontproperties=style.font,
                 color=style.colour,
                 ha=align,

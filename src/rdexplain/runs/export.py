@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +17,12 @@ from rdexplain.runs.shards import flush_folder
 from rdexplain.runs.view import Run
 from rdexplain.storage import whole_file
 
+STAGING = ".exporting"
+"""The folder inside the export's where files are made, so that they are renamed when all are there."""
+
 
 def export(run: Run, form: str, folder: Path) -> int:
-    """Write all finished explanations of a run.
+    """Write all finished explanations of a run; an export that fails leaves nothing.
 
     - ``pictures``: `PHOTO.CLASS.METHOD.png`, the explanation's picture in grey, at the size that was explained;
     - ``panels``: the same names, photo, explanation and figures as `render.save_panel` draws them;
@@ -42,10 +47,22 @@ def export(run: Run, form: str, folder: Path) -> int:
         raise OptionError(unknown("format", form, FORMS))
     if not len(run):
         raise RDExplainError(f"{run.folder} has no finished explanations yet")
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
+    if any(one.name != STAGING for one in folder.iterdir()):
         raise RDExplainError(f"{folder} is not empty: choose another --out")
-    FORMS[form](run, folder)
+    staging = folder / STAGING
+    shutil.rmtree(staging, ignore_errors=True)  # of an export that was killed
+    try:
+        staging.mkdir()
+        FORMS[form](run, staging)
+        for file in sorted(staging.iterdir()):
+            file.replace(folder / file.name)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        for one in made:
+            with contextlib.suppress(OSError):
+                one.rmdir()  # unless there is something in it
     flush_folder(folder)
     return len(run)
 
@@ -61,8 +78,8 @@ def _pictures(run: Run, folder: Path) -> None:
 def _panels(run: Run, folder: Path) -> None:
     from rdexplain.render import save_panel
 
-    for name, one in zip(_names(run), run, strict=True):
-        save_panel(one, folder / f"{name}.png")
+    for place, name in enumerate(_names(run)):
+        save_panel(run[place], folder / f"{name}.png", original=run.undistorted(place))
 
 
 def _numpy(run: Run, folder: Path) -> None:

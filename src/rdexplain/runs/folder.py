@@ -64,11 +64,13 @@ def identity(resolved: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(resolved, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
 
 
-def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+def differences(
+    there: Mapping[str, Any], here: Mapping[str, Any], first: str = "there", second: str = "here"
+) -> list[str]:
     """How two `resolved` differ, entry by entry: `steps: 40 there, 20 here`."""
     old, new = _flat(there), _flat(here)
     return [
-        f"{name}: {_shown(old, name)} there, {_shown(new, name)} here"
+        f"{name}: {_shown(old, name)} {first}, {_shown(new, name)} {second}"
         for name in sorted({*old, *new})
         if old.get(name) != new.get(name)
     ]
@@ -80,13 +82,22 @@ def check_same(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) 
     Raises:
         RunError: it is not; the text shows the difference.
     """
-    changes = differences(there, here)
-    if changes:
-        more = f" (and {len(changes) - 6} more)" if len(changes) > 6 else ""
+    if changes := _listed(there, here):
         raise RunError(
-            f"{folder} was begun with another configuration: {'; '.join(changes[:6])}{more}: "
-            "go on with the old one, or choose another --out"
+            f"{folder} was begun with another configuration: {changes}: go on with the old one, or choose another --out"
         )
+
+
+def check_alike(first: Path, second: Path) -> None:
+    """See that two runs may be merged.
+
+    Raises:
+        RunError: they may not; the text shows the difference.
+    """
+    if changes := _listed(
+        read_config(first)["resolved"], read_config(second)["resolved"], f"in {first}", f"in {second}"
+    ):
+        raise RunError(f"{first} and {second} have different configurations and cannot be merged: {changes}")
 
 
 def without_how(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,6 +116,12 @@ def fingerprint(model: Model) -> str | None:
         # As bytes: NumPy does not know every type of PyTorch's.
         total.update(tensor.detach().cpu().contiguous().reshape(-1).view(_BYTES).numpy().data)
     return total.hexdigest()[:16]
+
+
+def _listed(there: Mapping[str, Any], here: Mapping[str, Any], first: str = "there", second: str = "here") -> str:
+    changes = differences(there, here, first, second)
+    more = f" (and {len(changes) - 6} more)" if len(changes) > 6 else ""
+    return "; ".join(changes[:6]) + more
 
 
 def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

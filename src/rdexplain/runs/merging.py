@@ -12,7 +12,7 @@ from typing import cast
 from rdexplain.errors import OptionError
 from rdexplain.images import SAMPLE
 from rdexplain.runs import shards
-from rdexplain.runs.folder import LEDGER, LOCK, SHARDS, RunError, check_same, is_run, read_config, write_config
+from rdexplain.runs.folder import LEDGER, LOCK, SHARDS, RunError, check_alike, is_run, read_config, write_config
 from rdexplain.runs.ledger import Done, Failed, Ledger
 from rdexplain.runs.lock import locked
 
@@ -45,7 +45,7 @@ def merge_runs(folders: Sequence[str | Path], out: str | Path) -> Path:
         if not is_run(folder):
             raise RunError(f"{folder} is no run: it has no ledger")
         configs.append(read_config(folder))
-        check_same(Path(folders[0]), configs[0]["resolved"], configs[-1]["resolved"])
+        check_alike(Path(folders[0]), folder)
     # Made beside its place and renamed: a merge that is cut short leaves nothing that looks like a run.
     staging = target.with_name(f".{target.name}.merging")
     shutil.rmtree(staging, ignore_errors=True)

@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from rdexplain.errors import OptionError
+from rdexplain.extras import how_to_install
 
 
 def needed(module: str, what: str, extra: str = "runs") -> Any:
@@ -20,4 +21,4 @@ def needed(module: str, what: str, extra: str = "runs") -> Any:
         if error.name != module.partition(".")[0]:
             raise
         name = {"yaml": "PyYAML"}.get(error.name, error.name)
-        raise OptionError(f"{what} needs {name}: pip install 'rdexplain[{extra}]'") from error
+        raise OptionError(f"{what} needs {name}: {how_to_install(extra)}") from error

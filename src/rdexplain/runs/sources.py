@@ -10,11 +10,13 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rdexplain.errors import OptionError, PhotoError, unknown
 from rdexplain.images import SAMPLE, SUFFIXES, Photo, find_photos, load_photo
+from rdexplain.names import NOT_UNICODE, is_unicode, printable
 from rdexplain.runs.archives import list_hugging_face, list_webdataset, read_arrow, read_tar
 from rdexplain.runs.entries import Entry, Listing
 from rdexplain.runs.packages import needed
@@ -39,6 +41,9 @@ def list_photos(source: str, layout: str = "auto") -> Listing:
     if layout not in _LISTINGS:
         raise OptionError(unknown("layout", layout, ("auto", *LAYOUTS)))
     listing = _LISTINGS[layout](source)
+    if not is_unicode(listing.root):
+        raise PhotoError(f"{printable(listing.root)}: {NOT_UNICODE}")
+    listing = replace(listing, entries=[_nameable(entry) for entry in listing.entries])
     if not listing.entries:
         raise PhotoError(f"no photos in {source}")
     twice = [photo for photo, count in Counter(entry.photo for entry in listing.entries).items() if count > 1]
@@ -49,13 +54,15 @@ def list_photos(source: str, layout: str = "auto") -> Listing:
     return listing
 
 
-def read(entry: Entry, root: str, size: int, fit: str) -> Photo:
-    """Decode a photo, wherever it is.
+def read(entry: Entry, root: str, size: int | tuple[int, int], fit: str) -> Photo:
+    """Decode a photo, wherever it is; size and fit as `load_photo` has them.
 
     Raises:
         PhotoError: it cannot be read.
     """
     place, content = entry.place, None
+    if "unreadable" in place:
+        raise PhotoError(f"{entry.photo}: {place['unreadable']}")
     source = place["file"]
     if not source.startswith(SAMPLE):
         source = os.path.join(root, source)
@@ -67,6 +74,15 @@ def read(entry: Entry, root: str, size: int, fit: str) -> Photo:
     except OSError as error:
         raise PhotoError(f"cannot read {source}: {error.strerror or error}") from error
     return load_photo(source, size, fit, content=content)
+
+
+def _nameable(entry: Entry) -> Entry:
+    """The entry; where its name is no text, one that ledgers and tables take, and that fails alone when it is read."""
+    names = (entry.photo, entry.place["file"])
+    if all(map(is_unicode, names)):
+        return entry
+    photo = printable(entry.photo)
+    return Entry(photo, {"file": photo, "unreadable": NOT_UNICODE})
 
 
 def _layout(source: str) -> str:

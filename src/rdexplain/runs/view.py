@@ -21,6 +21,7 @@ from rdexplain.runs.ledger import Ledger
 from rdexplain.runs.packages import needed
 from rdexplain.runs.shards import paths, read_masks, read_rows, schema, unpack
 from rdexplain.runs.sources import read
+from rdexplain.shown import shown_size
 
 Result = Explanation | Heatmap
 
@@ -82,6 +83,18 @@ class Run:
         _, shard, row = self._place(place)
         figures = self._shard(shard)[row]
         return unpack(read_masks(self.folder / SHARDS, shard, [row])[0][0], figures["low"], figures["high"])
+
+    def undistorted(self, place: int) -> Tensor | None:
+        """The photo at a place (3, h, w) in [0, 1], in its own shape, for a panel; None where a part was explained.
+
+        Raises:
+            PhotoError: it is not where it was: give `photos`.
+        """
+        number, shard, row = self._place(place)
+        figures = self._shard(shard)[row]
+        if figures["fit"] == "crop":
+            return None
+        return read(self._entries[number], self._root, shown_size(figures["height"], figures["width"]), "squash").pixels
 
     def table(self) -> Any:
         """The figures of all explanations, a pyarrow Table with one row for each, in order.
