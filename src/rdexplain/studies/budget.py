@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from rdexplain.models.outputs import tensors_of
 from rdexplain.studies.plan import Scale
 from rdexplain.studies.recipe import FEWEST, Unit
 
-BATCH, SECONDS = 8, 1.0
+BATCH, SECONDS, CALLS = 8, 2.0, 3
 OVERHEAD = 1.3
 """What noise, transforms and files add to the network's own time."""
 GROUPS = {"pictures": 1, "curves": FEWEST, "figure-6": FEWEST, "noise": FEWEST, "networks": FEWEST, "tasks": FEWEST}
@@ -41,7 +42,7 @@ class Speed:
 
 
 def measure(model: Model, size: int, seconds: float = SECONDS, batch: int = BATCH) -> Speed:
-    """Time the network on this device, about `seconds` for each of the two directions."""
+    """Time the network on this device, at least `seconds` and `CALLS` calls for each of the two directions."""
     images = torch.full((batch, 3, size, size), 0.5, dtype=model.dtype, device=model.device)
     with frozen(model):
         fast = accelerated(model, images[:1])
@@ -60,7 +61,7 @@ def measure(model: Model, size: int, seconds: float = SECONDS, batch: int = BATC
 
 
 def _time(run: Callable[[], None], model: Model, seconds: float) -> float:
-    """The mean time of a call; the first one warms up."""
+    """The median time of a call: a process's first ones are slow, even after one that warms up."""
 
     def wait() -> None:
         if model.device.type == "cuda":
@@ -68,12 +69,13 @@ def _time(run: Callable[[], None], model: Model, seconds: float) -> float:
 
     run()
     wait()
-    started, count = time.perf_counter(), 0
-    while count < 1 or time.perf_counter() - started < seconds:
+    times: list[float] = []
+    while len(times) < CALLS or sum(times) < seconds:
+        started = time.perf_counter()
         run()
         wait()
-        count += 1
-    return (time.perf_counter() - started) / count
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
 
 
 def fit(cost: Callable[[str, Scale], float], groups: Iterable[str], photos: int, seconds: float) -> dict[str, Scale]:
