@@ -42,6 +42,7 @@ def curves_figure(
     view: View = "common",
     methods: Sequence[str] | None = None,
     title: str | None = None,
+    subtitle: str | None = None,
     note: str | None = None,
     seed: int = 0,
 ) -> Figure:
@@ -56,6 +57,7 @@ def curves_figure(
             methods of different domains are then not compared like for like.
         methods: which, in this order; None for all, in alphabetical order.
         title: above the panels.
+        subtitle: small, below the title.
         note: small, below them.
         seed: of the bootstrap.
     """
@@ -66,11 +68,14 @@ def curves_figure(
     methods = sorted(present) if methods is None else [name for name in methods if name in present]
     lines = [line for line in lines if line.method in methods]
     width, panel, foot = 10.8, 3.9, 0.6 + 0.27 * -(-len(methods) // _COLUMNS)
-    height = 0.75 + panel * max(len(domains), 1) + foot
+    head = 0.9 if subtitle else 0.6
+    height = head + 0.15 + panel * max(len(domains), 1) + foot
     figure = Figure(figsize=(width, height), facecolor="white", dpi=100)
     FigureCanvasAgg(figure)
-    top, bottom = 1 - 0.6 / height, foot / height
+    top, bottom = 1 - head / height, foot / height
     figure.text(0.02, 1 - 0.2 / height, title or _title(lines, view, measure), va="top", size=15, weight="bold", **_INK)
+    if subtitle:
+        figure.text(0.02, 1 - 0.5 / height, subtitle, va="top", size=9.5, color=SOFT, family=FONT)
     if domains and modes:
         grid = figure.subplots(
             len(domains),

@@ -57,9 +57,7 @@ def curves(
 ) -> Figure:
     """`curves_figure`, with the published curves dashed over the panels of `experiments` (by mode)."""
     present = [name for name in methods if name in {entry.method for entry in evaluation.entries}]
-    figure = curves_figure(evaluation, measure, view=view, methods=present, title=title, seed=seed)
-    height = figure.get_figheight()
-    figure.text(0.02, 1 - 0.5 / height, note, va="top", size=9.5, color=SOFT, family=FONT)
+    figure = curves_figure(evaluation, measure, view=view, methods=present, title=title, subtitle=note, seed=seed)
     modes = [mode for mode in ("keep", "randomise") if any(key.mode == mode for key in evaluation.curves)]
     overlaid = False
     for axes, mode in zip(figure.axes, modes, strict=False):
@@ -73,7 +71,7 @@ def curves(
             axes.set_ylim(0, max(axes.get_ylim()[1], 1.04 * float(known[1].max())))
     if overlaid:
         words = "dashed: published, 100 photos (Taslimi et al. 2023)"
-        figure.text(0.02, 0.08 / height, words, va="bottom", size=9, color=SOFT, family=FONT)
+        figure.text(0.02, 0.08 / figure.get_figheight(), words, va="bottom", size=9, color=SOFT, family=FONT)
     return figure
 
 
@@ -152,14 +150,15 @@ def pictures(results: Results, titles: Sequence[str], rows: Sequence[Sequence[Un
             _cell(one, photo, several) if one is not None else Cell(None, results.reason(unit))
             for one, unit in zip(done, units, strict=True)
         ]
-        label = before if several else f"{before}{_said(first)}"
+        label = before if several else f"{before}{decision(first)}"
         made.append(Compared(photo, label, tuple(cells)))
     return comparison(titles, made)
 
 
 def _cell(one: Explanation, photo: Tensor, labelled: bool) -> Cell:
-    return replace(cell_of(one, photo), label=_said(one) if labelled else "")
+    return replace(cell_of(one, photo), label=decision(one) if labelled else "")
 
 
-def _said(one: Explanation) -> str:
+def decision(one: Explanation) -> str:
+    """What is explained of a single row, with its probability."""
     return f"{one.labels[0]}, {percent(float(one.probability[0]))}"

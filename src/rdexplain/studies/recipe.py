@@ -13,6 +13,7 @@ from typing import Any, Literal
 from matplotlib.figure import Figure
 
 from rdexplain.evaluation.statistics import Interval
+from rdexplain.explanation import Explanation
 from rdexplain.studies.plan import Known, Plan
 
 Outcome = Literal["holds", "does not hold", "cannot be tested here"]
@@ -49,6 +50,25 @@ class Unit:
         """A hash of everything that the result depends on, beside size, seed and protocol, which the plan fixes."""
         key = [self.kind, self.photo.source, self.photo.key, self.model, self.method, self.options, self.measured]
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def explanation_file(folder: Path, unit: Unit) -> Path:
+    """Where a unit's explanation is, in the folder of results."""
+    return folder / f"{unit.name}.explanation"
+
+
+def explained_row(found: Explanation, row: int = 0) -> Row:
+    """The figures of an explanation's row, ready for JSON and for a column each in a table."""
+    return {
+        "photo": found.photos[row],
+        "label": found.labels[row],
+        "probability": float(found.probability[row]),
+        "kept_probability": float(found.kept_probability[row]),
+        "distortion": float(found.distortion[row]),
+        "empty_distortion": float(found.empty_distortion[row]),
+        "non_sparsity": float(found.non_sparsity[row]),
+        "collapsed": bool(found.collapsed[row]),
+    }
 
 
 @dataclass(frozen=True)
@@ -105,7 +125,7 @@ class Results:
 
     def explanation(self, unit: Unit) -> Path:
         """Where a unit's explanation is."""
-        return self.folder / f"{unit.name}.explanation"
+        return explanation_file(self.folder, unit)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from rdexplain.render.comparison import Cell, Compared, cell_of, comparison
 from rdexplain.render.marks import framed, outlined, shares_of_frame, tinted
 from rdexplain.render.words import percent
 from rdexplain.storage import load_explanation
+from rdexplain.studies.figures import decision
 from rdexplain.studies.recipe import Results, Row, Unit
 
 MOST = 3
@@ -38,7 +39,7 @@ def scene_panel(results: Results, titles: Sequence[str], rows: Sequence[Sequence
 
 def _of_photo(results: Results, units: Sequence[Unit]) -> list[Compared]:
     """A row for each object of a photo."""
-    found = [_rows(results, unit) for unit in units]
+    found = [explained_rows(results, unit) for unit in units]
     done = [
         load_explanation(results.explanation(unit)) if rows else None for unit, rows in zip(units, found, strict=True)
     ]
@@ -54,13 +55,13 @@ def _of_photo(results: Results, units: Sequence[Unit]) -> list[Compared]:
             _cell(other[row], rows[row], photo) if other is not None else Cell(None, results.reason(unit))
             for other, rows, unit in zip(done, found, units, strict=True)
         ]
-        label = f"{one.labels[0]}, {percent(float(one.probability[0]))}"
         more = len(first) > MOST and row == MOST - 1
-        made.append(Compared(photo, label, (drawn, *cells), f"{MOST} of {len(first)} shown" if more else ""))
+        made.append(Compared(photo, decision(one), (drawn, *cells), f"{MOST} of {len(first)} shown" if more else ""))
     return made
 
 
-def _rows(results: Results, unit: Unit) -> list[Row]:
+def explained_rows(results: Results, unit: Unit) -> list[Row]:
+    """A unit's rows of figures; none where there was nothing to explain."""
     result = results.of(unit)
     return [] if result is None else [row for row in result["rows"] if "left_out" not in row]
 

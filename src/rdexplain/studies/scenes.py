@@ -16,7 +16,7 @@ from rdexplain.focus import focus, in_boxes, inside, retained
 from rdexplain.images import Photo
 from rdexplain.methods.attribution import Attribution
 from rdexplain.models import Model, frozen
-from rdexplain.studies.recipe import Row, Unit
+from rdexplain.studies.recipe import Row, Unit, explained_row
 
 TASK = "task"
 LEAST = 0.01
@@ -50,7 +50,7 @@ def explain_scene(unit: Unit, method: Attribution, photo: Photo, file: Path) -> 
     found = replace(found, options=found.options | {"fit": photo.fit} | frame)
     found.save(file)
     boxes = _boxes(model, images) if wanted["which"] == ANCHORS else None
-    return _rows(unit, found, boxes)
+    return _rows(found, boxes)
 
 
 def _task(wanted: Row) -> Task:
@@ -66,7 +66,7 @@ def _boxes(model: Model, images: Tensor) -> Tensor:
     return torch.tensor([one.box for one in objects])
 
 
-def _rows(unit: Unit, found: Explanation, boxes: Tensor | None) -> list[Row]:
+def _rows(found: Explanation, boxes: Tensor | None) -> list[Row]:
     """Figures of each row; those of all anchors together are about the boxes of all objects."""
     height, width = found.images.shape[-2:]
     places = inside(found) if boxes is None else in_boxes(boxes, height, width).any(dim=0, keepdim=True)
@@ -74,14 +74,7 @@ def _rows(unit: Unit, found: Explanation, boxes: Tensor | None) -> list[Row]:
     share, own, other = focus(found, places), retained(found, places), retained(found, others)
     return [
         {
-            "photo": unit.photo.source,
-            "label": label,
-            "probability": float(found.probability[row]),
-            "kept_probability": float(found.kept_probability[row]),
-            "distortion": float(found.distortion[row]),
-            "empty_distortion": float(found.empty_distortion[row]),
-            "non_sparsity": float(found.non_sparsity[row]),
-            "collapsed": bool(found.collapsed[row]),
+            **explained_row(found, row),
             "kept_inside": float(share.kept[row]),
             "photo_inside": float(share.photo[row]),
             "area_inside": float(share.area[row]),
@@ -89,7 +82,7 @@ def _rows(unit: Unit, found: Explanation, boxes: Tensor | None) -> list[Row]:
             "retained_of_others": _number(other[row]),
             "boxes": None if boxes is None else boxes.tolist(),
         }
-        for row, label in enumerate(found.labels)
+        for row in range(len(found))
     ]
 
 

@@ -10,20 +10,20 @@ from rdexplain.decisions.objects import ALL, ANCHORS
 from rdexplain.render.words import method_title
 from rdexplain.studies.curves import note_of
 from rdexplain.studies.figures import stamp
+from rdexplain.studies.panels import DEFAULTS
 from rdexplain.studies.plan import Known, Plan, TaskNetwork
 from rdexplain.studies.protocol import FRESH, backwards, mask_options
 from rdexplain.studies.recipe import Findings, Recipe, Results, Row, Unit, untestable
 from rdexplain.studies.scene_claims import Claims
-from rdexplain.studies.scene_panel import scene_panel
+from rdexplain.studies.scene_panel import explained_rows, scene_panel
 from rdexplain.studies.scenes import TASK
+from rdexplain.studies.tradeoff import METHODS
 
 GROUP = "tasks"
-METHODS = ("cartoonx", "pixel_rde")
 PHOTOS, SHOWN = 12, 4
 """Photos that are measured, and that are drawn. The study draws one or two."""
 TYPICAL = 2
 """Objects in a photo; how many there are is known only when the network has seen it."""
-DEFAULTS = {"cartoonx": 20.0, "pixel_rde": 4.0}
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class _Task:
 
     def _conclude(self, plan: Plan, results: Results) -> Findings:
         units, findings = self._units(plan), Findings()
-        explained = {unit.name: [row for row in _rows(results, unit) if "left_out" not in row] for unit in units}
+        explained = {unit.name: explained_rows(results, unit) for unit in units}
         seen = list(dict.fromkeys(unit.photo.source for unit in units if explained[unit.name]))
         if not seen:
             return Findings(verdicts=[untestable(self.claim, "pictures", self._why_not(results, units))])

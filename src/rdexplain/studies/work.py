@@ -22,7 +22,7 @@ from rdexplain.models import Model, frozen
 from rdexplain.noise import Noise
 from rdexplain.studies.plan import Known, Plan
 from rdexplain.studies.published import PlainGradient, first_noisy_class
-from rdexplain.studies.recipe import Results, Row, Unit
+from rdexplain.studies.recipe import Results, Row, Unit, explained_row, explanation_file
 from rdexplain.studies.scenes import TASK, explain_scene
 
 _WNID = re.compile(r"n\d{8}")
@@ -61,7 +61,7 @@ class Context:
 
     def file(self, unit: Unit) -> Path:
         """Where the unit's explanation is saved."""
-        return self.folder / f"{unit.name}.explanation"
+        return explanation_file(self.folder, unit)
 
 
 def side(size: int, model: Model) -> int:
@@ -134,17 +134,7 @@ def _mask(context: Context, unit: Unit, model: Model, photo: Photo) -> list[Row]
     one = method.explain(images, photos=[unit.photo.source])
     one.save(context.file(unit))
     history = {name: values[:, 0].tolist() for name, values in one.history.items()}
-    row: Row = {
-        "photo": unit.photo.source,
-        "label": one.labels[0],
-        "probability": float(one.probability[0]),
-        "kept_probability": float(one.kept_probability[0]),
-        "distortion": float(one.distortion[0]),
-        "empty_distortion": float(one.empty_distortion[0]),
-        "non_sparsity": float(one.non_sparsity[0]),
-        "collapsed": bool(one.collapsed[0]),
-        "last_distortion": history["distortion"][-1],
-    }
+    row = explained_row(one) | {"last_distortion": history["distortion"][-1]}
     for mark in unit.measured.get("marks", ()):
         row[f"least_distortion_{mark}"] = min(history["distortion"][:mark])
         row[f"least_non_sparsity_{mark}"] = min(history["non_sparsity"][:mark])
