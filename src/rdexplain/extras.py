@@ -7,7 +7,8 @@ from typing import Any
 
 from rdexplain.errors import OptionError
 
-_PACKAGES = {"skimage": "scikit-image"}
+_PACKAGES = {"skimage": "scikit-image", "yaml": "PyYAML"}
+RUNS, RAY = "runs", "ray"
 
 
 def needed(module: str, what: str, extra: str = "evaluation") -> Any:
@@ -18,8 +19,10 @@ def needed(module: str, what: str, extra: str = "evaluation") -> Any:
     """
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         package = module.partition(".")[0]
+        if (error.name or "").partition(".")[0] != package:  # it is there, but broken: that is not for us to explain
+            raise
         raise OptionError(f"{what} needs {_PACKAGES.get(package, package)}: {how_to_install(extra)}") from error
 
 

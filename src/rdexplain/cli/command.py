@@ -106,7 +106,7 @@ def under_a_bar(module: str) -> Callable[[argparse.Namespace], int]:
     """What runs ``run(arguments, bar)`` of a module that imports PyTorch. That takes seconds: the bar says so."""
 
     def run(arguments: argparse.Namespace) -> int:
-        with Bar(shown=not arguments.quiet) as bar:
+        with Bar(shown=not getattr(arguments, "quiet", False)) as bar:
             bar.stage("loading PyTorch")
             return importlib.import_module(module).run(arguments, bar)
 

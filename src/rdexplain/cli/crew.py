@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from rdexplain.cli.bar import Bar
-from rdexplain.cli.explaining import PHOTOS_PER_BATCH, PHOTOS_PER_BATCH_ON_A_GPU, find_device
+from rdexplain.cli.explaining import find_device, photos_per_batch
 from rdexplain.errors import OptionError
+from rdexplain.extras import RAY, needed
 from rdexplain.runs.engines import Engine, Local, Processes, Recipe, Worker
 from rdexplain.runs.engines.pool import AHEAD
-from rdexplain.runs.packages import needed
 
 MOST = 4
 """Workers for each CPU: more of them is a slip of the pen, and would take all memory."""
@@ -52,7 +52,7 @@ class Crew:
 
     def per_batch(self, wanted: int | None) -> int:
         """Photos that are explained together."""
-        return wanted or PHOTOS_PER_BATCH.get(torch.device(self.device).type, PHOTOS_PER_BATCH_ON_A_GPU)
+        return photos_per_batch(wanted, torch.device(self.device))
 
     def engine(
         self, recipe: Recipe[Any, Any], worker: Worker[Any, Any], bar: Bar, ahead: int = AHEAD
@@ -88,7 +88,7 @@ def find_crew(arguments: argparse.Namespace) -> Crew:
     """
     workers, cpus = arguments.workers, arguments.worker_cpus
     if arguments.engine == "ray":
-        needed("ray", "--engine ray", "ray")
+        needed("ray", "--engine ray", RAY)
         device = str(find_device(arguments.device))
         return Crew(() if arguments.device == "auto" else (device,), device, True, workers, cpus, arguments.address)
     devices = find_devices(arguments.device)

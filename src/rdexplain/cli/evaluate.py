@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from rdexplain.cli.command import Command, Parser, UsageError
+from rdexplain.cli.command import Command, Parser, UsageError, under_a_bar
 from rdexplain.cli.options import DISTORTIONS, METHOD, MODEL, PHOTOS, WORKING, Group, Option, add
 from rdexplain.cli.values import number, one_of, whole
 from rdexplain.methods.registry import METHODS
@@ -154,14 +154,7 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.explanations, arguments.photos = Path(arguments.photos[0]), []
     if bool(arguments.photos) == (arguments.explanations is not None):
         raise UsageError("give either photos or --explanations")
-    # Until here nothing has imported PyTorch, which takes seconds: the bar says so.
-    from rdexplain.cli.bar import Bar
-
-    with Bar(shown=not arguments.quiet) as bar:
-        bar.stage("loading PyTorch")
-        from rdexplain.cli.evaluating import run
-
-        return run(arguments, bar)
+    return under_a_bar("rdexplain.cli.evaluating")(arguments)
 
 
 COMMAND = Command(

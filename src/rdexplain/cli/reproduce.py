@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from rdexplain.cli.command import Command, Parser, UsageError
+from rdexplain.cli.command import Command, Parser, UsageError, under_a_bar
 from rdexplain.cli.evaluate import PROTOCOLS
 from rdexplain.cli.options import CARRIED, MODEL, Group, Option, add
 from rdexplain.cli.values import one_of, positive, whole
@@ -106,13 +106,7 @@ def _run(arguments: argparse.Namespace) -> int:
             raise UsageError("--out DIR is missing")
         if not arguments.targets:
             raise UsageError("which figures or tables? `rdexplain reproduce --list` explains them, all is every one")
-    from rdexplain.cli.bar import Bar
-
-    with Bar(shown=not arguments.quiet) as bar:
-        bar.stage("loading PyTorch")
-        from rdexplain.cli.reproducing import run
-
-        return run(arguments, bar)
+    return under_a_bar("rdexplain.cli.reproducing")(arguments)
 
 
 COMMAND = Command(

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from rdexplain.cli.command import Command, Parser
+from rdexplain.cli.command import Command, Parser, under_a_bar
 from rdexplain.cli.options import (
     BASELINES,
     CLASSES,
@@ -102,15 +102,11 @@ def _absent(option: Option) -> Option:
     return replace(option, extra={**option.extra, "default": argparse.SUPPRESS})
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    # Until here nothing has imported PyTorch, which takes seconds: the bar says so.
-    from rdexplain.cli.bar import Bar
-
-    with Bar(shown=not getattr(arguments, "quiet", False)) as bar:
-        bar.stage("loading PyTorch")
-        from rdexplain.cli.running import run
-
-        return run(arguments, bar)
-
-
-COMMAND = Command("run", "Explain a whole data set", "[CONFIG]", _declare, _run, _EXAMPLES)
+COMMAND = Command(
+    "run",
+    "Explain a whole data set",
+    "[CONFIG]",
+    _declare,
+    under_a_bar("rdexplain.cli.running"),
+    _EXAMPLES,
+)

@@ -10,9 +10,9 @@ from typing import Any
 from rdexplain.cli.command import UsageError
 from rdexplain.cli.run import keys
 from rdexplain.errors import OptionError, unknown
+from rdexplain.extras import RUNS, needed
 from rdexplain.images import SAMPLE
 from rdexplain.runs.folder import CONFIG, is_run, read_config
-from rdexplain.runs.packages import needed
 
 _OF_A_RUN = ("identity", "resolved", "root")
 """Keys that a run adds to its own `config.yaml`."""
@@ -82,7 +82,7 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    yaml = needed("yaml", "a configuration file")
+    yaml = needed("yaml", "a configuration file", RUNS)
     try:
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -20,6 +20,7 @@ from rdexplain.cli.options import method_options
 from rdexplain.cli.run_config import gather, plain
 from rdexplain.cli.run_report import RunReport
 from rdexplain.errors import ModelError, OptionError
+from rdexplain.extras import RUNS, needed
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import load_model
 from rdexplain.runs.entries import Entry, Listing
@@ -37,7 +38,6 @@ from rdexplain.runs.folder import (
 )
 from rdexplain.runs.ledger import Ledger
 from rdexplain.runs.lock import locked
-from rdexplain.runs.packages import needed
 from rdexplain.runs.sources import list_photos
 from rdexplain.runs.trial import trial
 from rdexplain.runs.work import AUTO, LABEL, Recipe, Worker
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     if options.quiet:
         warnings.simplefilter("ignore")
     for module in ("yaml", "pyarrow"):
-        needed(module, "run")
+        needed(module, "run", RUNS)
     plan = _plan(options, bar)
     if getattr(arguments, "dry_run", False):
         bar.stage("timing one batch")

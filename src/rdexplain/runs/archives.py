@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from rdexplain.errors import PhotoError
+from rdexplain.extras import RUNS, needed
 from rdexplain.images import SUFFIXES
 from rdexplain.runs.entries import Entry, Listing
-from rdexplain.runs.packages import needed
 
 
 def list_webdataset(source: str) -> Listing:
@@ -129,7 +129,7 @@ def _feature(features: dict[str, Any], kind: str) -> str | None:
 @functools.lru_cache(maxsize=4)
 def _arrow(path: str) -> Any:
     """A table that is mapped, not read: only what is asked for comes into memory."""
-    pyarrow = needed("pyarrow", "a Hugging Face data set")
+    pyarrow = needed("pyarrow", "a Hugging Face data set", RUNS)
     try:
         with pyarrow.memory_map(path) as mapped:
             return pyarrow.ipc.open_stream(mapped).read_all()

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from rdexplain.errors import OptionError, RDExplainError, unknown
-from rdexplain.runs.packages import needed
+from rdexplain.extras import RUNS, needed
 from rdexplain.runs.shards import flush_folder
 from rdexplain.runs.view import Run
 from rdexplain.storage import whole_file
@@ -84,7 +84,7 @@ def _panels(run: Run, folder: Path) -> None:
 
 def _numpy(run: Run, folder: Path) -> None:
     table = run.table()
-    csv = needed("pyarrow.csv", "an export")
+    csv = needed("pyarrow.csv", "an export", RUNS)
     for method, places in _by_method(run).items():
         with whole_file(folder / f"{method}.csv") as path:
             csv.write_csv(table.take(places), path)

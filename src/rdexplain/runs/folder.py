@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from rdexplain.errors import RDExplainError
+from rdexplain.extras import RUNS, needed
 from rdexplain.models import Model
-from rdexplain.runs.packages import needed
 from rdexplain.storage import write_whole
 
 CONFIG, LEDGER, SHARDS, LOG, LOCK = "config.yaml", "ledger.sqlite", "shards", "log.txt", "lock"
@@ -38,7 +38,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises:
         RunError: there is none, or it is damaged.
     """
-    yaml = needed("yaml", "a run")
+    yaml = needed("yaml", "a run", RUNS)
     try:
         found = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -52,7 +52,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def write_config(folder: Path, config: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
     """Write `config.yaml`: the configuration, and under `resolved` what determines the results."""
-    yaml = needed("yaml", "a run")
+    yaml = needed("yaml", "a run", RUNS)
     whole = {**config, "identity": identity(resolved), "resolved": dict(resolved)}
     text = "# The configuration of this run. `identity` is the hash of `resolved`, which determines the results.\n"
     text += yaml.safe_dump(whole, sort_keys=False, allow_unicode=True)

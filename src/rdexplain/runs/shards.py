@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rdexplain.errors import RDExplainError
-from rdexplain.runs.packages import needed
+from rdexplain.extras import RUNS, needed
 from rdexplain.storage import whole_file
 
 MASKS = ("float32", "bf16", "uint8")
@@ -75,8 +75,8 @@ def write(folder: Path, number: int, rows: Sequence[Row]) -> None:
     tensors_path, rows_path = paths(folder, number)
     headers = list(dict.fromkeys(json.dumps(row.header, sort_keys=True) for row in rows))
     figures = [row.figures | {"header": headers.index(json.dumps(row.header, sort_keys=True))} for row in rows]
-    parquet = needed("pyarrow.parquet", "a run")
-    table = needed("pyarrow", "a run").Table.from_pylist(figures, schema=schema())
+    parquet = needed("pyarrow.parquet", "a run", RUNS)
+    table = needed("pyarrow", "a run", RUNS).Table.from_pylist(figures, schema=schema())
     with _no_safetensors_error(tensors_path), whole_file(tensors_path) as temporary:
         masks = {str(place): row.mask for place, row in enumerate(rows)}
         save_file(masks, temporary, {"rdexplain": json.dumps({"format": 1, "headers": headers})})
@@ -89,7 +89,7 @@ def read_rows(folder: Path, number: int) -> Any:
     """The figures of a shard, a pyarrow Table."""
     path = paths(folder, number)[1]
     try:
-        return needed("pyarrow.parquet", "a run").read_table(path)
+        return needed("pyarrow.parquet", "a run", RUNS).read_table(path)
     except (OSError, ValueError) as error:
         raise RDExplainError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
 
@@ -117,7 +117,7 @@ def remove_others(folder: Path, known: set[int]) -> int:
 
 def schema() -> Any:
     """The columns of the figures."""
-    pa = needed("pyarrow", "a run")
+    pa = needed("pyarrow", "a run", RUNS)
     kinds = ((STRINGS, pa.string()), (WHOLE, pa.int64()), (NUMBERS, pa.float64()), (FLAGS, pa.bool_()))
     return pa.schema([(name, kind) for names, kind in kinds for name in names])
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from rdexplain.errors import OptionError, PhotoError, unknown
+from rdexplain.extras import RUNS, needed
 from rdexplain.images import SAMPLE, SUFFIXES, Photo, find_photos, load_photo
 from rdexplain.names import NOT_UNICODE, is_unicode, printable
 from rdexplain.runs.archives import list_hugging_face, list_webdataset, read_arrow, read_tar
 from rdexplain.runs.entries import Entry, Listing
-from rdexplain.runs.packages import needed
 
 LAYOUTS = ("folder", "tree", "manifest", "webdataset", "huggingface")
 
@@ -164,7 +164,7 @@ def _csv_rows(path: Path) -> Iterable[dict[str, Any]]:
 
 
 def _parquet_rows(path: Path) -> Iterable[dict[str, Any]]:
-    parquet = needed("pyarrow.parquet", "a Parquet manifest")
+    parquet = needed("pyarrow.parquet", "a Parquet manifest", RUNS)
     try:
         rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
     except (OSError, ValueError) as error:

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from rdexplain.errors import RDExplainError
 from rdexplain.explanation import Explanation, mask_picture
+from rdexplain.extras import RUNS, needed
 from rdexplain.heatmap import Heatmap, picture_of
 from rdexplain.result import representation_from
 from rdexplain.runs.entries import Entry
 from rdexplain.runs.folder import LEDGER, SHARDS, RunError, is_run, read_config
 from rdexplain.runs.ledger import Ledger
-from rdexplain.runs.packages import needed
 from rdexplain.runs.shards import paths, read_masks, read_rows, schema, unpack
 from rdexplain.runs.sources import read
 from rdexplain.shown import shown_size
@@ -102,7 +102,7 @@ class Run:
         Columns: photo, method, target (or target_axes, JSON, where targets are tuples), label in words, true_name and
         true_index where the data set says, the figures of `Explanation`, seconds, and height and width of the original.
         """
-        pyarrow = needed("pyarrow", "a run")
+        pyarrow = needed("pyarrow", "a run", RUNS)
         if not self._rows:
             return schema().empty_table().drop_columns(_INTERNAL)
         places = [self._place(place) for place in range(len(self))]

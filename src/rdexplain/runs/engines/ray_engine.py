@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from rdexplain.errors import OptionError
+from rdexplain.extras import RAY, needed
 from rdexplain.runs.engines.answers import Answer, Answering
 from rdexplain.runs.engines.engine import Recipe, Result, Task
 from rdexplain.runs.engines.pool import AHEAD, Hand, Pool
-from rdexplain.runs.packages import needed
 
 
 class RayWorker:
@@ -66,7 +66,7 @@ class RayEngine(Pool[Task, Result]):
         cpus: int = 1,
         ahead: int = AHEAD,
     ) -> None:
-        ray = needed("ray", "--engine ray", "ray")
+        ray = needed("ray", "--engine ray", RAY)
         self._ray, self._cpus = ray, cpus
         self._own = not ray.is_initialized()
         if self._own:
