@@ -16,26 +16,15 @@ from rdexplain.evaluation import load_evaluation
 pytest.importorskip("pyarrow")
 
 NETS = """
-import os
 from cli_test_nets import Mean
+from tests.dying import DiesElsewhere, DiesOnce
 
-class Once(Mean):
-    '''A worker dies the first time that one optimises.'''
-    def forward(self, x):
-        import torch
-        if torch.is_grad_enabled() and not os.path.exists("died"):
-            open("died", "w").close()
-            os._exit(9)
-        return super().forward(x)
+class Once(DiesOnce, Mean):
+    pass
 
-class Deadly(Mean):
-    '''Workers die of what is explained of a dark photo.'''
-    def forward(self, x):
-        import torch
-        if torch.is_grad_enabled() and os.getpid() != int(os.environ["RDEXPLAIN_TEST_PID"]):
-            if bool((x.flatten(1).mean(dim=1) < 0.05).any()):
-                os._exit(9)
-        return super().forward(x)
+class Deadly(DiesElsewhere, Mean):
+    def deadly(self, images):
+        return bool((images.flatten(1).mean(dim=1) < 0.05).any())  # a dark photo
 """
 SMALL = "--size 64 --steps 2 --percentages 0,50,100 --draws 1 --seed 3 --photos-per-batch 1"
 METHODS = "--methods cartoonx,pixel_rde,random_pixel,lrp"

@@ -25,6 +25,7 @@ import os
 import time
 import torch
 from torch import nn
+from tests.dying import DiesOnce
 
 class Mean(nn.Module):
     """Logits of 4 classes from the colours."""
@@ -62,13 +63,8 @@ class Deadly(Mean):
             os._exit(9)
         return super().forward(x)
 
-class Once(Mean):
-    """The process dies the first time that it optimises."""
-    def forward(self, x):
-        if torch.is_grad_enabled() and not os.path.exists("died"):
-            open("died", "w").close()
-            os._exit(9)
-        return super().forward(x)
+class Once(DiesOnce, Mean):
+    pass
 '''
 PHOTOS = 10
 

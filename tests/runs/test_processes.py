@@ -5,30 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
-
-from rdexplain.runs import open_run
-from rdexplain.runs.ledger import Ledger
+from tests.runs.watching import counts, until
 
 SLOW = "--model run_test_nets:Slow --steps 20 --photos-per-batch 2"
 TWO = "--workers 2 --photos-per-batch 2"
-
-
-def counts(folder="a"):
-    with Ledger(Path(folder) / "ledger.sqlite", read_only=True) as ledger:
-        return ledger.counts()
-
-
-def until(true, seconds=60):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def children(pid):
@@ -60,24 +43,6 @@ def test_two_workers_give_what_one_gives(command, equal):
     assert equal("one", "two")
     # Nothing is left to do, and nobody is started for it.
     assert command("run", "two", small=False).status == 0
-
-
-def test_a_worker_that_dies_is_replaced(command, equal):
-    options = ("--model run_test_nets:Once", TWO)
-    done = command("run", "--out a", *options)
-    assert (done.status, done.err) == (0, [])
-    assert Path("died").exists()
-    assert command("run", "--out b", "--model run_test_nets:Once", "--photos-per-batch 2").status == 0
-    assert equal("a", "b")
-
-
-@pytest.mark.slow
-def test_a_photo_that_workers_die_with_is_given_up_and_no_other(command):
-    Image.fromarray(np.full((12, 12, 3), 255, dtype=np.uint8)).save("photos/04.png")
-    done = command("run", "--out a", "--model run_test_nets:Deadly --photos-per-batch 3 --workers 2")
-    assert done.status == 1, done.err
-    assert open_run("a").failures == [("04.png", "pixel_rde", "04.png: 3 workers died with it", 1)]
-    assert counts()["done"] == 9
 
 
 @pytest.mark.slow

@@ -9,28 +9,15 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.runs.watching import counts, until
 
 from rdexplain.runs import open_run, shards
 from rdexplain.runs.ledger import Ledger
-
-
-def counts(folder="a"):
-    with Ledger(Path(folder) / "ledger.sqlite", read_only=True) as ledger:
-        return ledger.counts()
-
-
-def until(true, seconds=60):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
 
 # One interpreter that imports everything, and then forks, makes twenty kills cheap.
 KILLS = """

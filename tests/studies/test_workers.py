@@ -16,9 +16,8 @@ pytest.importorskip("pyarrow")
 pytest.importorskip("captum")
 
 NETS = '''
-import os
-import torch
 from torch import nn
+from tests.dying import DiesElsewhere, DiesOnce
 
 class Tiny(nn.Module):
     """Pools first, so that it is fast; with a ReLU, for Guided Backprop."""
@@ -29,20 +28,11 @@ class Tiny(nn.Module):
     def forward(self, images):
         return 5 * self.layers(images)
 
-class Once(Tiny):
-    """A worker dies the first time that one optimises."""
-    def forward(self, images):
-        if torch.is_grad_enabled() and not os.path.exists("died"):
-            open("died", "w").close()
-            os._exit(9)
-        return super().forward(images)
+class Once(DiesOnce, Tiny):
+    pass
 
-class Deadly(Tiny):
-    """Workers die whenever they optimise."""
-    def forward(self, images):
-        if torch.is_grad_enabled() and os.getpid() != int(os.environ["RDEXPLAIN_TEST_PID"]):
-            os._exit(9)
-        return super().forward(images)
+class Deadly(DiesElsewhere, Tiny):
+    pass
 '''
 
 
