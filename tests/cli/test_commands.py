@@ -95,6 +95,33 @@ def test_slugs():
     assert Slugs(Model(lambda images: images)).of(17) == "class-17"
 
 
+def test_without_a_terminal_a_line_each_minute(capsys, monkeypatch):
+    from rdexplain.cli import bar as module
+
+    now = 100.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    bar = module.Bar()
+    bar.expect(photos=4, steps=10, measuring=0.0)
+    bar.begin(1, "cat")
+    now = 159.0
+    bar.step(9, 0.1)
+    assert capsys.readouterr().err == ""
+    now = 160.0
+    bar.finish(1)
+    assert capsys.readouterr().err == "rdexplain: explaining 1 of 4, step 9/10 loss 0.1000, 3 min 0 s left\n"
+    bar.begin(1, "dog")
+    now = 219.0
+    bar.step(5, 0.1)
+    assert capsys.readouterr().err == ""
+    now = 221.0
+    bar.stage("drawing")
+    assert capsys.readouterr().err.startswith("rdexplain: drawing, ")
+    quiet = module.Bar(shown=False)
+    now = 300.0
+    quiet.stage("drawing")
+    assert capsys.readouterr().err == ""
+
+
 def test_the_time_left_is_that_of_all_photos(monkeypatch):
     from rdexplain.cli import bar as module
 

@@ -1,4 +1,4 @@
-"""How far a whole run is: a line on stderr, on a terminal alone."""
+"""How far a whole run is: a bar on a terminal, else a line on stderr each minute."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from rdexplain.cli.lines import Lines
+
 
 class Bar:
-    """Which photos of how many, the step, the loss and the time left for all; nothing without a terminal.
+    """Which photos of how many, the step, the loss and the time left for all.
 
     Args:
         shown: False for `--quiet`.
@@ -20,8 +22,8 @@ class Bar:
     def __init__(self, shown: bool = True) -> None:
         self._rich: Any = None
         self._task: Any = None
-        if shown and sys.stderr.isatty():
-            self._rich, self._task = _bar()
+        if shown:
+            self._rich, self._task = _bar() if sys.stderr.isatty() else (Lines(), None)
         self._photos = self._done = self._failed = self._batch = 0
         self._steps = 1
         self._place = 0.0  # in photos

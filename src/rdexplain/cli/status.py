@@ -16,10 +16,10 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from rdexplain.cli.run_report import span
     from rdexplain.runs.folder import LEDGER, LOCK, RunError, is_run, read_config
     from rdexplain.runs.ledger import Ledger
     from rdexplain.runs.lock import holder
+    from rdexplain.times import span
 
     folder = arguments.run
     if not is_run(folder):

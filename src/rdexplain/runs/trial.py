@@ -17,6 +17,7 @@ from rdexplain.runs import shards
 from rdexplain.runs.entries import Entry
 from rdexplain.runs.ledger import Unit
 from rdexplain.runs.work import Batch, Worker
+from rdexplain.times import span
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,6 @@ class Cost:
 
     def lines(self, workers: int = 1) -> list[str]:
         """For people."""
-        from rdexplain.cli.run_report import span
-
         each = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in self.seconds.items())
         count = round(self.photos * sum(self.explanations.values()))
         shared = f", {span(self.total_seconds / workers)} with {workers} workers" if workers > 1 else ""
