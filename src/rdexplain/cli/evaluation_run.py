@@ -13,16 +13,10 @@ from typing import Any
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.command import UsageError
 from rdexplain.cli.crew import Crew
+from rdexplain.cli.evaluation_explanations import ExplanationsWorker, MeasuringExplanations
+from rdexplain.cli.evaluation_photos import MeasuringPhotos, PhotosWorker, options_of
 from rdexplain.cli.evaluation_source import check_model
-from rdexplain.cli.evaluation_work import (
-    ExplanationsWorker,
-    Found,
-    MeasuringExplanations,
-    MeasuringPhotos,
-    PhotosWorker,
-    Piece,
-    options_of,
-)
+from rdexplain.cli.evaluation_work import Found, Piece
 from rdexplain.cli.explaining import photo_fit, photo_size, portable_model
 from rdexplain.cli.guard import say
 from rdexplain.errors import ModelError, OptionError

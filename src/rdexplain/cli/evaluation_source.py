@@ -16,7 +16,7 @@ from rdexplain.errors import OptionError, PhotoError, RDExplainError
 from rdexplain.runs.folder import is_run, read_config
 
 if TYPE_CHECKING:
-    from rdexplain.cli.evaluation_work import ExplanationsWorker
+    from rdexplain.cli.evaluation_explanations import ExplanationsWorker
 
 SETTINGS = ("weights", "classes", "mean", "std", "no_normalise", "precision")
 """What the options say of a model beside its name."""

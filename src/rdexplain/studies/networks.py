@@ -8,7 +8,7 @@ from rdexplain.evaluation import Evaluation
 from rdexplain.evaluation.statistics import interval
 from rdexplain.studies import figures
 from rdexplain.studies.curves import PHOTOS, areas, mean_rows, note_of, photos_in, scaled_of
-from rdexplain.studies.obfuscation import panel_findings
+from rdexplain.studies.panel_findings import panel_findings
 from rdexplain.studies.panels import unit_of
 from rdexplain.studies.plan import Plan
 from rdexplain.studies.protocol import curve_unit

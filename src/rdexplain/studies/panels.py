@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rdexplain.render.words import method_title
-from rdexplain.studies.obfuscation import panel_findings
+from rdexplain.studies.panel_findings import panel_findings
 from rdexplain.studies.plan import Known, Plan
 from rdexplain.studies.protocol import mask_options, mask_unit
 from rdexplain.studies.recipe import Findings, Recipe, Results, Unit, untestable

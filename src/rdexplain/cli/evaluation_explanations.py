@@ -1,0 +1,129 @@
+"""A worker of ``rdexplain evaluate`` that measures explanations on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rdexplain.cli.evaluation_work import Found, Measuring, Nobody, Piece, Watch
+from rdexplain.cli.guard import describe
+from rdexplain.decisions import check_label
+from rdexplain.errors import OptionError, RDExplainError
+from rdexplain.evaluation import Candidate, Evaluation, Subject, evaluate, subject
+from rdexplain.explanation import Explanation
+from rdexplain.heatmap import Heatmap
+from rdexplain.models import Model, load_model
+from rdexplain.runs import open_run
+from rdexplain.runs.folder import is_run
+from rdexplain.storage import load_result
+
+
+@dataclass(frozen=True)
+class MeasuringExplanations(Measuring):
+    """Evaluates what ``rdexplain explain`` or ``rdexplain run`` wrote.
+
+    Attributes:
+        folder: where it is.
+    """
+
+    folder: Path
+
+    def make(self, device: str) -> ExplanationsWorker:
+        """A worker on a device."""
+        return ExplanationsWorker(self, load_model(**self.model, device=device))
+
+
+class ExplanationsWorker:
+    """Holds the model, and the list of explanations.
+
+    Attributes:
+        results: what reads each explanation, by names for people.
+    """
+
+    def __init__(self, recipe: MeasuringExplanations, model: Model, watch: Watch | None = None) -> None:
+        self.recipe, self.model, self._watch = recipe, model, watch or Nobody()
+        self.results = _results(recipe.folder)
+
+    def load(self, task: Piece) -> tuple[Found, str, Explanation | Heatmap | None]:
+        """Read an explanation, and its photo."""
+        found, (name,) = Found(task.place), task.names
+        try:
+            return found, name, self.results[name]()
+        except (RDExplainError, OSError) as error:
+            found.failures[name] = _reason(name, error)
+            return found, name, None
+
+    def work(self, loaded: tuple[Found, str, Explanation | Heatmap | None]) -> Found:
+        """Evaluate it."""
+        found, name, result = loaded
+        if result is None:
+            return found
+        self._watch.stage(f"evaluating {name}")
+        try:
+            found.evaluation = self._evaluated(result, found)
+        except (RDExplainError, OSError) as error:
+            found.failures[name] = _reason(name, error)
+            return found
+        found.done = 1
+        self._watch.finish(1)
+        return found
+
+    def agrees(self, result: Explanation | Heatmap) -> bool:
+        """Whether the model gives the probabilities that an explanation says; True for what is not of class labels."""
+        if result.target_kind != "label":
+            return True
+        targets = [_target(one) for one in result.target.tolist()]
+        try:
+            with subject(self.model, result.images, targets, **self.recipe.batches) as rows:
+                return _same(_probabilities(rows), result)
+        except RDExplainError:  # a class that it does not have
+            return False
+
+    def _evaluated(self, result: Explanation | Heatmap, found: Found) -> Evaluation:
+        if result.method not in self.recipe.methods:
+            return Evaluation()
+        check_label(result.target_kind, "the evaluation", "measures")
+        targets = [_target(one) for one in result.target.tolist()]
+        with subject(self.model, result.images, targets, **self.recipe.batches) as rows:
+            here = _probabilities(rows)
+            if not _same(here, result):
+                raise OptionError(
+                    f"{result.model} was explained, and gave the class {float(result.probability[0]):.1%} where this "
+                    f"model gives {float(here[0]):.1%}: choose the same --model, weights and normalisation"
+                )
+            found.options[result.method] = result.options
+            return evaluate(rows, Candidate(result), self.recipe.settings)
+
+
+def _probabilities(rows: Subject) -> torch.Tensor:
+    """Of each row's label on the photo, (r,)."""
+    return rows.label().read(rows.clean, torch.arange(len(rows), device=rows.clean.device)).squeeze(1).cpu()
+
+
+def _same(here: torch.Tensor, result: Explanation | Heatmap) -> bool:
+    """Whether probabilities are those of an explanation, but for rounding and another device."""
+    return bool((here - result.probability).abs().max() < 0.02)
+
+
+def _reason(name: str, error: Exception) -> str:
+    return describe(error) if isinstance(error, OSError) else f"{name}: {error}"
+
+
+def _results(folder: Path) -> dict[str, Callable[[], Explanation | Heatmap]]:
+    if not is_run(folder):
+        return {file.name: partial(load_result, file) for file in sorted(folder.glob("*.safetensors"))}
+    run = open_run(folder)
+    names = run.table().select(["photo", "label", "method"]).to_pylist()
+    return {
+        f"{row['photo']}, {row['label']}, {row['method']}": partial(run.__getitem__, place)
+        for place, row in enumerate(names)
+    }
+
+
+def _target(target: Any) -> Any:
+    return tuple(target) if isinstance(target, list) else target
