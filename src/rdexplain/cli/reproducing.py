@@ -144,8 +144,8 @@ class _Watch:
         self.count += 1
         if reason is not None:
             say(f"error: {reason}")
-        self._bar.stage(f"{self._done + self.count} of {self._units}")
         self._bar.finish(self._weight(unit))
+        self._bar.stage(f"{self._done + self.count} of {self._units}")
 
     def _weight(self, unit: Unit) -> int:
         return max(1, round(100 * self._seconds(unit)))
