@@ -55,7 +55,7 @@ def test_killed_at_twenty_moments_it_equals_one_that_was_not(command, argv, equa
         capture_output=True,
         text=True,
         check=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     # They hit the run at different places: before its first result, after some, and in between.
     killed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("True")}

@@ -50,14 +50,16 @@ def _figure_10(plan: Plan, results: Results) -> Findings:
         mean = interval(list(areas(plan, one, "keep", "l2", "own")[name].values()))
         text = f"area {words(mean)}; 100 % - 0 %: {words(fall)}"
         findings.verdicts.append(judge(claim, published, text, fall, scaled))
-    panel = panel_findings(plan, results, "figure-10", "one photo", CLAIM, plan.models, [_pictures(plan)], 1)
+    named = ", ".join(plan.models)
+    shown = [_pictures(plan)]
+    panel = panel_findings(plan, results, "figure-10", "one photo", CLAIM, plan.models, shown, 1, model=named)
     if panel.figures:
         findings.figures[".pictures"] = panel.figures[""]
     findings.verdicts += panel.verdicts
     if found.curves:
         scaled = scaled_of(plan, photos_in(found))
         title = "Figure 10: CartoonX on several networks, kept" + (" (scaled)" if scaled else "")
-        note = note_of(plan, scaled, ", ".join(plan.models))
+        note = note_of(plan, scaled, named)
         findings.figures[""] = figures.curves(found, "l2", plan.models, title, note, {"keep": "fig10a"}, seed=plan.seed)
         findings.rows = mean_rows(found)
     return findings
