@@ -123,6 +123,7 @@ def test_a_photo_alone_and_in_a_batch_of_eight_with_all_draws(method, model):
 def test_the_fast_preset_as_it_is(model, cat):
     explanation = CartoonX(model).explain(cat)
     kept = probability(model, explanation, flat(explanation)[0], 32)
-    assert kept > 0.85
-    assert float(explanation.non_sparsity) < 0.1
-    assert float(explanation.objective) < 2
+    # At its λk of 20 a mask of 1.5 % is worth some of the probability, and less than half of what nothing kept costs.
+    assert kept > 0.6
+    assert float(explanation.non_sparsity) < 0.05
+    assert float(explanation.objective) < 0.5 * float(explanation.empty_distortion)
