@@ -110,18 +110,26 @@ class Objective:
         Returns:
             D (R,), and the mean reading (R, m).
         """
+        distortions, reading = self.measure_draws(mask, draws, step)
+        return distortions.mean(dim=1), reading
+
+    def measure_draws(self, mask: Tensor, draws: int, step: int = 0) -> tuple[Tensor, Tensor]:
+        """The distortion of each draw (R, draws), and the mean reading (R, m); see `measure`.
+
+        The first draws are the same however many there are.
+        """
 
         def work(limit: int) -> tuple[Tensor, Tensor]:
-            distortion, mean = mask.new_zeros(self.rows), torch.zeros_like(self.clean)
+            distortions, mean = mask.new_zeros(self.rows, draws), torch.zeros_like(self.clean)
             for batch in batches(self.rows, draws, limit):
                 images = self.obfuscated(mask, batch, step, MEASURE)
                 reading = self._read(images, batch)
-                rows = slice(batch.row, batch.row_end)
+                rows, columns = slice(batch.row, batch.row_end), slice(batch.draw, batch.draw_end)
                 shape = (batch.row_end - batch.row, batch.draw_end - batch.draw)
                 values = self.distortion.compare(self._clean_of(batch), reading)
-                distortion[rows] += values.to(mask.dtype).view(shape).sum(dim=1) / draws
+                distortions[rows, columns] = values.to(mask.dtype).view(shape)
                 mean[rows] += reading.unflatten(0, shape).sum(dim=1) / draws
-            return distortion, mean
+            return distortions, mean
 
         with torch.no_grad():
             return self.limit.run(work)

@@ -37,7 +37,7 @@ def test_reproduces_and_goes_on(run, tmp_path):
     status, out, err = run("figure-7 --budget 1")
     assert (status, err) == (0, "")
     assert "figure-7" in out
-    assert "scaled: 0.2 % of the steps and draws, 2 of 3 photos" in out
+    assert "scaled: 0.2 % of the steps and draws, 1 of 3 photos" in out
     assert (tmp_path / "out" / "figure-7.png").exists()
     unit = next((tmp_path / "out" / "units").glob("*.json"))
     stamp = unit.stat().st_mtime_ns

@@ -81,12 +81,10 @@ class Bar:
         self._place = max(self._place, self._done)
         self._update(completed=self._place, ends=self._ends())
 
-    def overall(self, total: int, place: int, left: float | None, figures: str) -> None:
+    def overall(self, total: int, place: int, left: float | None, description: str, figures: str) -> None:
         """How far a run is that counts for itself."""
         ends = None if left is None else time.monotonic() + left
-        self._update(
-            description=f"explained {place} of {total}", total=total, completed=place, figures=figures, ends=ends
-        )
+        self._update(description=description, total=total, completed=place, figures=figures, ends=ends)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,10 +19,11 @@ from rdexplain.cli.tables import Column, print_table
 from rdexplain.errors import RDExplainError
 from rdexplain.images import find_photos
 from rdexplain.storage import write_whole
-from rdexplain.studies import RECIPES, Known, Plan, Recipe, Scale, Unit, Verdict, budget, find_recipes, reproduce
+from rdexplain.studies import RECIPES, Known, Plan, Recipe, Scale, Unit, Verdict, find_recipes, reproduce
 from rdexplain.studies.carried import UnitWorker
 from rdexplain.studies.plan import find_difference
-from rdexplain.studies.runner import VERDICTS, clean, todo, units_of
+from rdexplain.studies.runner import VERDICTS, clean, finished
+from rdexplain.studies.schedule import Schedule, Spent, fitted, units_of
 from rdexplain.studies.tasks import GROUP as TASKS
 from rdexplain.studies.work import know
 from rdexplain.versions import versions
@@ -66,17 +66,14 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
         whole = replace(whole, model=", ".join(names))
     folder: Path = arguments.out
     folder.mkdir(parents=True, exist_ok=True)
-    plan = _settled(arguments, whole, recipes, networks)
-    units, left = todo(recipes, plan, folder)
-    watch = _Watch(bar, networks.seconds, left, len(units))
+    schedule = _schedule(arguments, whole, recipes, networks)
+    plan, watch = schedule.plan, _Watch(bar, schedule, crew.faster)
     worker = UnitWorker(plan, networks.load, watch.begin)
     try:
         engine = crew.engine(StudyRecipe(plan, options), worker, bar, ahead=1)
-        verdicts, failed = reproduce(recipes, plan, networks.load, folder, watch, engine)
+        verdicts, failed = reproduce(recipes, plan, networks.load, folder, watch, engine, schedule)
     except BaseException as error:
-        error.add_note(
-            f"{len(units) - len(left) + watch.count} of {len(units)} parts are done: the same command goes on"
-        )
+        error.add_note(f"{schedule.ready} of {schedule.count} parts are done: the same command goes on")
         raise
     if not arguments.quiet:
         with bar.paused():
@@ -85,13 +82,15 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     return SOME_FAILED if failed or failures else FINE
 
 
-def _settled(arguments: argparse.Namespace, whole: Plan, recipes: list[Recipe], networks: Networks) -> Plan:
-    """The plan of the folder, or a new one that is written there.
+def _schedule(arguments: argparse.Namespace, whole: Plan, recipes: list[Recipe], networks: Networks) -> Schedule:
+    """What is to be done by the plan of the folder, or by a new one that is written there.
 
     Raises:
         OutputError: the folder has another plan.
+        OptionError: the budget is too little.
     """
-    file = arguments.out / PLAN
+    file: Path = arguments.out / PLAN
+    seconds = None if arguments.budget is None else 60 * arguments.budget
     request = {
         **{key: value for key, value in whole.record().items() if key not in ("scale", "scales")},
         "targets": sorted(recipe.name for recipe in recipes),
@@ -99,12 +98,21 @@ def _settled(arguments: argparse.Namespace, whole: Plan, recipes: list[Recipe], 
         "budget": arguments.budget,
     }
     request = json.loads(json.dumps(request))
+
+    def save(plan: Plan, spent: Spent) -> None:
+        scales = {group: asdict(scale) for group, scale in plan.scales.items()}
+        record = {"request": request, "scales": scales, "spent": asdict(spent), "versions": versions()}
+        write_whole(file, (json.dumps(record, indent=2) + "\n").encode())
+
+    scales: dict[str, Scale] = {}
+    spent = Spent()
     if arguments.overwrite:
         clean(arguments.out, list(RECIPES))
     elif file.exists():
         try:
             there = json.loads(file.read_text())
             scales = {group: Scale(**scale) for group, scale in there["scales"].items()}
+            spent = Spent(**there.get("spent", {}))
             differs = find_difference(there["request"], request)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RDExplainError(f"{file} is damaged: begin anew with --overwrite, or choose another --out") from error
@@ -112,43 +120,39 @@ def _settled(arguments: argparse.Namespace, whole: Plan, recipes: list[Recipe], 
             raise OutputError(
                 f"{arguments.out} holds another plan, with another {differs}: choose another --out, or --overwrite"
             )
-        return replace(whole, scales=scales)
-    scales = {}
-    if arguments.budget is not None:
-
-        def cost(group: str, scale: Scale) -> float:
-            mine = [recipe for recipe in recipes if recipe.group == group]
-            units = units_of(mine, replace(whole, scale=scale))
-            return sum(networks.seconds(unit) for unit in units)
-
-        groups = dict.fromkeys(recipe.group for recipe in recipes)
-        scales = budget.fit(cost, groups, len(whole.photos) or len(whole.scenes or ()), 60 * arguments.budget)
-    record = {"request": request, "scales": {k: asdict(v) for k, v in scales.items()}, "versions": versions()}
-    write_whole(file, (json.dumps(record, indent=2) + "\n").encode())
-    return replace(whole, scales=scales)
+    elif seconds is not None:
+        scales = fitted(recipes, whole, networks.seconds, seconds)
+    plan = replace(whole, scales=scales)
+    save(plan, spent)
+    return Schedule(recipes, plan, finished(arguments.out), networks.seconds, seconds, spent, save)
 
 
 class _Watch:
-    """Moves the bar by each unit's estimated time."""
+    """Says how many parts are done, and about how long the rest takes.
 
-    def __init__(self, bar: Bar, seconds: Callable[[Unit], float], left: list[Unit], units: int) -> None:
-        self._bar, self._seconds, self._done, self._units = bar, seconds, units - len(left), units
-        self.count = 0
-        bar.expect(max(1, sum(self._weight(unit) for unit in left)), 1, 0)
+    Args:
+        bar: where it is said.
+        schedule: what is done and what is left.
+        faster: how many times as fast as one worker all of them are.
+    """
+
+    def __init__(self, bar: Bar, schedule: Schedule, faster: int) -> None:
+        self._bar, self._schedule, self._faster = bar, schedule, faster
+        self._say()
 
     def begin(self, unit: Unit) -> None:
-        place = f"{self._done + self.count + 1} of {self._units}"
+        place = f"{self._schedule.ready + 1} of {self._schedule.count}"
         self._bar.stage(f"{place}: {unit.method}, {Path(unit.photo.source).name}")
 
     def done(self, unit: Unit, reason: str | None) -> None:
-        self.count += 1
         if reason is not None:
             say(f"error: {reason}")
-        self._bar.finish(self._weight(unit))
-        self._bar.stage(f"{self._done + self.count} of {self._units}")
+        self._say()
 
-    def _weight(self, unit: Unit) -> int:
-        return max(1, round(100 * self._seconds(unit)))
+    def _say(self) -> None:
+        schedule = self._schedule
+        ready, count = schedule.ready, schedule.count
+        self._bar.overall(count, ready, schedule.left / self._faster, f"{ready} of {count}", "")
 
 
 def _print(verdicts: dict[str, list[Verdict]]) -> None:

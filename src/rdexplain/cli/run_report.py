@@ -21,7 +21,9 @@ class RunReport:
 
     def progress(self, progress: Progress) -> None:
         """After each batch."""
-        self._bar.overall(progress.total, progress.done + progress.failed, progress.left, pace(progress))
+        explained = progress.done + progress.failed
+        description = f"explained {explained} of {progress.total}"
+        self._bar.overall(progress.total, explained, progress.left, description, pace(progress))
 
     def failed(self, text: str) -> None:
         """A photo that has an error in place of a result."""

@@ -35,18 +35,18 @@ def measure(problem: Problem, mask: Tensor) -> Outcome:
     objective = problem.objective
     random = objective.noise.is_random
     fresh, few = (FRESH_DRAWS, EMPTY_DRAWS) if random else (1, 1)
-    distortion, reading = objective.measure(mask, fresh)
+    distortions, reading = objective.measure_draws(mask, fresh)
     # Compared on the same draws: two estimates on different ones would differ by themselves.
-    compared, _ = objective.measure(mask, few)
+    compared = distortions[:, :few].mean(dim=1)
     empty, _ = objective.measure(torch.zeros_like(mask), few)
     rows = torch.arange(objective.rows, device=mask.device)
     return Outcome(
-        distortion=distortion,
+        distortion=distortions.mean(dim=1),
         empty_distortion=empty,
         # Where even the empty mask distorts nothing, there is nothing to keep and nothing has collapsed.
         collapsed=(compared >= COLLAPSED * empty) & (empty > 1e-8),
         kept_probability=objective.decision.score(reading, rows),
-        measurements=fresh + 2 * few,
+        measurements=fresh + few,
     )
 
 

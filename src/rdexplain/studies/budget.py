@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +20,7 @@ OVERHEAD = 1.3
 """What noise, transforms and files add to the network's own time."""
 GROUPS = {"pictures": 1, "curves": FEWEST, "figure-6": FEWEST, "noise": FEWEST, "networks": FEWEST, "tasks": FEWEST}
 """Groups of recipes, with the number of photos below which fewer steps and draws come before fewer photos."""
-GENTLE, HARSH = (1.0, 0.5, 0.25), (0.1, 0.05, 0.02, 0.01)
+GENTLE, HARSH, HARSHEST = (1.0, 0.75, 0.5, 0.35, 0.25), (0.15, 0.1, 0.05), (0.02, 0.01)
 """Efforts. A quarter of the `best` preset's steps is what the `fast` preset has: masks that one can look at."""
 STRIDES = (2, 5, 10)
 
@@ -78,38 +78,75 @@ def _time(run: Callable[[], None], model: Model, seconds: float) -> float:
     return statistics.median(times)
 
 
-def fit(cost: Callable[[str, Scale], float], groups: Iterable[str], photos: int, seconds: float) -> dict[str, Scale]:
-    """A scale for each group of recipes, so that their whole cost fits: the costliest group gives way first.
+def fit(
+    cost: Callable[[str, Scale], float],
+    groups: Iterable[str],
+    photos: int,
+    seconds: float,
+    start: Mapping[str, Scale] | None = None,
+) -> dict[str, Scale]:
+    """A scale for each group of recipes, so that their whole cost fits.
+
+    Where it is too much, the costliest group gives way first, but none to fewer photos than its verdicts need while
+    another has more than that. What is left over goes first to groups that have less than that, and then where the
+    next step is cheapest.
 
     Args:
         cost: of a group at a scale, in seconds; units that groups share are counted in each.
         groups: names of `GROUPS`.
         photos: how many there are at most.
         seconds: the budget.
+        start: scales to change as little as that takes, where work was done for them; None for no scaling at all.
 
     Raises:
-        OptionError: even the harshest scales do not fit.
+        OptionError: even the harshest scales do not fit, and there is no `start`.
     """
     ladders = {group: list(_ladder(GROUPS[group], photos)) for group in groups}
-    places = dict.fromkeys(ladders, 0)
-    costs = {group: cost(group, ladder[0]) for group, ladder in ladders.items()}
-    while sum(costs.values()) > seconds:
-        able = [group for group, place in places.items() if place + 1 < len(ladders[group])]
-        if not able:
+    if start:  # a scale that is none of ours stays
+        ladders = {group: ladder if start[group] in ladder else [start[group]] for group, ladder in ladders.items()}
+    known: dict[tuple[str, int], float] = {}
+
+    def at(group: str, place: int) -> float:
+        if (group, place) not in known:
+            known[group, place] = cost(group, ladders[group][place])
+        return known[group, place]
+
+    def lower(group: str) -> int | None:
+        """The next place down the ladder that costs less: what was done for another effort counts for nothing."""
+        below = range(places[group] + 1, len(ladders[group]))
+        return next((place for place in below if at(group, place) < at(group, places[group])), None)
+
+    def enough(group: str, place: int) -> bool:
+        return _is_enough(ladders[group][place], GROUPS[group], photos)
+
+    def total() -> float:
+        return sum(at(group, place) for group, place in places.items())
+
+    places = {group: ladder.index(start[group]) if start else 0 for group, ladder in ladders.items()}
+    while total() > seconds:
+        steps = {group: place for group in places if (place := lower(group)) is not None}
+        spared = [group for group, place in steps.items() if enough(group, place)]
+        if not steps:
+            if start:
+                break
             raise OptionError(
                 f"--budget {seconds / 60:g} is too little: even one photo at a hundredth of the steps takes "
-                f"{sum(costs.values()) / 60:.1f} minutes"
+                f"{total() / 60:.1f} minutes"
             )
-        worst = max(able, key=lambda group: costs[group])
-        places[worst] += 1
-        costs[worst] = cost(worst, ladders[worst][places[worst]])
-    for group in sorted(places, key=lambda group: costs[group]):  # what is left over goes to the cheapest first
-        while places[group]:
-            milder = cost(group, ladders[group][places[group] - 1])
-            if sum(costs.values()) - costs[group] + milder > seconds:
-                break
-            places[group], costs[group] = places[group] - 1, milder
-    return {group: ladders[group][place] for group, place in places.items()}
+        worst = max(spared or steps, key=lambda group: at(group, places[group]))
+        places[worst] = steps[worst]
+    while True:
+        more = {group: at(group, place - 1) - at(group, place) for group, place in places.items() if place}
+        able = [group for group, seconds_more in more.items() if total() + seconds_more <= seconds]
+        if not able:
+            return {group: ladder[places[group]] for group, ladder in ladders.items()}
+        short = [group for group in able if not enough(group, places[group])]
+        places[min(short or able, key=lambda group: more[group])] -= 1
+
+
+def _is_enough(scale: Scale, least: int, photos: int) -> bool:
+    """Whether a group's verdicts can be told at a scale."""
+    return scale.effort >= HARSH[-1] and (scale.photos is None or scale.photos >= min(least, photos))
 
 
 def _ladder(least: int, photos: int) -> Iterable[Scale]:
@@ -122,7 +159,7 @@ def _ladder(least: int, photos: int) -> Iterable[Scale]:
     above = [count for count in fewer if count > few]
     below = [count for count in fewer if count < few]
     yield from (Scale(count, GENTLE[-1]) for count in (*above, few))
-    yield from (Scale(few, effort) for effort in HARSH[:2])
-    yield from (Scale(count, HARSH[1]) for count in below)
-    yield from (Scale(1, effort) for effort in HARSH[2:])
-    yield from (Scale(1, HARSH[-1], stride) for stride in STRIDES)
+    yield from (Scale(few, effort) for effort in HARSH)
+    yield from (Scale(count, HARSH[-1]) for count in below)
+    yield from (Scale(1, effort) for effort in HARSHEST)
+    yield from (Scale(1, HARSHEST[-1], stride) for stride in STRIDES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +22,13 @@ class Done:
         unit: which.
         result: its rows, or why there are none; see `Context.run`.
         files: what belongs beside the result, such as its explanation, by name.
+        seconds: that its worker took.
     """
 
     unit: Unit
     result: Row
     files: dict[str, bytes] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 class UnitWorker:
@@ -48,6 +51,8 @@ class UnitWorker:
     def work(self, loaded: Unit) -> Done:
         """Run a unit. Nothing is written but in a temporary folder: the worker may be on another machine."""
         self._begin(loaded)
+        started = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="rdexplain-") as folder:
             result = Context(self._plan, self._load, Path(folder)).run(loaded)
-            return Done(loaded, result, {file.name: file.read_bytes() for file in Path(folder).iterdir()})
+            files = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
+        return Done(loaded, result, files, time.perf_counter() - started)

@@ -17,6 +17,7 @@ SCALINGS = ("original", "linear", "exponential", "inverse_linear")
 TITLES = ("Original", "Linear", "Exponential", "Inverse linear")
 PHOTOS, SHOWN = 100, 3
 SPARSITY, STEPS, DRAWS = 20.0, 2000, 64
+PAGES = ("figure-7", "figure-19", "figure-20", "figure-21")
 
 
 def unit_of(plan: Plan, photo: Known, scaling: str) -> Unit:
@@ -82,15 +83,20 @@ def _beside(place: int) -> list[float]:
     return [number + 0.12 * (place - 1) for number in range(len(SCALINGS))]
 
 
-def _figure(name: str, skip: int) -> Recipe:
-    def shown(plan: Plan) -> tuple[Known, ...]:
-        return plan.first(SHOWN, skip=skip)
+def shown(plan: Plan, page: int) -> tuple[Known, ...]:
+    """The photos of one of the four figures; where a plan is scaled down, all of them are table 1's, which has fewer."""
+    most = plan.scale.photos
+    count = SHOWN if most is None else min(SHOWN, max(1, most // len(PAGES)))
+    return plan.photos[count * page : count * (page + 1)]
+
+
+def _figure(name: str, page: int) -> Recipe:
 
     def units(plan: Plan) -> list[Unit]:
-        return [unit_of(plan, photo, scaling) for photo in shown(plan) for scaling in SCALINGS]
+        return [unit_of(plan, photo, scaling) for photo in shown(plan, page) for scaling in SCALINGS]
 
     def conclude(plan: Plan, results: Results) -> Findings:
-        rows = [[unit_of(plan, photo, scaling) for scaling in SCALINGS] for photo in shown(plan)]
+        rows = [[unit_of(plan, photo, scaling) for scaling in SCALINGS] for photo in shown(plan, page)]
         return panel_findings(plan, results, name, "noise scalings", CLAIM, TITLES, rows, SHOWN)
 
     return Recipe(name, "pictures under the four noise scalings", CLAIM, SHOWN, units, conclude, "noise")
@@ -106,6 +112,4 @@ TABLE = Recipe(
     _table_1,
     "noise",
 )
-FIGURES = tuple(
-    _figure(name, skip) for name, skip in (("figure-7", 0), ("figure-19", 3), ("figure-20", 6), ("figure-21", 9))
-)
+FIGURES = tuple(_figure(name, page) for page, name in enumerate(PAGES))

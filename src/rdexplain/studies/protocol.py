@@ -22,8 +22,8 @@ PUBLISHED_PERCENTAGES = tuple(float(percent) for percent in range(101))
 PERCENTAGES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.5, *(float(percent) for percent in range(10, 101, 5)))
 COMMON_SPARSITY = 10.0
 """λk of both mask methods in the corrected figure 5: the same rule for both."""
-FRESH = 320
-"""Draws on which a finished mask is measured."""
+FRESH = 288
+"""Draws on which a finished mask, and the empty one beside it, are measured."""
 
 
 def mask_options(plan: Plan, sparsity: float, steps: int, draws: int, **more: Any) -> dict[str, Any]:

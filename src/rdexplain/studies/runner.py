@@ -18,6 +18,7 @@ from rdexplain.storage import whole_file, write_whole
 from rdexplain.studies.carried import Done, UnitWorker
 from rdexplain.studies.plan import Plan
 from rdexplain.studies.recipe import Findings, Recipe, Results, Row, Unit, Verdict
+from rdexplain.studies.schedule import Schedule, units_of
 
 UNITS, VERDICTS, TABLE, TABLES = "units", "verdicts.json", "verdicts.md", (".csv", ".parquet")
 
@@ -30,15 +31,14 @@ class Watch(Protocol):
     def done(self, unit: Unit, reason: str | None) -> None: ...
 
 
-def units_of(recipes: Sequence[Recipe], plan: Plan) -> list[Unit]:
-    """All units of recipes, each once."""
-    return list({unit.name: unit for recipe in recipes for unit in recipe.units(plan)}.values())
+def finished(folder: Path) -> list[str]:
+    """Names of the units that have a result; what failed is tried again.
 
-
-def todo(recipes: Sequence[Recipe], plan: Plan, folder: Path) -> tuple[list[Unit], list[Unit]]:
-    """All units of recipes, and those of them that have no result yet; what failed is tried again."""
-    units = units_of(recipes, plan)
-    return units, [unit for unit in units if "rows" not in _read(folder / UNITS / f"{unit.name}.json")]
+    Raises:
+        RDExplainError: a result in the folder is damaged.
+    """
+    records = (file for file in (folder / UNITS).glob("*.json") if "." not in file.stem)  # no explanations' records
+    return [file.stem for file in records if "rows" in _read(file)]
 
 
 def reproduce(
@@ -48,6 +48,7 @@ def reproduce(
     folder: Path,
     watch: Watch | None = None,
     engine: Engine[Unit, Done] | None = None,
+    schedule: Schedule | None = None,
 ) -> tuple[dict[str, list[Verdict]], int]:
     """Make figures and tables again.
 
@@ -61,6 +62,7 @@ def reproduce(
         folder: where; it is there.
         watch: is told how far it is.
         engine: carries units to workers that load networks themselves; None for this process.
+        schedule: of the same recipes and plan, where a budget scales them; None for the plan as it is.
 
     Returns:
         the verdicts by recipe, and how many units failed.
@@ -72,14 +74,18 @@ def reproduce(
     needed("pyarrow", "reproduce")
     place = folder / UNITS
     place.mkdir(exist_ok=True)
-    units, left = todo(recipes, plan, folder)
+    if schedule is None:
+        schedule = Schedule(recipes, plan, finished(folder))
     if engine is None:
         engine = Local(UnitWorker(plan, load) if watch is None else UnitWorker(plan, load, watch.begin))
-    with contextlib.closing(engine.results(iter(left))) as finished:
-        for done in finished:
+    with contextlib.closing(engine.results(iter(schedule))) as all_done:
+        for done in all_done:
             _keep(done, place)
+            schedule.done(done.unit, done.seconds)
             if watch is not None:
                 watch.done(done.unit, done.result.get("failed"))
+    plan = schedule.plan
+    units = units_of(recipes, plan)
     results = Results(place, {unit.name: _read(place / f"{unit.name}.json") for unit in units})
     verdicts = {}
     for recipe in recipes:
@@ -87,6 +93,7 @@ def reproduce(
         _write(recipe.name, findings, folder)
         verdicts[recipe.name] = findings.verdicts
     _write_verdicts(recipes, verdicts, plan, folder)
+    schedule.finish()
     return verdicts, sum("failed" in _read(place / f"{unit.name}.json") for unit in units)
 
 
