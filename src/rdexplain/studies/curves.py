@@ -37,6 +37,11 @@ def note_of(plan: Plan, scaled: Sequence[str], model: str = "") -> str:
     return "  ·  ".join(parts)
 
 
+def title_of(what: str, photos: int, scaled: Sequence[str]) -> str:
+    """A figure's title: what it shows, of how many photos, and whether it is scaled."""
+    return f"{what}, {photos} {'photo' if photos == 1 else 'photos'}" + (" (scaled)" if scaled else "")
+
+
 def photos_in(evaluation: Evaluation) -> int:
     """How many photos an evaluation has."""
     return len({entry.photo for entry in evaluation.entries})
@@ -121,7 +126,7 @@ def _figure_5(plan: Plan, results: Results) -> Findings:
         return findings
     scaled = scaled_of(plan, photos_in(evaluation))
     note, overlay = note_of(plan, scaled), {"keep": "7a", "randomise": "7b"}
-    title = f"Figure 5: distortion, {photos_in(evaluation)} photos" + (" (scaled)" if scaled else "")
+    title = title_of("Figure 5: distortion", photos_in(evaluation), scaled)
     findings.figures[""] = figures.curves(evaluation, "l2", METHODS, title, note, overlay, seed=plan.seed)
     if not plan.published:
         common = f"{title}, all methods in the same domain"
@@ -150,7 +155,7 @@ def _accuracy(plan: Plan, results: Results) -> Findings:
         findings.verdicts.append(untestable(ACCURACY.claim, "", "no photo could be evaluated"))
         return findings
     scaled = scaled_of(plan, photos_in(evaluation))
-    title = f"Accuracy: predictions that stay, {photos_in(evaluation)} photos" + (" (scaled)" if scaled else "")
+    title = title_of("Accuracy: predictions that stay", photos_in(evaluation), scaled)
     findings.figures[""] = figures.curves(
         evaluation, "agreement", METHODS, title, note_of(plan, scaled), {"keep": "acc"}, seed=plan.seed
     )

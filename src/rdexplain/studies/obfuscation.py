@@ -6,7 +6,7 @@ import numpy as np
 
 from rdexplain.evaluation.statistics import interval
 from rdexplain.studies import figures
-from rdexplain.studies.curves import note_of
+from rdexplain.studies.curves import note_of, title_of
 from rdexplain.studies.panel_findings import panel_findings
 from rdexplain.studies.plan import Known, Plan
 from rdexplain.studies.protocol import mask_options, mask_unit
@@ -72,7 +72,7 @@ def _table_1(plan: Plan, results: Results) -> Findings:
             findings.verdicts.append(judge(claim, known, text, change, scaled))
     known_points = [interval([TABLE_1[scaling][0]]) for scaling in SCALINGS]
     lines.append(figures.Line("published, own noise", 6, "none", _beside(2), known_points))
-    title = f"Table 1: distortion by noise scaling, {count} photos" + (" (scaled)" if scaled else "")
+    title = title_of("Table 1: distortion by noise scaling", count, scaled)
     drawn = figures.lines_figure([("distortion", lines)], "scaling of the noise's spread", TITLES)
     findings.figures[""] = figures.stamp(drawn, title, note_of(plan, scaled))
     return findings
@@ -84,7 +84,7 @@ def _beside(place: int) -> list[float]:
 
 
 def shown(plan: Plan, page: int) -> tuple[Known, ...]:
-    """The photos of one of the four figures; where a plan is scaled down, all of them are table 1's, which has fewer."""
+    """The photos of one of the four figures. Where a plan is scaled down, all of them are table 1's, too."""
     most = plan.scale.photos
     count = SHOWN if most is None else min(SHOWN, max(1, most // len(PAGES)))
     return plan.photos[count * page : count * (page + 1)]

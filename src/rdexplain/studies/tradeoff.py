@@ -7,7 +7,7 @@ import numpy as np
 from rdexplain.evaluation.statistics import Interval, interval
 from rdexplain.render.words import method_title
 from rdexplain.studies import figures
-from rdexplain.studies.curves import note_of
+from rdexplain.studies.curves import note_of, title_of
 from rdexplain.studies.plan import Known, Plan
 from rdexplain.studies.protocol import mask_unit
 from rdexplain.studies.published import over_own_norm
@@ -89,7 +89,7 @@ def _conclude(plan: Plan, results: Results) -> Findings:
                 ]
     how = ", least of all steps, over its own norm" if plan.published else ""
     named = [(f"distortion{how}", panels["distortion"]), (f"non-sparsity{how}", panels["non_sparsity"])]
-    title = f"Figure 6: distortion and sparsity against λk, {count} photos" + (" (scaled)" if scaled else "")
+    title = title_of("Figure 6: distortion and sparsity against λk", count, scaled)
     findings.figures[""] = figures.stamp(figures.lines_figure(named, "λk"), title, note_of(plan, scaled))
     findings.verdicts = [
         *(_trend(plan, results, method, "non_sparsity", "sparser", -1, scaled) for method in METHODS),
