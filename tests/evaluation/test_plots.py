@@ -58,6 +58,34 @@ def test_own_domains_as_in_the_study():
     )
 
 
+@pytest.mark.parametrize("over", ["share", "percentage"])
+def test_the_axis_is_the_true_share_or_what_was_asked_for(over):
+    """With ties the two differ, and so do the areas."""
+    whole = evaluation(["cartoonx"])
+    tied = {key: Curve(P, np.sqrt(P / 100), curve.measures, 8) for key, curve in whole.curves.items()}
+    figure = curves_figure(Evaluation(tied), view="own", over=over)
+    axis = {"share": 100 * np.sqrt(P / 100), "percentage": P}[over]
+    line = figure.axes[0].lines[0]
+    assert line.get_xdata() == pytest.approx(axis)
+    (label,) = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert f"({float(area(axis / 100, line.get_ydata())):.3f}," in label
+
+
+def test_two_targets_of_a_photo_are_one_photo():
+    whole = evaluation(["cartoonx"])
+    again = {
+        key._replace(entry=key.entry._replace(target="2")): Curve(P, P / 100, {"l2": 3 * curve.measures["l2"]}, 8)
+        for key, curve in whole.curves.items()
+    }
+    figure = curves_figure(Evaluation(whole.curves | again), view="own")
+    assert "(3 photos)" in figure.texts[0].get_text()
+    kept = [curve.measures["l2"] for key, curve in whole.curves.items() if key.entry.own and key.mode == "keep"]
+    mean, low, high = bootstrap(2 * np.stack(kept))
+    assert figure.axes[0].lines[0].get_ydata() == pytest.approx(mean)
+    edges = figure.axes[0].collections[0].get_paths()[0].vertices
+    assert {round(float(y), 6) for y in edges[:, 1]} == {round(float(y), 6) for y in (*low, *high)}
+
+
 def test_many_methods_can_be_told_apart():
     names = [f"method_{number:02}" for number in range(17)]
     figure = curves_figure(evaluation(names, photos=1))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdexplain.errors import OptionError
+from rdexplain.runs.engines import Local
 from rdexplain.runs.engines.answers import Answer
 from rdexplain.runs.engines.pool import DEATHS, Hand, Pool, WorkerError
 
@@ -111,3 +112,36 @@ def test_an_error_ends_all_workers_and_is_raised_here():
         list(pool.results(iter([(1,)])))
     assert "there" in str(caught.value.__cause__)
     assert pool.started == pool.ended == 3
+
+
+class Growing:
+    """Three tasks; and two more, but only once `known` says so."""
+
+    def __init__(self) -> None:
+        self.tasks, self.known = [(0,), (1,), (2,)], False
+
+    def __iter__(self):
+        return self
+
+    def __next__(self) -> Task:
+        if self.known and not self.tasks:
+            self.tasks, self.known = [(3,), (4,)], False
+        if not self.tasks:
+            raise StopIteration
+        return self.tasks.pop(0)
+
+
+@pytest.mark.parametrize("engine", ["pool", "local"])
+def test_tasks_that_are_known_of_late_are_done_too(engine):
+    class Worker:
+        def load(self, task: Task) -> Task:
+            return task
+
+        def work(self, loaded: Task) -> list[tuple[int, str]]:
+            return [(number, "done") for number in loaded]
+
+    tasks, found = Growing(), []
+    for result in (Imagined(2, 1, 0, set()) if engine == "pool" else Local(Worker())).results(tasks):
+        found += [number for number, _ in result]
+        tasks.known = len(found) == 3  # when all that were given out are done
+    assert sorted(found) == [0, 1, 2, 3, 4]

@@ -130,6 +130,29 @@ def test_all_groups_together_fit(seconds):
     assert sum(_cost(group, scale) for group, scale in scales.items()) <= seconds
 
 
+@pytest.mark.parametrize("seconds", [1000, 1500, 3000, 6000])
+def test_no_group_loses_its_verdict_while_another_has_more_than_it_needs(seconds):
+    scales = fit(_cost, ["curves", "noise"], 100, seconds)
+    photos = sorted(scale.photos or 100 for scale in scales.values())
+    assert photos[0] >= 6 or photos[1] <= 6
+
+
+def test_scales_that_are_begun_with_change_no_more_than_they_must():
+    begun = {"curves": Scale(10, 0.25), "noise": Scale(6, 0.1)}
+    done = sum(_cost(group, scale) for group, scale in begun.items())
+
+    def left(group, scale):
+        """Seconds that are still needed: photos of another effort are no use."""
+        mine = begun[group]
+        photos = (scale.photos or 100) - ((mine.photos or 100) if scale.effort == mine.effort else 0)
+        return _cost(group, Scale(max(photos, 0), scale.effort)) if photos > 0 else 0.0
+
+    assert done > 0
+    assert fit(left, begun, 100, 0, begun) == begun  # nothing is left to spend, nothing is undone
+    more = fit(left, begun, 100, 100, begun)
+    assert more == {"curves": Scale(12, 0.25), "noise": Scale(6, 0.1)}
+
+
 def test_pictures_lose_photos_before_they_lose_what_makes_them_good():
     scale = fit(lambda _, scale: 100 * (scale.photos or 4) * scale.effort, ["pictures"], 4, 30)["pictures"]
     assert scale == Scale(1, 0.25)

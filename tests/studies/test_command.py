@@ -62,6 +62,37 @@ def test_overwrite_leaves_no_figure_of_the_plan_before(run, tmp_path):
     assert sorted(file.name for file in (tmp_path / "out").glob("figure-1*")) == ["figure-1.notes.txt"]
 
 
+def test_overwrite_has_a_budget_as_well(run, tmp_path):
+    assert run("figure-7 --budget 1 --overwrite")[0] == 0
+    plan = json.loads((tmp_path / "out" / "plan.json").read_text())
+    assert plan["scales"] == {"noise": {"photos": 2, "effort": 0.002, "stride": 12}}
+    assert plan["spent"]["finished"]
+
+
+def test_what_was_spent_is_kept_with_the_speeds_that_it_is_compared_with(run, tmp_path, monkeypatch):
+    from rdexplain.studies import budget
+
+    assert run("figure-7 --budget 1")[0] == 0
+    file = tmp_path / "out" / "plan.json"
+    plan = json.loads(file.read_text())
+    assert plan["speeds"] == {"tiny at 40 pixels": {"forward": 1e-6, "backward": 1e-6}}
+    assert 0 < plan["spent"]["measured"] <= plan["spent"]["seconds"]
+    file.write_text(json.dumps(plan | {"spent": plan["spent"] | {"finished": False}}))
+    monkeypatch.setattr(budget, "measure", lambda *_, **__: pytest.fail("timed again"))
+    assert run("figure-7 --budget 1")[0] == 0
+    assert json.loads(file.read_text())["spent"] == plan["spent"]
+
+
+def test_each_network_is_timed_by_itself(run, tmp_path, monkeypatch):
+    from rdexplain.studies import budget
+
+    timed = []
+    monkeypatch.setattr(budget, "measure", lambda model, *_, **__: timed.append(model.name) or budget.Speed(1e-6, 1e-6))
+    command = "figure-10 figure-8 --budget 1 --models tiny --segmenter regions"
+    assert run(f"{command} --scenes {tmp_path / 'scenes'}")[0] == 0
+    assert sorted(timed) == ["regions", "tiny"]
+
+
 def test_other_tasks_need_no_classifier(run, tmp_path):
     command = f"figure-8 figure-9 --model unknown --segmenter regions --detector objects --scenes {tmp_path / 'scenes'}"
     status, out, err = run(f"{command} --budget 1", photos=None)

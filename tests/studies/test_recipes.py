@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rdexplain.errors import RDExplainError
+from rdexplain.methods.registry import METHODS
 from rdexplain.studies import RECIPES, Known, find_recipes, reproduce
 
 pytest.importorskip("pyarrow")
@@ -52,6 +53,7 @@ def test_recipe_from_end_to_end(name, protocol, make_plan, load, tmp_path):
 def test_a_network_without_weights_leaves_the_others(make_plan, load, tmp_path):
     verdicts, _ = reproduce(find_recipes(["figure-10"]), make_plan("published"), load, tmp_path)
     tiny, other, pictures = verdicts["figure-10"]
+    assert tiny.claim == "CartoonX distorts less, kept, than random wavelets, on tiny"
     assert (tmp_path / "figure-10.pictures.png").exists()
     assert "look at the panel" in pictures.why
     assert tiny.interval is not None
@@ -119,6 +121,32 @@ def test_a_damaged_result_is_named(make_plan, load, tmp_path):
     file.write_text("{")
     with pytest.raises(RDExplainError, match=f"{file.name} is damaged: delete it"):
         reproduce(recipes, plan, load, tmp_path)
+
+
+def test_figure_5_has_every_method_and_the_published_one_those_with_a_curve(make_plan):
+    (recipe,) = find_recipes(["figure-5"])
+    found = [{unit.method for unit in recipe.units(make_plan(protocol))} for protocol in ("corrected", "published")]
+    assert found[0] == set(METHODS)
+    assert found[0] - found[1] == {"grad_cam", "lrp", "lime", "occlusion"}
+
+
+def test_the_distortions_of_figure_4_are_the_scripts_own_in_the_published_protocol(make_plan):
+    (recipe,) = find_recipes(["figure-4"])
+    for protocol, expected in (
+        ("corrected", {"label", "l2", "weighted_l2", "kl"}),
+        ("published", {"label", "l2_root", "kl"}),
+    ):
+        units = [unit for unit in recipe.units(make_plan(protocol)) if "distortion" in unit.options]
+        assert {unit.options["distortion"] for unit in units} == expected
+
+
+def test_a_panel_says_the_numbers_of_each_column(make_plan, load, tmp_path):
+    verdicts, _ = reproduce(find_recipes(["figure-4"]), make_plan(), load, tmp_path)
+    sparsity = next(one for one in verdicts["figure-4"] if "(sparsity)" in one.claim)
+    rows = [row for row in csv.DictReader((tmp_path / "figure-4.csv").read_text().splitlines()) if row["part"] == "sparsity"]
+    first = next(row for row in rows if (row["column"], row["method"]) == ("λk = 0", "cartoonx"))
+    assert sparsity.ours.startswith("CartoonX: λk = 0: ")
+    assert f"distortion {float(first['distortion']):.3g}; CartoonX: λk = 50: " in sparsity.ours
 
 
 def test_right_and_wrong_photos_have_figures_of_their_own(make_plan):

@@ -11,6 +11,7 @@ from rdexplain.studies.recipe import Findings
 from rdexplain.studies.schedule import Schedule, Spent, fitted
 
 PHOTOS = tuple(Known(str(number), f"{number:x}", 0, 0) for number in range(20))
+WORKED = {"rows": [{}]}
 PLAN = Plan("corrected", "net", (), 32, 0, PHOTOS)
 
 
@@ -35,7 +36,7 @@ def run(schedule: Schedule, pace: float, units: int = 10**6) -> list[Unit]:
         if len(worked) == units:
             break
         worked.append(unit)
-        schedule.done(unit, pace * seconds(unit))
+        schedule.done(unit, pace * seconds(unit), WORKED)
     return worked
 
 
@@ -86,7 +87,7 @@ def test_a_machine_that_slows_down_later_makes_the_plan_smaller():
     schedule = make(2500.0)
     before = needed(schedule)
     for number, unit in enumerate(schedule):
-        schedule.done(unit, seconds(unit) * (1.0 if number < 8 else 3.0))
+        schedule.done(unit, seconds(unit) * (1.0 if number < 8 else 3.0), WORKED)
     assert needed(schedule) < before
     assert schedule.spent.seconds < 1.3 * 2500.0
 
@@ -118,7 +119,7 @@ def test_a_finished_run_does_nothing_more():
     done = [unit.name for unit in run(first, 0.5)]
     first.finish()
     # Whatever the clock says now.
-    again = Schedule(first.recipes, first.plan, done, seconds, 900.0, Spent(10.0, 100.0, first.spent.finished))
+    again = Schedule(first.recipes, first.plan, done, seconds, 900.0, Spent(10.0, 10.0, 100.0, first.spent.finished))
     assert list(again) == []
 
 
@@ -131,15 +132,48 @@ def test_without_a_budget_the_plan_is_done_as_it_is():
 def test_workers_side_by_side_get_each_unit_once():
     """As a pool asks: two at a time, and again after it was told that there is nothing more for now."""
     schedule, working, worked = make(900.0), [], []
-    units = iter(schedule)
     while True:
-        while len(working) < 2 and (unit := next(units, None)) is not None:
+        while len(working) < 2 and (unit := next(schedule, None)) is not None:
             working.append(unit)
         if not working:
             break
         unit = working.pop(0)
         worked.append(unit.name)
-        schedule.done(unit, 0.5 * seconds(unit))
+        schedule.done(unit, 0.5 * seconds(unit), WORKED)
     assert len(set(worked)) == len(worked)
     assert schedule.ready == schedule.count
     assert schedule.spent.seconds == pytest.approx(900.0, rel=0.25)
+
+
+def test_what_time_is_left_after_the_last_unit_goes_to_more():
+    """The last unit is faster than was thought: the units that it makes room for are given out, and all are done."""
+    schedule = make(1000.0, groups=("curves",))
+    while (unit := next(schedule, None)) is not None:
+        ended = next(schedule, None)
+        schedule.done(unit, (0.1 if ended is None else 1.0) * seconds(unit), WORKED)
+        if ended is not None:
+            schedule.done(ended, seconds(ended), WORKED)
+    assert schedule.ready == schedule.count
+
+
+def test_units_that_did_no_work_say_nothing_about_the_pace():
+    schedule = make(2000.0)
+    for number, unit in enumerate(schedule):
+        if number % 3 == 1:
+            schedule.done(unit, 0.0, {"failed": "no photo"})
+        elif number % 3 == 2:
+            schedule.done(unit, 0.0, {"rows": [{"left_out": "nothing is seen"}]})
+        else:
+            schedule.done(unit, 2.0 * seconds(unit), WORKED)
+    assert schedule.spent.pace == pytest.approx(2.0)
+
+
+def test_a_method_that_is_refused_costs_no_more_of_the_budget():
+    """Half of the units are refused: the others have the budget for themselves."""
+    schedule = make(500.0)
+    assert schedule.plan.of("curves").scale.photos == 10
+    for unit in schedule:
+        refused = unit.method == "noise"
+        schedule.done(unit, 0.0 if refused else seconds(unit), {"not_applicable": "why"} if refused else WORKED)
+    assert schedule.plan.of("curves").scale.photos in (20, None)
+    assert schedule.spent.seconds == pytest.approx(500.0, rel=0.1)

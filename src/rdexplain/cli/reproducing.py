@@ -20,6 +20,7 @@ from rdexplain.errors import RDExplainError
 from rdexplain.images import find_photos
 from rdexplain.storage import write_whole
 from rdexplain.studies import RECIPES, Known, Plan, Recipe, Scale, Unit, Verdict, find_recipes, reproduce
+from rdexplain.studies.budget import Speed
 from rdexplain.studies.carried import UnitWorker
 from rdexplain.studies.plan import find_difference
 from rdexplain.studies.runner import VERDICTS, clean, finished
@@ -101,18 +102,27 @@ def _schedule(arguments: argparse.Namespace, whole: Plan, recipes: list[Recipe],
 
     def save(plan: Plan, spent: Spent) -> None:
         scales = {group: asdict(scale) for group, scale in plan.scales.items()}
-        record = {"request": request, "scales": scales, "spent": asdict(spent), "versions": versions()}
+        speeds = {name: asdict(speed) for name, speed in networks.speeds.items()}
+        record = {
+            "request": request,
+            "scales": scales,
+            "spent": asdict(spent),
+            "speeds": speeds,
+            "versions": versions(),
+        }
         write_whole(file, (json.dumps(record, indent=2) + "\n").encode())
 
     scales: dict[str, Scale] = {}
     spent = Spent()
     if arguments.overwrite:
         clean(arguments.out, list(RECIPES))
-    elif file.exists():
+    if file.exists() and not arguments.overwrite:
         try:
             there = json.loads(file.read_text())
             scales = {group: Scale(**scale) for group, scale in there["scales"].items()}
             spent = Spent(**there.get("spent", {}))
+            # What was spent is compared with these; timed again, they would be others.
+            networks.speeds |= {name: Speed(**speed) for name, speed in there.get("speeds", {}).items()}
             differs = find_difference(there["request"], request)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RDExplainError(f"{file} is damaged: begin anew with --overwrite, or choose another --out") from error

@@ -27,12 +27,15 @@ class Networks:
         arguments: of the command.
         bar: says what is loaded and timed.
         trained: whether they need their weights; their speed does not depend on those.
+
+    Attributes:
+        speeds: of those that were timed, by name and size.
     """
 
     def __init__(self, arguments: argparse.Namespace, bar: Bar, trained: bool = True) -> None:
         self._arguments, self._bar, self._trained = arguments, bar, trained
         self._found: dict[str, Model | ModelError] = {}
-        self._speeds: dict[tuple[str, int], budget.Speed] = {}
+        self.speeds: dict[str, budget.Speed] = {}
 
     def main(self) -> Model:
         """The classifier.
@@ -90,16 +93,15 @@ class Networks:
         """About how long a unit takes: nothing where the network cannot be had."""
         try:
             model = self.load(unit.model)
-            # The classifiers of a study are much alike; the networks of other tasks are slower by far.
-            timed = model if unit.kind == TASK else self.load(self._arguments.model)
         except ModelError:
             return 0.0
         wanted = unit.measured.get("size") or self._arguments.size or DEFAULT_SIZE
-        key = (timed.name, side(wanted, timed))
-        if key not in self._speeds:
-            self._bar.stage(f"timing {timed.name}")
-            self._speeds[key] = budget.measure(timed, key[1], batch=2 if unit.kind == TASK else budget.BATCH)
-        return self._speeds[key].of(unit)
+        key = f"{unit.model} at {side(wanted, model)} pixels"
+        if key not in self.speeds:
+            self._bar.stage(f"timing {model.name}")
+            batch = 2 if unit.kind == TASK else budget.BATCH
+            self.speeds[key] = budget.measure(model, side(wanted, model), batch=batch)
+        return self.speeds[key].of(unit)
 
     def _loaded(self, name: str) -> Model:
         """A network as the protocol feeds it."""

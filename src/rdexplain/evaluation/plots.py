@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from rdexplain.evaluation.curves import AGREEMENT, PROBABILITY
 from rdexplain.evaluation.results import Curve, CurveKey, Evaluation
 from rdexplain.evaluation.statistics import Array, area, bootstrap, shown
+from rdexplain.evaluation.summary import Over
 from rdexplain.render.layout import FONT, INK, RULE, SOFT
 from rdexplain.render.words import method_title
 
@@ -40,6 +41,7 @@ def curves_figure(
     measure: str = "l2",
     *,
     view: View = "common",
+    over: Over = "share",
     methods: Sequence[str] | None = None,
     title: str | None = None,
     subtitle: str | None = None,
@@ -55,13 +57,15 @@ def curves_figure(
         view: ``common``: a row of panels for each domain, all methods in it, like for like; dashed are those that
             were brought there. ``own``: one row, each method in the domain of its own, as in the study's 7a and 7b;
             methods of different domains are then not compared like for like.
+        over: the axis, and what the areas are over: the share of components that was kept or randomised, or the
+            percentage that was asked for, as the study has it; ties make a share larger.
         methods: which, in this order; None for all, in alphabetical order.
         title: above the panels.
         subtitle: small, below the title.
         note: small, below them.
         seed: of the bootstrap.
     """
-    lines = _lines(evaluation, measure, view, seed)
+    lines = _lines(evaluation, measure, view, over, seed)
     domains = [""] if view == "own" else [name for name in ("wavelet", "pixel") if any(x.domain == name for x in lines)]
     modes = [mode for mode in _MODES if any(line.mode == mode for line in lines)]
     present = {line.method for line in lines}
@@ -124,7 +128,7 @@ class _Line:
     photos: int
 
 
-def _lines(evaluation: Evaluation, measure: str, view: View, seed: int) -> list[_Line]:
+def _lines(evaluation: Evaluation, measure: str, view: View, over: Over, seed: int) -> list[_Line]:
     groups: dict[tuple[str, str, str, bool], list[tuple[CurveKey, Curve]]] = {}
     for key, curve in sorted(evaluation.curves.items(), key=lambda item: item[0]):
         if measure in curve.measures and (view == "common" or key.entry.own):
@@ -134,11 +138,20 @@ def _lines(evaluation: Evaluation, measure: str, view: View, seed: int) -> list[
     for (method, mode, domain, own), found in groups.items():
         # Photos that were measured at other percentages have no place in the same mean.
         points = found[0][1].percentages
-        curves = [curve for _, curve in found if np.array_equal(curve.percentages, points)]
-        mean, low, high = bootstrap(np.stack([curve.measures[measure] for curve in curves]), seed=seed)
-        share = np.stack([curve.share for curve in curves]).mean(axis=0)
-        lines.append(_Line(method, mode, domain, own, 100 * share, mean, low, high, len(curves)))
+        same = [(key, curve) for key, curve in found if np.array_equal(curve.percentages, points)]
+        values = _by_photo([(key, curve.measures[measure]) for key, curve in same])
+        mean, low, high = bootstrap(values, seed=seed)
+        axis = points if over == "percentage" else 100 * _by_photo([(k, c.share) for k, c in same]).mean(axis=0)
+        lines.append(_Line(method, mode, domain, own, axis, mean, low, high, len(values)))
     return lines
+
+
+def _by_photo(found: Sequence[tuple[CurveKey, Array]]) -> Array:
+    """A row for each photo, the mean over its targets: two of them are not two photos."""
+    photos: dict[tuple[str, str], list[Array]] = {}
+    for key, values in found:
+        photos.setdefault((key.entry.key, key.entry.photo), []).append(values)
+    return np.stack([np.mean(rows, axis=0) for rows in photos.values()])
 
 
 def _panel(axes: Axes, lines: Sequence[_Line], methods: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -101,55 +102,70 @@ def fit(
     Raises:
         OptionError: even the harshest scales do not fit, and there is no `start`.
     """
-    ladders = {group: list(_ladder(GROUPS[group], photos)) for group in groups}
-    if start:  # a scale that is none of ours stays
-        ladders = {group: ladder if start[group] in ladder else [start[group]] for group, ladder in ladders.items()}
-    known: dict[tuple[str, int], float] = {}
-
-    def at(group: str, place: int) -> float:
-        if (group, place) not in known:
-            known[group, place] = cost(group, ladders[group][place])
-        return known[group, place]
-
-    def lower(group: str) -> int | None:
-        """The next place down the ladder that costs less: what was done for another effort counts for nothing."""
-        below = range(places[group] + 1, len(ladders[group]))
-        return next((place for place in below if at(group, place) < at(group, places[group])), None)
-
-    def enough(group: str, place: int) -> bool:
-        return _is_enough(ladders[group][place], GROUPS[group], photos)
+    begin = {} if start is None else start
+    ladders = {group: Ladder(partial(cost, group), GROUPS[group], photos, begin.get(group)) for group in groups}
 
     def total() -> float:
-        return sum(at(group, place) for group, place in places.items())
+        return sum(ladder.cost(ladder.place) for ladder in ladders.values())
 
-    places = {group: ladder.index(start[group]) if start else 0 for group, ladder in ladders.items()}
     while total() > seconds:
-        steps = {group: place for group in places if (place := lower(group)) is not None}
-        spared = [group for group, place in steps.items() if enough(group, place)]
-        if not steps:
-            if start:
+        lower = {ladder: place for ladder in ladders.values() if (place := ladder.lower()) is not None}
+        if not lower:
+            if begin:
                 break
             raise OptionError(
-                f"--budget {seconds / 60:g} is too little: even one photo at a hundredth of the steps takes "
-                f"{total() / 60:.1f} minutes"
+                f"--budget {seconds / 60:g} is too little: even one photo for each figure, at a hundredth of the "
+                f"steps, takes {total() / 60:.1f} minutes"
             )
-        worst = max(spared or steps, key=lambda group: at(group, places[group]))
-        places[worst] = steps[worst]
-    while True:
-        more = {group: at(group, place - 1) - at(group, place) for group, place in places.items() if place}
-        able = [group for group, seconds_more in more.items() if total() + seconds_more <= seconds]
-        if not able:
-            return {group: ladder[places[group]] for group, ladder in ladders.items()}
-        short = [group for group in able if not enough(group, places[group])]
-        places[min(short or able, key=lambda group: more[group])] -= 1
+        spared = [ladder for ladder, place in lower.items() if ladder.is_enough(place)]
+        worst = max(spared or lower, key=lambda ladder: ladder.cost(ladder.place))
+        worst.place = lower[worst]
+    while able := [ladder for ladder in ladders.values() if ladder.place and total() + ladder.next_step() <= seconds]:
+        short = [ladder for ladder in able if not ladder.is_enough(ladder.place)]
+        min(short or able, key=Ladder.next_step).place -= 1
+    return {group: ladder.rungs[ladder.place] for group, ladder in ladders.items()}
 
 
-def _is_enough(scale: Scale, least: int, photos: int) -> bool:
-    """Whether a group's verdicts can be told at a scale."""
-    return scale.effort >= HARSH[-1] and (scale.photos is None or scale.photos >= min(least, photos))
+class Ladder:
+    """The scales of a group of recipes from mild to harsh, and where on it the group stands.
+
+    Args:
+        cost: of a scale, in seconds.
+        least: photos that the group's verdicts need.
+        photos: how many there are at most.
+        start: where it begins; None for the mildest.
+    """
+
+    def __init__(self, cost: Callable[[Scale], float], least: int, photos: int, start: Scale | None = None) -> None:
+        self.rungs = list(_rungs(least, photos))
+        if start is not None and start not in self.rungs:  # one that is none of ours stays
+            self.rungs = [start]
+        self.place = 0 if start is None else self.rungs.index(start)
+        self._least = min(least, photos)
+        self._cost, self._known = cost, dict[int, float]()
+
+    def cost(self, place: int) -> float:
+        """Seconds at a place."""
+        if place not in self._known:
+            self._known[place] = self._cost(self.rungs[place])
+        return self._known[place]
+
+    def lower(self) -> int | None:
+        """The next place down that costs less: what was done for another effort counts for nothing there."""
+        below = range(self.place + 1, len(self.rungs))
+        return next((place for place in below if self.cost(place) < self.cost(self.place)), None)
+
+    def next_step(self) -> float:
+        """Seconds that the next place up costs more."""
+        return self.cost(self.place - 1) - self.cost(self.place)
+
+    def is_enough(self, place: int) -> bool:
+        """Whether verdicts can be told at a place."""
+        scale = self.rungs[place]
+        return scale.effort >= HARSH[-1] and (scale.photos is None or scale.photos >= self._least)
 
 
-def _ladder(least: int, photos: int) -> Iterable[Scale]:
+def _rungs(least: int, photos: int) -> Iterable[Scale]:
     """From mild to harsh: effort to a quarter, photos to `least`, then both further, then percentages."""
     yield from (Scale(None, effort) for effort in GENTLE)
     fewer = [photos]

@@ -15,11 +15,12 @@ from rdexplain.errors import PhotoError
 from rdexplain.evaluation import Evaluation
 from rdexplain.evaluation.plots import COLOURS, View, curves_figure, style_axes
 from rdexplain.evaluation.statistics import Array, Interval
+from rdexplain.evaluation.summary import Over
 from rdexplain.explanation import Explanation
 from rdexplain.images import load_photo
 from rdexplain.render.comparison import Cell, Compared, cell_of, comparison
 from rdexplain.render.layout import FONT, INK, SOFT
-from rdexplain.render.words import percent
+from rdexplain.render.words import method_title, percent
 from rdexplain.storage import load_explanation
 from rdexplain.studies.published import published_curve
 from rdexplain.studies.recipe import Results, Unit
@@ -53,11 +54,16 @@ def curves(
     note: str,
     experiments: dict[str, str],
     view: View = "own",
+    over: Over = "share",
     seed: int = 0,
 ) -> Figure:
     """`curves_figure`, with the published curves dashed over the panels of `experiments` (by mode)."""
     present = [name for name in methods if name in {entry.method for entry in evaluation.entries}]
-    figure = curves_figure(evaluation, measure, view=view, methods=present, title=title, subtitle=note, seed=seed)
+    absent = [method_title(name) for name in methods if name in evaluation.not_applicable]
+    small = f"not applicable: {', '.join(absent)}" if absent else None
+    figure = curves_figure(
+        evaluation, measure, view=view, over=over, methods=present, title=title, subtitle=note, note=small, seed=seed
+    )
     modes = [mode for mode in ("keep", "randomise") if any(key.mode == mode for key in evaluation.curves)]
     overlaid = False
     for axes, mode in zip(figure.axes, modes, strict=False):

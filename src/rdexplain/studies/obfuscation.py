@@ -84,7 +84,7 @@ def _beside(place: int) -> list[float]:
 
 
 def shown(plan: Plan, page: int) -> tuple[Known, ...]:
-    """The photos of one of the four figures. Where a plan is scaled down, all of them are table 1's, too."""
+    """The photos of one of the four figures. Where a plan is scaled down, table 1's are shared out among them."""
     most = plan.scale.photos
     count = SHOWN if most is None else min(SHOWN, max(1, most // len(PAGES)))
     return plan.photos[count * page : count * (page + 1)]

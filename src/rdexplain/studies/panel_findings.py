@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rdexplain.evaluation.statistics import interval
+from rdexplain.render.words import percent
 from rdexplain.studies import figures
 from rdexplain.studies.curves import note_of
 from rdexplain.studies.plan import Plan
-from rdexplain.studies.recipe import Findings, Results, Unit, untestable
+from rdexplain.studies.recipe import Findings, Results, Row, Unit, untestable
 
 
 def panel_findings(
@@ -35,13 +36,20 @@ def panel_findings(
     title = f"{name.capitalize().replace('-', ' ')}: {what}" + (" (scaled)" if scaled else "")
     drawn = figures.pictures(results, titles, done, [prefix(row[0]) for row in done])
     findings.figures[""] = figures.stamp(drawn, title, note_of(plan, scaled, model))
+    columns: dict[str, list[Row]] = {}
     for row in done:
         for column, unit in zip(titles, row, strict=True):
             result = results.of(unit)
             if result is not None:
                 findings.rows.append({"column": column, "method": unit.method, **result["rows"][0]})
-    shares = [interval([r[key] for r in findings.rows]) for key in ("non_sparsity", "distortion")]
-    text = f"mean share kept {shares[0].mean:.4g}, mean distortion {shares[1].mean:.4g}"
+                columns.setdefault(f"{prefix(unit)}{column}", []).append(findings.rows[-1])
+    # Each column by itself: some differ in λk, or in what a distortion is.
+    text = "; ".join(f"{column}: {_means(found)}" for column, found in columns.items())
     why = "pictures are for the eye: look at the panel"
     findings.verdicts.append(replace(untestable(claim, "pictures", why), ours=text, scaled=tuple(scaled)))
     return findings
+
+
+def _means(rows: Sequence[Row]) -> str:
+    kept, distortion = (interval([row[key] for row in rows]).mean for key in ("non_sparsity", "distortion"))
+    return f"{percent(kept)} kept, distortion {distortion:.3g}"

@@ -62,22 +62,20 @@ def _panel(name: str, right: bool | None, page: int, model: str | None = None) -
 _Setting = tuple[str, dict[str, Any]]
 _NOISES: tuple[_Setting, ...] = (("Gaussian", {"noise": "gaussian"}), ("Zero", {"noise": "zero"}))
 _WAVELETS: tuple[_Setting, ...] = tuple((name, {"wavelet": name}) for name in ("db5", "db4", "db3", "haar"))
-_DISTORTIONS: tuple[_Setting, ...] = tuple(
-    (title, {"distortion": name, "wavelet": "db5"})
-    for title, name in (
-        ("Label", "label"),
-        ("l2 of probabilities", "l2_root"),
-        ("Weighted l2", "weighted_l2_root"),
-        ("KL divergence", "kl"),
-    )
-)
+_DISTORTIONS = {
+    # The scripts take the root, and weigh by 1.
+    "published": (("l2, root", "l2_root"), ("Weighted l2, root, C = 1", "l2_root")),
+    "corrected": (("l2 of probabilities", "l2"), ("Weighted l2", "weighted_l2")),
+}
 _SPARSITIES = (0.0, 50.0, 100.0, 200.0, 400.0, 800.0)
 
 
 def _studies(plan: Plan) -> dict[str, tuple[tuple[str, ...], list[list[Unit]]]]:
     """The four parts of figure 4, by the suffix of their files: titles and rows of units."""
     photos, model = photos_of(plan, True, 0)[:1] or plan.first(1), plan.model
-    parts = {"noise": _NOISES, "wavelet": _WAVELETS, "distortion": _DISTORTIONS}
+    names = (("Label", "label"), *_DISTORTIONS[plan.protocol], ("KL divergence", "kl"))
+    distortions: tuple[_Setting, ...] = tuple((title, {"distortion": name, "wavelet": "db5"}) for title, name in names)
+    parts = {"noise": _NOISES, "wavelet": _WAVELETS, "distortion": distortions}
     found = {
         part: (
             tuple(title for title, _ in settings),

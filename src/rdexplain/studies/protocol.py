@@ -7,7 +7,7 @@ from typing import Any
 from rdexplain.studies.plan import Known, Plan
 from rdexplain.studies.recipe import Unit
 
-METHODS = (
+PUBLISHED_METHODS = (
     "cartoonx",
     "pixel_rde",
     "integrated_gradients",
@@ -17,6 +17,10 @@ METHODS = (
     "random_wavelet",
 )
 """Those with a published curve."""
+METHODS = (*PUBLISHED_METHODS[:-2], "grad_cam", "lrp", "lime", "occlusion", *PUBLISHED_METHODS[-2:])
+"""All, the controls last."""
+SQUARES = 226
+"""Squares of grey by which occlusion covers a photo, and the photo."""
 BEST_STEPS, BEST_DRAWS = 778, 4
 PUBLISHED_PERCENTAGES = tuple(float(percent) for percent in range(101))
 PERCENTAGES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.5, *(float(percent) for percent in range(10, 101, 5)))
@@ -56,7 +60,14 @@ def curve_options(plan: Plan, method: str) -> dict[str, Any]:
         return {"steps": plan.times(100, 4), "references": plan.times(10, 1), "score": score}
     if method == "smooth_grad":
         return {"n_samples": plan.times(1000, 4), "spread": 0.15, "score": "logit"}
-    return {"score": "logit"} if method == "guided_backprop" else {}
+    if method == "lime":
+        return {"n_samples": plan.times(300, 30)}
+    return {"score": "logit"} if method in ("guided_backprop", "grad_cam") else {}
+
+
+def curve_methods(plan: Plan) -> tuple[str, ...]:
+    """The methods of figure 5."""
+    return PUBLISHED_METHODS if plan.published else METHODS
 
 
 def curve_unit(plan: Plan, photo: Known, model: str, method: str) -> Unit:
@@ -70,12 +81,15 @@ def curve_unit(plan: Plan, photo: Known, model: str, method: str) -> Unit:
         "draws": draws,
         "domains": ["own"] if plan.published else ["own", "pixel", "wavelet"],
     }
-    cost = {
+    masks = "sparsity" in options
+    own = {"lime": options.get("n_samples", 0), "occlusion": SQUARES}.get(method, FRESH if masks else 0)
+    slopes = {
         "integrated_gradients": options.get("steps", 0) * options.get("references", 0),
         "smooth_grad": options.get("n_samples", 0),
         "guided_backprop": 1,
+        "grad_cam": 2,
+        "lrp": 2,
     }
-    masks = "sparsity" in options
     return Unit(
         "curves",
         photo,
@@ -83,8 +97,8 @@ def curve_unit(plan: Plan, photo: Known, model: str, method: str) -> Unit:
         method,
         options,
         measured,
-        forwards=2 * domains * len(points) * draws + (FRESH if masks else 0),
-        backwards=backwards(options) if masks else cost.get(method, 0),
+        forwards=2 * domains * len(points) * draws + own,
+        backwards=backwards(options) if masks else slopes.get(method, 0),
     )
 
 

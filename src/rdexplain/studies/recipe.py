@@ -123,6 +123,10 @@ class Results:
         """Whether the network does not allow the method."""
         return "not_applicable" in self._found.get(unit.name, {})
 
+    def failed(self, unit: Unit) -> bool:
+        """Whether a photo, or a worker, was the reason that there is none."""
+        return "failed" in self._found.get(unit.name, {})
+
     def explanation(self, unit: Unit) -> Path:
         """Where a unit's explanation is."""
         return explanation_file(self.folder, unit)

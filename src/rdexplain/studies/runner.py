@@ -78,10 +78,10 @@ def reproduce(
         schedule = Schedule(recipes, plan, finished(folder))
     if engine is None:
         engine = Local(UnitWorker(plan, load) if watch is None else UnitWorker(plan, load, watch.begin))
-    with contextlib.closing(engine.results(iter(schedule))) as all_done:
+    with contextlib.closing(engine.results(schedule)) as all_done:
         for done in all_done:
             _keep(done, place)
-            schedule.done(done.unit, done.seconds)
+            schedule.done(done.unit, done.seconds, done.result)
             if watch is not None:
                 watch.done(done.unit, done.result.get("failed"))
     plan = schedule.plan
@@ -94,7 +94,7 @@ def reproduce(
         verdicts[recipe.name] = findings.verdicts
     _write_verdicts(recipes, verdicts, plan, folder)
     schedule.finish()
-    return verdicts, sum("failed" in _read(place / f"{unit.name}.json") for unit in units)
+    return verdicts, sum(results.failed(unit) for unit in units)
 
 
 def _keep(done: Done, place: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from rdexplain.errors import OptionError
 from rdexplain.studies import budget
 from rdexplain.studies.plan import Plan, Scale
-from rdexplain.studies.recipe import Recipe, Unit
+from rdexplain.studies.recipe import Recipe, Row, Unit
 
 MARKS = (0.05, 0.6, 0.9)
 """Shares of the budget after which the plan is looked at again: at the first one it is made anew, since little is
@@ -21,18 +21,20 @@ class Spent:
 
     Attributes:
         seconds: of their workers.
-        expected: what was thought of the same units beforehand.
+        measured: of those that have results.
+        expected: what was thought of these beforehand.
         finished: whether the budget is spent, and all is done that it was spent on.
     """
 
     seconds: float = 0.0
+    measured: float = 0.0
     expected: float = 0.0
     finished: bool = False
 
     @property
     def pace(self) -> float:
         """How many times as long as thought units take."""
-        return self.seconds / self.expected if self.expected > 0 and self.seconds > 0 else 1.0
+        return self.measured / self.expected if self.expected > 0 and self.measured > 0 else 1.0
 
 
 def units_of(recipes: Sequence[Recipe], plan: Plan) -> list[Unit]:
@@ -40,8 +42,11 @@ def units_of(recipes: Sequence[Recipe], plan: Plan) -> list[Unit]:
     return list({unit.name: unit for recipe in recipes for unit in recipe.units(plan)}.values())
 
 
-class Schedule:
+class Schedule(Iterator[Unit]):
     """Units one after another: those of a plan that are not done, or those that fit into a budget.
+
+    Each unit that is given out has to be reported by `done`. After the last one there may be more once others are
+    done: ask again.
 
     A budget is spent by the clock: what the first units really took scales the plan again, a plan that turns out too
     large becomes smaller, and time that is left when its units are done goes to more of them.
@@ -72,18 +77,17 @@ class Schedule:
         self._budget = None if self.spent.finished else budget
         self._units = units_of(recipes, plan)
         self._done, self._working = set(done), dict[str, Unit]()
+        self._refused: set[tuple[str, str]] = set()
         self._marks = [mark for mark in MARKS if self._budget and self.spent.seconds < mark * self._budget]
 
-    def __iter__(self) -> Iterator[Unit]:
-        """What is to be done. A unit that is given out has to be reported by `done`."""
+    def __next__(self) -> Unit:
         while True:
             unit = next((unit for unit in self._units if not self._has(unit)), None)
-            if unit is None:
-                if self._budget is None or not self._rescale(self._current()):
-                    return
-                continue
-            self._working[unit.name] = unit
-            yield unit
+            if unit is not None:
+                self._working[unit.name] = unit
+                return unit
+            if self._budget is None or not self._rescale(self._current()):
+                raise StopIteration
 
     @property
     def count(self) -> int:
@@ -99,18 +103,20 @@ class Schedule:
     def left(self) -> float:
         """About how many seconds of one worker are left."""
         units = [unit for unit in self._units if unit.name not in self._done]
-        return self.spent.pace * sum(self._seconds(unit) for unit in units)
+        return self.spent.pace * sum(self._expected(unit) for unit in units)
 
-    def done(self, unit: Unit, seconds: float) -> None:
+    def done(self, unit: Unit, seconds: float, result: Row) -> None:
         """A unit has a result, after so many seconds."""
         self._working.pop(unit.name, None)
         self._done.add(unit.name)
+        if "not_applicable" in result:
+            self._refused.add((unit.model, unit.method))
         if self._budget is None:
             return
-        expected = self._seconds(unit)
-        if expected > 0:
-            self.spent.seconds += seconds
-            self.spent.expected += expected
+        self.spent.seconds += seconds
+        if any("left_out" not in row for row in result.get("rows", ())):  # what failed says nothing about the pace
+            self.spent.measured += seconds
+            self.spent.expected += self._seconds(unit)
         first = self._marks[:1] == list(MARKS[:1])
         passed = [mark for mark in self._marks if self.spent.seconds >= mark * self._budget]
         if passed:
@@ -124,6 +130,10 @@ class Schedule:
             self.spent.finished = True
             self._save(self.plan, self.spent)
 
+    def _expected(self, unit: Unit) -> float:
+        """Seconds that a unit takes on the device that was timed; nothing where its method was refused before."""
+        return 0.0 if (unit.model, unit.method) in self._refused else self._seconds(unit)
+
     def _has(self, unit: Unit) -> bool:
         return unit.name in self._done or unit.name in self._working
 
@@ -133,12 +143,12 @@ class Schedule:
     def _rescale(self, start: dict[str, Scale] | None) -> bool:
         """Scale the plan to what is left of the budget; whether that changed it."""
         assert self._budget is not None
-        working = sum(self._seconds(unit) for unit in self._working.values())
+        working = sum(self._expected(unit) for unit in self._working.values())
         pace = self.spent.pace
         left = self._budget - self.spent.seconds - pace * working
 
         def seconds(unit: Unit) -> float:
-            return 0.0 if self._has(unit) else pace * self._seconds(unit)
+            return 0.0 if self._has(unit) else pace * self._expected(unit)
 
         try:
             scales = fitted(self.recipes, self.plan, seconds, left, start)

@@ -28,13 +28,13 @@ def unit_of(plan: Plan, photo: Known, method: str, sparsity: float, steps: int) 
         options = {"preset": "paper", "sparsity": sparsity, "steps": plan.times(max(STEPS), 3)}
         options["draws"] = plan.times(DRAWS, 2)
         return mask_unit(plan, photo, plan.model, method, options, marks=[marks(plan, one) for one in STEPS])
-    options = {"preset": "best", "sparsity": sparsity, "steps": plan.times(steps, 2)}
+    options = {"preset": "best", "sparsity": sparsity, "steps": marks(plan, steps)}
     return mask_unit(plan, photo, plan.model, method, options)
 
 
 def marks(plan: Plan, steps: int) -> int:
-    """A number of steps, scaled."""
-    return plan.times(steps, 1)
+    """A number of steps, scaled; an optimiser of its own takes two at least."""
+    return plan.times(steps, 1 if plan.published else 2)
 
 
 def _units(plan: Plan) -> list[Unit]:

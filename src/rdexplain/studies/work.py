@@ -115,7 +115,8 @@ def _curves(context: Context, unit: Unit, model: Model, photo: Photo) -> list[Ro
         result = method.explain(rows.images, target=target, photos=[unit.photo.source])
         # Curves are always about the class of the clean photo, whatever was explained.
         kept = torch.tensor(rows.target).to(result.target)
-        found = evaluate(rows, Candidate(dataclasses.replace(result, target=kept)), settings)
+        labels = tuple(model.class_name(index) for index in rows.target)
+        found = evaluate(rows, Candidate(dataclasses.replace(result, target=kept, labels=labels)), settings)
     return [
         {
             **key.entry._asdict(),

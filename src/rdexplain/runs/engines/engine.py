@@ -45,8 +45,8 @@ class Engine(Protocol[_Task, _Result]):
     def results(self, tasks: Iterator[_Task]) -> Generator[_Result, None, None]:
         """What became of each task, each once, in any order.
 
-        Tasks are taken from the iterator when a worker is free or nearly so, in the thread of the caller. Workers end
-        when the generator is closed.
+        Tasks are taken from the iterator when a worker is free or nearly so, in the thread of the caller. One that has
+        ended is asked again after each result: it may know of more then. Workers end when the generator is closed.
 
         Raises:
             RDExplainError: something that is no single task's fault.

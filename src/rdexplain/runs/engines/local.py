@@ -28,5 +28,6 @@ class Local(Generic[Task, Result]):
             while coming is not None:
                 loaded, coming = coming.result(), ahead()
                 yield self.worker.work(loaded)
+                coming = coming or ahead()
         finally:
             loader.shutdown(wait=False, cancel_futures=True)

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any, Generic
 
 from rdexplain.errors import RDExplainError
@@ -67,6 +66,7 @@ class Pool(ABC, Generic[Task, Result]):
     def __init__(self, recipe: Recipe[Task, Result], workers: int, ahead: int = AHEAD) -> None:
         self.recipe, self.workers, self.ahead = recipe, workers, ahead
         self._hands: list[Hand[Task]] = []
+        self._first: list[Task] = []
         self._again: deque[Job[Task]] = deque()
         self._stillborn = [0] * workers
         self._number = 0
@@ -77,7 +77,7 @@ class Pool(ABC, Generic[Task, Result]):
             first = next(tasks, None)
             if first is None:  # no worker is started for nothing
                 return
-            tasks = chain([first], tasks)
+            self._first = [first]
             self._hands = [Hand(self._start(place), place) for place in range(self.workers)]
             while True:
                 for hand in self._hands:
@@ -119,7 +119,7 @@ class Pool(ABC, Generic[Task, Result]):
                     return
                 job, hand.alone = self._again.popleft(), True
             else:
-                task = next(tasks, None)
+                task = self._first.pop() if self._first else next(tasks, None)
                 if task is None:
                     return
                 job = Job(task)
