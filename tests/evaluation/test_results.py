@@ -139,6 +139,23 @@ def test_the_summary_by_hand():
     assert pair.value.low < expected < pair.value.high
 
 
+def test_what_has_a_sign_is_not_better_the_lower_it_is(tmp_path, capsys):
+    """Two explanations of opposite orders are as much alike as two of the same: neither is far from the other."""
+    from rdexplain.cli.evaluation_table import print_evaluation
+
+    entry = Entry("0.jpg", "0", "3", "cat", "a", "pixel", True)
+    one = Evaluation({}, {ScoreKey(entry, "randomisation_rank"): -0.9, ScoreKey(entry, "randomisation_ssim"): 0.1})
+    assert {line.figure.score: line.figure.better for line in summary(one)} == {
+        "randomisation_rank": "zero",
+        "randomisation_ssim": "zero",
+    }
+    print_evaluation(one, ["a"], "l2")
+    assert "randomisation_rank →0" in capsys.readouterr().out
+    save_evaluation(one, tmp_path)
+    with (tmp_path / "summary.csv").open() as lines:
+        assert {row["better"] for row in csv.DictReader(lines)} == {"zero"}
+
+
 def test_areas_over_what_was_asked_for_or_what_was_kept():
     entry = Entry("0.jpg", "0", "3", "cat", "a", "wavelet", True)
     shares = np.array([0, 0.5, 0.5, 1])

@@ -24,7 +24,7 @@ class Figure(NamedTuple):
         mode: ``keep`` or ``randomise`` for an area, else empty.
         domain: ``pixel`` or ``wavelet``.
         own: whether the method's explanations live there.
-        better: ``higher``, ``lower`` or empty.
+        better: ``higher``, ``lower``, ``zero`` for near 0, or empty.
     """
 
     score: str
