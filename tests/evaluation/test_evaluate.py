@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rdexplain import Contrast, PixelRDE
-from rdexplain.errors import ModelError, OptionError
+from rdexplain.errors import ModelError, OptionError, SolverError
 from rdexplain.evaluation import Candidate, Settings, evaluate, subject
 from rdexplain.models import as_model
 
@@ -25,6 +25,32 @@ def test_labels_alone(make_photos):
         with pytest.raises(ModelError, match="one class rather than another"):
             evaluate(rows, Candidate(contrast), settings)
         assert torch.equal(rows.images, photos)
+
+
+@pytest.mark.parametrize("what", ["curves", "insertion", "deletion"])
+def test_values_that_are_not_finite_name_the_photo(what, make_photos, make_result):
+    """A network that gives NaN for what is obfuscated of one photo, and for nothing else."""
+    photos = make_photos(3, (8, 8))
+    photos[1] = 0.8 + photos[1] / 5
+
+    def network(images):  # without the mean of the normalisation, which deletion puts in
+        means = images.mean((2, 3))
+        changed = (means.mean(1) > 0.2) & ~(images == photos[1] - 0.5).flatten(1).all(1)
+        return torch.where(changed[:, None], torch.nan, means)
+
+    settings = Settings(
+        percentages=(0, 50, 100),
+        draws=1,
+        domains=("own",) if what == "curves" else (),
+        scores=() if what == "curves" else (what,),
+    )
+    result = make_result(photos, torch.rand(3, 64, generator=torch.Generator().manual_seed(0)))
+    with (
+        subject(as_model(network, mean=0.5), photos, [0, 0, 0]) as rows,
+        pytest.raises(SolverError, match=r"image 1 of the batch: .* not finite") as caught,
+    ):
+        evaluate(rows, Candidate(result), settings)
+    assert caught.value.photos == (1,)
 
 
 @pytest.mark.parametrize("draws", [0, -1, 1.5])
