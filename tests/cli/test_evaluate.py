@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from rdexplain.cli import evaluation_run, main
+from rdexplain.cli.bar import Bar
 from rdexplain.cli.evaluate import percentages
 from rdexplain.errors import ModelError, SolverError
 from rdexplain.evaluation import load_evaluation
@@ -148,6 +150,96 @@ def test_photos_that_fail_do_not_stop_the_others(evaluate, stand_in):
     assert photos["cartoonx"] == photos["pixel_rde"]
     assert len(photos["cartoonx"]) == 1
     assert len(json.loads(Path("evaluation/evaluation.json").read_text())["failed"]) == 3
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """What each method has explained, batch by batch, and the steps of the bar."""
+    seen, load = {}, Method.load
+
+    def counting(method):
+        kind = load(method)
+
+        class Counting(kind):
+            def explain(self, images, **options):
+                seen.setdefault(method.name, []).append([Path(photo).stem for photo in options["photos"]])
+                if method.name == "occlusion" and "photos/cat.jpg" in options["photos"]:
+                    place = options["photos"].index("photos/cat.jpg")
+                    raise SolverError.of([place], SolverError("a cat"))
+                if method.name == "grad_cam":
+                    raise ModelError("no layers")
+                return super().explain(images, **options)
+
+        return Counting
+
+    steps, finish = [], Bar.finish
+
+    def count(bar, count, failed=False):
+        steps.append(count)
+        finish(bar, count, failed)
+
+    monkeypatch.setattr(Method, "load", counting)
+    monkeypatch.setattr(Bar, "finish", count)
+    return seen, steps
+
+
+@pytest.mark.parametrize("per_batch", [2, 8])
+def test_a_photo_that_fails_costs_the_others_nothing(per_batch, evaluate, watched):
+    """No method explains a good photo again because of another method, and each step of the bar is counted once."""
+    seen, steps = watched
+    Path("photos/broken.png").write_bytes(b"nothing")
+    stepless = TINY.replace("--steps 2 ", "")
+    methods = "random_pixel,grad_cam,occlusion,random_wavelet"
+    status, _, err = evaluate(f"photos --methods {methods} --photos-per-batch {per_batch} --scores none", stepless)
+    assert status == 1
+    assert "rdexplain: error: photos/cat.jpg: a cat\n" in err
+    once, rest = [["bird"], ["cat", "dog"]], [["bird"], ["dog"]]
+    if per_batch == 8:
+        once, rest = [["bird", "cat", "dog"]], [["bird", "dog"]]
+    assert seen["random_pixel"] == once
+    assert seen["grad_cam"] == once[:1]
+    # The method that fails has to begin again.
+    assert seen["occlusion"] == ([*once, *rest[1:]] if per_batch == 2 else [*once, *rest])
+    assert seen["random_wavelet"] == rest
+    assert sum(steps) == 4 * 4
+    found = load_evaluation("evaluation")
+    for method in ("random_pixel", "occlusion", "random_wavelet"):
+        assert {Path(e.photo).stem for e in found.entries if e.method == method} == {"bird", "dog"}
+    assert list(found.not_applicable) == ["grad_cam"]
+
+
+SHAKY = """
+import torch
+from cli_test_nets import Mean
+
+class Shaky(Mean):
+    # NaN for what is obfuscated of a bright photo.
+    def forward(self, x):
+        noisy = (x[..., 1:] - x[..., :-1]).abs().mean(dim=(1, 2, 3)) > 0.01
+        bad = noisy & (x.mean(dim=(1, 2, 3)) > 0.9)
+        return super().forward(x) * torch.where(bad, torch.nan, 1.0)[:, None]
+"""
+
+
+def test_a_photo_whose_curves_are_not_finite_fails(evaluate, watched):
+    seen, _ = watched
+    Path("shaky_nets.py").write_text(SHAKY)
+    bright = Image.new("RGB", (64, 64), (255, 255, 255))
+    bright.paste((225, 225, 225), (0, 0, 32, 64))
+    bright.save("photos/bright.png")
+    small = TINY.replace("--steps 2 ", "").replace("cli_test_nets:tiny", "shaky_nets:Shaky")
+    status, _, err = evaluate("photos --methods random_pixel,random_wavelet --scores none", small)
+    assert (status, err) == (
+        1,
+        "rdexplain: error: photos/bright.png: obfuscated, the network gives values that are not finite\n",
+    )
+    with open("evaluation/summary.csv") as lines:
+        rows = list(csv.DictReader(lines))
+    assert {row["photos"] for row in rows} == {"3"}
+    assert all(row["mean"] for row in rows)
+    assert list(json.loads(Path("evaluation/evaluation.json").read_text())["failed"]) == ["photos/bright.png"]
+    # What was explained need not be explained again.
+    assert seen == {"random_pixel": [["bird", "bright", "cat", "dog"]], "random_wavelet": [["bird", "cat", "dog"]]}
 
 
 def test_what_is_finished_stays_when_the_user_loses_patience(evaluate, stand_in):

@@ -8,6 +8,7 @@ import torch
 from rdexplain import Contrast, PixelRDE
 from rdexplain.errors import ModelError, OptionError, SolverError
 from rdexplain.evaluation import Candidate, Settings, evaluate, subject
+from rdexplain.evaluation.perturbation import max_sensitivity
 from rdexplain.models import as_model
 
 
@@ -51,6 +52,34 @@ def test_values_that_are_not_finite_name_the_photo(what, make_photos, make_resul
     ):
         evaluate(rows, Candidate(result), settings)
     assert caught.value.photos == (1,)
+
+
+def test_a_perturbed_photo_that_cannot_be_explained_blames_its_photo(make_photos):
+    """The method sees ten perturbations of one photo, and names one of them."""
+    photos = make_photos(3, (8, 8))
+    photos[1] = 0.8 + photos[1] / 5
+
+    def attribute(images, target):
+        if images.mean() > 0.8 and len(images) > 1:
+            raise SolverError.of([7], SolverError("not finite at step 2"))
+        return images
+
+    with (
+        subject(as_model(lambda images: images.mean((2, 3))), photos) as rows,
+        pytest.raises(SolverError, match=r"^image 1 of the batch: not finite at step 2$") as caught,
+    ):
+        max_sensitivity(rows, attribute)
+    assert caught.value.photos == (1,)
+    assert str(caught.value.__cause__) == "not finite at step 2"
+
+
+def test_some_rows_of_a_subject(make_photos):
+    photos = make_photos(3, (8, 8))
+    with subject(as_model(lambda images: images.mean((2, 3))), photos, [2, 0, 1]) as rows:
+        some = rows.of([2, 0])
+        assert (len(some), some.target, some.keys) == (2, [1, 2], (rows.keys[2], rows.keys[0]))
+        assert torch.equal(some.images, photos[[2, 0]])
+        assert torch.equal(some.clean, rows.clean[[2, 0]])
 
 
 @pytest.mark.parametrize("draws", [0, -1, 1.5])

@@ -62,12 +62,14 @@ class ExplanationsWorker:
         """Evaluate it."""
         found, name, result = loaded
         if result is None:
+            self._watch.finish(1, failed=True)
             return found
         self._watch.stage(f"evaluating {name}")
         try:
             found.evaluation = self._evaluated(result, found)
         except (RDExplainError, OSError) as error:
             found.failures[name] = _reason(name, error)
+            self._watch.finish(1, failed=True)
             return found
         found.done = 1
         self._watch.finish(1)

@@ -86,11 +86,10 @@ class Evaluator:
         for name, reason in found.failures.items():
             say(f"error: {reason}")
             self._failures[name] = reason
-        if not self.crew.here:
+        if not self.crew.here:  # a worker of this process has told the bar itself
             self.bar.finish(found.done * self._weight)
-            self.bar.stage(f"evaluated {self.done} of {self.expected}")
-        if found.failures:
             self.bar.finish(len(found.failures) * self._weight, failed=True)
+            self.bar.stage(f"evaluated {self.done} of {self.expected}")
 
     @property
     def failures(self) -> dict[str, str]:

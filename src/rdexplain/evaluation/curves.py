@@ -146,10 +146,7 @@ def _check_finite(measures: dict[str, Tensor]) -> None:
     finite = torch.stack(list(measures.values())).isfinite().all(dim=0).all(dim=1)
     if not bool(finite.all()):
         blamed = (~finite).nonzero().flatten().tolist()
-        which = ", ".join(map(str, blamed))
-        raise SolverError(
-            f"image {which} of the batch: obfuscated, the network gives values that are not finite", blamed
-        )
+        raise SolverError.of(blamed, SolverError("obfuscated, the network gives values that are not finite"))
 
 
 def _compare(
