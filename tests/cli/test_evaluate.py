@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
 import json
 from pathlib import Path
 
@@ -10,14 +12,16 @@ import pytest
 import torch
 from PIL import Image
 
+from rdexplain import storage
 from rdexplain.cli import evaluation_run, main
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.evaluate import percentages
 from rdexplain.errors import ModelError, SolverError
-from rdexplain.evaluation import load_evaluation
+from rdexplain.evaluation import files, load_evaluation
 from rdexplain.evaluation.statistics import shown
 from rdexplain.methods import CartoonX, PixelRDE
 from rdexplain.methods.registry import METHODS, Method
+from rdexplain.render import files as render_files
 
 FILES = [
     "agreement.png",
@@ -116,8 +120,33 @@ def test_from_photos_to_files(evaluate, place):
     assert err.startswith("rdexplain: error: evaluation/rows.parquet exists already: replace with --overwrite")
     assert len(err.splitlines()) == 1
     assert load_evaluation("evaluation") == found
-    assert evaluate("photos/cat.jpg --methods pixel_rde --overwrite --quiet --scores none")[:2] == (0, "")
+    again = "photos/cat.jpg --methods pixel_rde --overwrite --quiet --scores none --domains wavelet"
+    assert evaluate(again)[:2] == (0, "")
     assert load_evaluation("evaluation").methods == ["pixel_rde"]
+    # A figure of the photos of before would not be of these tables.
+    assert sorted(file.name for file in Path("evaluation").iterdir()) == [x for x in FILES if x != "curves.own.png"]
+
+
+@pytest.mark.parametrize("file", ["rows.parquet", "summary.csv", "evaluation.json", "curves.png", "agreement.png"])
+def test_a_full_disk_is_told_with_the_file(file, evaluate, monkeypatch):
+    stepless = TINY.replace("--steps 2 ", "")
+    command = "photos --methods random_pixel --scores none"
+    assert evaluate(command, stepless)[0] == 0
+    before = {path: path.read_bytes() for path in Path("evaluation").iterdir()}
+    real = storage.whole_file
+
+    @contextlib.contextmanager
+    def full(path):
+        with real(path) as temporary:
+            yield temporary
+            if path.name == file:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    for module in (storage, files, render_files):
+        monkeypatch.setattr(module, "whole_file", full)
+    status, _, err = evaluate(f"{command} --seed 4 --overwrite", stepless.replace("--seed 3", ""))
+    assert (status, err) == (2, f"rdexplain: error: cannot write evaluation/{file}: No space left on device\n")
+    assert {path: path.read_bytes() for path in Path("evaluation").iterdir()} == before
 
 
 def test_a_photo_alone_is_what_it_is_in_a_batch(evaluate):

@@ -118,7 +118,7 @@ def _classifier(arguments: argparse.Namespace, bar: Bar, crew: Crew) -> Model:
 def _write(
     outputs: Outputs, work: Evaluator, arguments: argparse.Namespace, settings: Settings, finished: bool
 ) -> None:
-    """All the results, or none of them."""
+    """All the results, or none of them; what an earlier call left and this one has not is taken away."""
     from rdexplain.evaluation.plots import curves_figure
     from rdexplain.render import save_figure
 
@@ -139,7 +139,7 @@ def _write(
     }
     if "own" in settings.domains:
         writers[OWN] = figure(settings.distortions[0], "own")
-    outputs.write("", writers)
+    outputs.write("", writers, FILES)
 
 
 def _check_found(arguments: argparse.Namespace, work: Evaluator) -> None:
