@@ -16,8 +16,10 @@ from rdexplain import storage
 from rdexplain.cli import evaluation_run, main
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.evaluate import percentages
+from rdexplain.cli.evaluation_complete import Explained, missing
+from rdexplain.cli.evaluation_explanations import ExplanationsWorker
 from rdexplain.errors import ModelError, SolverError
-from rdexplain.evaluation import files, load_evaluation
+from rdexplain.evaluation import Entry, files, load_evaluation
 from rdexplain.evaluation.statistics import shown
 from rdexplain.methods import CartoonX, PixelRDE
 from rdexplain.methods.registry import METHODS, Method
@@ -311,6 +313,71 @@ def test_explanations_that_are_there(evaluate, run):
     assert evaluate("--explanations photos --out another", small)[2] == (
         "rdexplain: error: no explanations (*.safetensors) in photos\n"
     )
+
+
+def test_explanations_that_not_all_methods_have(evaluate, run, monkeypatch):
+    """A photo that is missing for one method, or damaged, is left out for all; methods that are not asked for do not
+    count."""
+    for method in ("pixel_rde --steps 2", "random_pixel", "random_wavelet --wavelet haar --levels 2"):
+        command = f"explain photos --method {method} --size 64 --out explained --model cli_test_nets:tiny"
+        assert run(command, small=False).status == 0
+    small = "--model cli_test_nets:tiny --percentages 0,50,100 --draws 1 --methods pixel_rde,random_pixel"
+    status, out, err = evaluate("--explanations explained --out all", small)
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1] == "6 of 6 evaluated, in all"
+    # What one method alone has been evaluated of is no comparison yet.
+    calls, load = [], ExplanationsWorker.work
+
+    def interrupted(worker, loaded):
+        calls.append(loaded[1])
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return load(worker, loaded)
+
+    with monkeypatch.context() as patience:
+        patience.setattr(ExplanationsWorker, "work", interrupted)
+        status, _, err = evaluate("--explanations explained --out some", small)
+    assert (status, err) == (130, "rdexplain: interrupted (2 of 6 are evaluated, in some)\n")
+    assert {Path(entry.photo).stem for entry in load_evaluation("some").entries} == {"bird"}
+    Path("explained/cat.pixel_rde.safetensors").write_bytes(b"damaged")
+    Path("explained/dog.random_pixel.safetensors").unlink()
+    status, out, err = evaluate("--explanations explained", small)
+    damaged, *left_out = err.splitlines()
+    assert status == 1
+    assert "explained/cat.pixel_rde.safetensors cannot be read" in damaged
+    assert left_out == [
+        "rdexplain: error: cat.random_pixel.safetensors: left out: nothing of its photo and class by pixel_rde",
+        "rdexplain: error: dog.pixel_rde.safetensors: left out: nothing of its photo and class by random_pixel",
+    ]
+    assert out.splitlines()[-1] == "2 of 5 evaluated, in evaluation"
+    found, whole = load_evaluation("evaluation"), load_evaluation("all")
+    assert found.curves == {key: value for key, value in whole.curves.items() if "bird" in key.entry.photo}
+    assert found.scores == {key: value for key, value in whole.scores.items() if "bird" in key.entry.photo}
+    assert {entry.method for entry in found.entries} == {"pixel_rde", "random_pixel"}
+    failed = json.loads(Path("evaluation/evaluation.json").read_text())["failed"]
+    names = ["cat.pixel_rde", "cat.random_pixel", "dog.pixel_rde"]
+    assert list(failed) == [f"{name}.safetensors" for name in names]
+    # A damaged file counts for the method that its name says, also where it is the only one.
+    Path("explained/bird.pixel_rde.safetensors").unlink()
+    Path("explained/dog.pixel_rde.safetensors").unlink()
+    status, _, err = evaluate("--explanations explained --out nothing", small)
+    assert (status, len(err.splitlines())) == (2, 3)
+    assert not Path("nothing").exists()
+
+
+def test_the_same_photo_by_its_name_or_its_pixels():
+    one = Entry("a/cat.jpg", "0f", "3", "cat", "pixel_rde", "pixel", True)
+    others = [
+        one._replace(method="lime", photo="/home/a/cat.jpg"),
+        one._replace(method="occlusion", key="0e"),
+    ]
+    assert missing([one, *others], {"pixel_rde", "lime"}) == {
+        Explained.of(others[0]): ["occlusion"],
+        Explained.of(others[1]): ["lime"],
+    }
+    other_class = one._replace(method="lime", target="4")
+    assert set(missing([one, other_class], {"pixel_rde", "lime"})) == {Explained.of(one), Explained.of(other_class)}
+    assert missing([one, *others[:1]], {"pixel_rde", "lime"}) == {}
 
 
 def test_boxes(evaluate):
