@@ -8,9 +8,11 @@ import errno
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import stats
 
 from rdexplain import storage
 from rdexplain.cli import evaluation_run, main
@@ -19,10 +21,11 @@ from rdexplain.cli.evaluate import percentages
 from rdexplain.cli.evaluation_complete import Explained, missing
 from rdexplain.cli.evaluation_explanations import ExplanationsWorker
 from rdexplain.errors import ModelError, SolverError
-from rdexplain.evaluation import Entry, files, load_evaluation
+from rdexplain.evaluation import CurveKey, Entry, files, load_evaluation
 from rdexplain.evaluation.statistics import shown
 from rdexplain.methods import CartoonX, PixelRDE
 from rdexplain.methods.registry import METHODS, Method
+from rdexplain.models import load_model
 from rdexplain.render import files as render_files
 
 FILES = [
@@ -149,6 +152,48 @@ def test_a_full_disk_is_told_with_the_file(file, evaluate, monkeypatch):
     status, _, err = evaluate(f"{command} --seed 4 --overwrite", stepless.replace("--seed 3", ""))
     assert (status, err) == (2, f"rdexplain: error: cannot write evaluation/{file}: No space left on device\n")
     assert {path: path.read_bytes() for path in Path("evaluation").iterdir()} == before
+
+
+GREY = """
+import torch
+
+class Grey(torch.nn.Module):
+    # Three classes for light, and one for dark; a photo of medium grey is a little of each.
+    def forward(self, x):
+        mean = x.mean(dim=(2, 3))
+        return 20 * torch.cat((mean, 1 - mean[:, :1]), dim=1)
+"""
+
+
+def test_the_published_protocol(evaluate):
+    """Pixels are replaced by clip(N(0, 1), 0, 1), whatever the photo, and areas are over what was asked for."""
+    command = "photos --methods cartoonx,pixel_rde --scores none --domains own"
+    Path("grey_nets.py").write_text(GREY)
+    small = TINY.replace("--draws 1", "--draws 4").replace("cli_test_nets:tiny", "grey_nets:Grey")
+    status, _, err = evaluate(f"{command} --protocol published", small)
+    assert (status, err) == (0, "")
+    assert evaluate(f"{command} --out corrected", small)[0] == 0
+    assert json.loads(Path("evaluation/evaluation.json").read_text())["protocol"] == "published"
+    found, corrected = load_evaluation("evaluation"), load_evaluation("corrected")
+    network = load_model("grey_nets:Grey").network
+    # The mean of clip(N(0, 1), 0, 1) is φ(0) - φ(1) + 1 - Φ(1), and the network sees the mean colour.
+    grey = stats.norm.pdf(0) - stats.norm.pdf(1) + stats.norm.sf(1)
+    with torch.no_grad():
+        noise = network(torch.full((1, 3, 1, 1), float(grey))).softmax(1)[0]
+    areas = {"cartoonx": [], "pixel_rde": []}
+    for (entry, mode), curve in found.curves.items():
+        if mode != "keep":
+            continue
+        areas[entry.method].append(np.trapezoid(curve.measures["l2"], [0, 0.5, 1]))
+        if entry.method == "pixel_rde":
+            expected = float(noise[int(entry.target)])
+            assert curve.measures["probability"][0] == pytest.approx(expected, abs=0.02)
+            adaptive = corrected.curves[CurveKey(entry, mode)].measures["probability"][0]
+            assert abs(adaptive - expected) > 0.05
+    with open("evaluation/summary.csv") as lines:
+        for row in csv.DictReader(lines):
+            if (row["score"], row["mode"]) == ("l2", "keep"):
+                assert float(row["mean"]) == pytest.approx(np.mean(areas[row["method"]]), rel=1e-4)
 
 
 def test_a_photo_alone_is_what_it_is_in_a_batch(evaluate):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from rdexplain import Contrast, PixelRDE
 from rdexplain.errors import ModelError, OptionError, SolverError
-from rdexplain.evaluation import Candidate, Settings, evaluate, subject
+from rdexplain.evaluation import Candidate, Settings, evaluate, merge, subject
 from rdexplain.evaluation.perturbation import max_sensitivity
 from rdexplain.models import as_model
+from rdexplain.representations import Wavelet
 
 
 def test_labels_alone(make_photos):
@@ -71,6 +73,41 @@ def test_a_perturbed_photo_that_cannot_be_explained_blames_its_photo(make_photos
         max_sensitivity(rows, attribute)
     assert caught.value.photos == (1,)
     assert str(caught.value.__cause__) == "not finite at step 2"
+
+
+def test_photos_evaluated_in_two_parts_are_what_they_are_together(smooth_network, make_photos):
+    """In batches of other sizes, and with other photos beside them: a photo's noise is its own."""
+    photos, names = make_photos(3), ["a.png", "b.png", "c.png"]
+    model = as_model(smooth_network())
+    method = PixelRDE(model, steps=2, draws=2)
+    settings = Settings(
+        percentages=(0, 20, 60, 100),
+        draws=3,
+        scores=("insertion", "deletion", "infidelity", "max_sensitivity"),
+        wavelet=Wavelet("haar", levels=2),
+        seed=4,
+    )
+    result = method.explain(photos, [1, 2, 3], photos=names)
+
+    def part(rows, batch):
+        with subject(model, photos[rows], [rows + 1 for rows in rows], internal_batch_size=batch) as some:
+            return evaluate(some, Candidate(result[rows], method), settings)
+
+    whole, joined = part([0, 1, 2], None), merge(part([2], 5), part([0, 1], 2))
+    assert joined.curves.keys() == whole.curves.keys()
+    assert {entry.photo for entry in joined.entries} == set(names)
+    assert {entry.domain for entry in joined.entries} == {"pixel", "wavelet"}
+    for key, curve in whole.curves.items():
+        assert np.array_equal(joined.curves[key].share, curve.share)
+        for name, values in curve.measures.items():
+            np.testing.assert_allclose(joined.curves[key].measures[name], values, rtol=1e-3, atol=1e-5)
+    assert {key.score for key in whole.scores} == set(settings.scores)
+    assert joined.scores.keys() == whole.scores.keys()
+    for key, value in whole.scores.items():
+        assert joined.scores[key] == pytest.approx(value, rel=1e-2, abs=0), key
+    # Numbers that were the same for all photos would be so in any part.
+    for score in settings.scores:
+        assert len({f"{value:.2g}" for key, value in whole.scores.items() if key.score == score}) == 3
 
 
 def test_some_rows_of_a_subject(make_photos):
