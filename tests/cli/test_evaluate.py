@@ -297,7 +297,7 @@ class Shaky(Mean):
 """
 
 
-def test_a_photo_whose_curves_are_not_finite_fails(evaluate, watched):
+def test_a_photo_whose_curves_are_not_finite_fails(evaluate, run, watched):
     seen, _ = watched
     Path("shaky_nets.py").write_text(SHAKY)
     bright = Image.new("RGB", (64, 64), (255, 255, 255))
@@ -316,6 +316,13 @@ def test_a_photo_whose_curves_are_not_finite_fails(evaluate, watched):
     assert list(json.loads(Path("evaluation/evaluation.json").read_text())["failed"]) == ["photos/bright.png"]
     # What was explained need not be explained again.
     assert seen == {"random_pixel": [["bird", "bright", "cat", "dog"]], "random_wavelet": [["bird", "cat", "dog"]]}
+    model = "--model shaky_nets:Shaky --size 64"
+    assert run(f"explain photos --method random_pixel --out explained {model}", small=False).status == 0
+    status, _, err = evaluate("--explanations explained --scores none --out saved", small.replace("--size 64", ""))
+    assert (status, err) == (
+        1,
+        "rdexplain: error: bright.random_pixel.safetensors: obfuscated, the network gives values that are not finite\n",
+    )
 
 
 def test_what_is_finished_stays_when_the_user_loses_patience(evaluate, stand_in):

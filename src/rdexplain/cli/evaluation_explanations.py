@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from rdexplain.cli.evaluation_work import Found, Measuring, Nobody, Piece, Watch
 from rdexplain.cli.guard import describe
 from rdexplain.decisions import check_label
-from rdexplain.errors import OptionError, RDExplainError
+from rdexplain.errors import OptionError, RDExplainError, SolverError
 from rdexplain.evaluation import Candidate, Evaluation, Subject, evaluate, subject
 from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
@@ -120,7 +120,11 @@ def _same(here: torch.Tensor, result: Explanation | Heatmap) -> bool:
 
 
 def _reason(name: str, error: Exception) -> str:
-    return describe(error) if isinstance(error, OSError) else f"{name}: {error}"
+    if isinstance(error, OSError):
+        return describe(error)
+    # Its cause says the same without the photo's place in the batch, which is 0.
+    blamed = isinstance(error, SolverError) and error.photos
+    return f"{name}: {(blamed and error.__cause__) or error}"
 
 
 class _Saved(NamedTuple):
