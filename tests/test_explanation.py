@@ -193,12 +193,14 @@ def test_one_row(cartoon):
     for row in (4, -5):
         with pytest.raises(IndexError, match=f"row {row} of 4: the first is 0"):
             cartoon[row]
+        with pytest.raises(IndexError, match=f"row {row} of 4: the first is 0"):
+            cartoon[[0, row]]
     assert [one.labels[0] for one in cartoon] == ["c3", "c7", "c0", "c11"]
 
 
 def test_some_rows(cartoon):
-    for part in (slice(1, 3), slice(None, None, -2), slice(2, 2)):
-        some, places = cartoon[part], list(range(4))[part]
+    for part in (slice(1, 3), slice(None, None, -2), slice(2, 2), [3, 0], [-1], []):
+        some, places = cartoon[part], list(range(4))[part] if isinstance(part, slice) else [row % 4 for row in part]
         assert len(some) == len(places)
         assert torch.equal(some.target, cartoon.target[places])
         assert torch.equal(some.history["distortion"], cartoon.history["distortion"][:, places])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 from hypothesis import given
@@ -55,6 +58,25 @@ def test_halves_until_it_fits_and_stays_there(error):
     assert len(warned) == 3
     assert limit.run(work) == "done"
     assert tried[4:] == [2]
+
+
+@pytest.mark.filterwarnings("ignore:out of memory")
+def test_what_hangs_in_a_cycle_is_free_before_the_next_try():
+    kept = []
+
+    def work(size: int) -> bool:
+        if kept:
+            return kept[0]() is None
+        network = torch.nn.Linear(2, 2)
+        network.register_forward_hook(lambda *_: network)
+        kept.append(weakref.ref(network))
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    gc.disable()
+    try:
+        assert BatchLimit(2, IMAGES).run(work)
+    finally:
+        gc.enable()
 
 
 def test_a_single_image_that_does_not_fit():

@@ -151,8 +151,9 @@ def test_a_write_that_fails_leaves_what_was_there(explanation, tmp_path, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, broken, half if broken == "write_bytes" else refused)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         explanation.save(tmp_path / "cat")
+    assert caught.value.filename == str(tmp_path / "cat.safetensors")
     monkeypatch.undo()
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

@@ -37,6 +37,14 @@ class SolverError(RDExplainError, RuntimeError):
         super().__init__(message)
         self.photos = tuple(photos)
 
+    @classmethod
+    def of(cls, photos: Iterable[int], reason: SolverError) -> SolverError:
+        """An error that names the photos to blame. Its cause says the same without their places in the call."""
+        blamed = sorted(set(photos))
+        error = cls(f"image {', '.join(map(str, blamed))} of the batch: {reason}", blamed)
+        error.__cause__ = reason
+        return error
+
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
     """The text of an error about a name that is none of `choices`, with the nearest ones."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -59,7 +60,7 @@ class Explanation(Result):
     region: Tensor | None = None
     box: Tensor | None = None
 
-    def __getitem__(self, row: int | slice) -> Self:
+    def __getitem__(self, row: int | slice | Sequence[int]) -> Self:
         one, rows = super().__getitem__(row), self._places(row)
         return replace(one, history={name: curve[:, rows] for name, curve in self.history.items()})
 

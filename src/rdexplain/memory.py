@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
@@ -68,7 +69,9 @@ class BatchLimit:
                     raise SolverError(
                         "out of memory with a single image in the batch: use a smaller image or another device"
                     ) from error
-            # Outside the handler, so that the failed pass's tensors are free.
+            # Outside the handler, so that the failed pass's tensors are free. Copies of networks may hang in cycles of
+            # references: hooks and closures hold the modules that hold them.
+            gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             warnings.warn(

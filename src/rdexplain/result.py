@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -57,8 +58,8 @@ class Result(ABC):
     def __len__(self) -> int:
         return len(self.picture)
 
-    def __getitem__(self, row: int | slice) -> Self:
-        """The result of one row, of the same kind and of length 1; of several rows for a slice.
+    def __getitem__(self, row: int | slice | Sequence[int]) -> Self:
+        """The result of one row, of the same kind and of length 1; of several rows for a slice or a list of them.
 
         Raises:
             IndexError: no such row.
@@ -75,14 +76,18 @@ class Result(ABC):
                 cut[item.name] = [band[rows] for band in value]
         return replace(self, **cut)
 
-    def _places(self, row: int | slice) -> list[int]:
-        """The rows that an index or a slice means."""
+    def _places(self, row: int | slice | Sequence[int]) -> list[int]:
+        """The rows that an index, a slice or a list means."""
+        every = range(len(self))
         if isinstance(row, slice):
-            return list(range(len(self))[row])
-        try:
-            return [range(len(self))[row]]
-        except IndexError:
-            raise IndexError(f"row {row} of {len(self)}: the first is 0") from None
+            return list(every[row])
+        places = []
+        for one in row if isinstance(row, Sequence) else [row]:
+            try:
+                places.append(every[one])
+            except IndexError:
+                raise IndexError(f"row {one} of {len(self)}: the first is 0") from None
+        return places
 
     @property
     def representation(self) -> Representation:

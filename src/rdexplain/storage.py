@@ -191,7 +191,11 @@ def write_whole(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path that becomes `path` when the block ends, and vanishes when it fails."""
+    """A temporary path that becomes `path` when the block ends, and vanishes when it fails.
+
+    Raises:
+        OSError: as the block raises it; one without a file's name, as a full disk has it, gets that of `path`.
+    """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
@@ -202,8 +206,11 @@ def whole_file(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        # Without a number an error has its text alone, which a file's name would hide.
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, name):
+            error.filename = str(path)
         raise
 
 

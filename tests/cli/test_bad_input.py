@@ -179,7 +179,7 @@ def test_a_full_disk_keeps_what_is_finished(run, monkeypatch):
     done = run("explain photos --photos-per-batch 2")
     assert done.status == 2
     assert done.err == [
-        "rdexplain: error: cannot write explanations/cat.pixel_rde.*: No space left on device "
+        "rdexplain: error: cannot write explanations/cat.pixel_rde.json: No space left on device "
         "(1 of 3 photos are explained, in explanations)"
     ]
     assert len(done.out) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -76,6 +77,19 @@ def test_models(capsys):
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == ["vit_b_16", "vit_l_16"]
     assert main(["models"]) == 0
     assert "efficientnet_lite0" in capsys.readouterr().out
+
+
+def test_methods_come_with_their_sources(capsys):
+    """Every method has one, and it is the one that the method's own documentation gives."""
+    assert main(["methods"]) == 0
+    title, *rows = capsys.readouterr().out.splitlines()
+    assert title.split() == ["method", "explains", "by", "source"]
+    place = title.index("source")
+    listed = {row.split()[0]: row[place:] for row in rows}
+    assert list(listed) == list(METHODS)
+    for name, source in listed.items():
+        assert re.fullmatch(r"[A-Z]\w+( and [A-Z]\w+| et al\.), .*(\d{4}|arXiv \d{4}\.\d{5}|DOI 10\.\S+)", source)
+        assert source.split()[0] in METHODS[name].load().__doc__  # the first author
 
 
 def test_a_table_on_a_terminal(capsys, monkeypatch):

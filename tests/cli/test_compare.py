@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
 import rdexplain as rx
@@ -101,6 +103,28 @@ def test_compare(run):
     assert again.status == 2
     assert "exists already" in again.err[0]
     assert run(f"compare photos {SMALL} --methods random_pixel --out panel --overwrite", small=False).status == 0
+
+
+def test_a_full_disk_keeps_the_comparison_of_before(run, monkeypatch):
+    """Both of its files, or neither."""
+    assert run(f"compare photos {SMALL} --methods random_pixel --out panel", small=False).status == 0
+    both = [Path("panel", name) for name in ("comparison.pdf", "comparison.png")]
+    before = [path.read_bytes() for path in both]
+    real = Figure.savefig
+
+    def full(figure, path, **options):
+        real(figure, path, **options)
+        if path.suffix == ".pdf":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", full)
+    done = run(f"compare photos {SMALL} --methods random_pixel --seed 1 --out panel --overwrite", small=False)
+    assert (done.status, done.err) == (
+        2,
+        ["rdexplain: error: cannot write panel/comparison.pdf: No space left on device"],
+    )
+    assert [path.read_bytes() for path in both] == before
+    assert not [name for name in files("panel") if name.startswith(".")]
 
 
 def test_compare_several_classes_and_a_broken_photo(run):

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from scipy import stats
 
+from rdexplain import storage
 from rdexplain.cli import evaluation_run, main
+from rdexplain.cli.bar import Bar
 from rdexplain.cli.evaluate import percentages
+from rdexplain.cli.evaluation_complete import Explained, missing
+from rdexplain.cli.evaluation_explanations import ExplanationsWorker
 from rdexplain.errors import ModelError, SolverError
-from rdexplain.evaluation import load_evaluation
+from rdexplain.evaluation import CurveKey, Entry, files, load_evaluation
 from rdexplain.evaluation.statistics import shown
 from rdexplain.methods import CartoonX, PixelRDE
 from rdexplain.methods.registry import METHODS, Method
+from rdexplain.models import load_model
+from rdexplain.render import files as render_files
 
 FILES = [
     "agreement.png",
@@ -114,8 +125,75 @@ def test_from_photos_to_files(evaluate, place):
     assert err.startswith("rdexplain: error: evaluation/rows.parquet exists already: replace with --overwrite")
     assert len(err.splitlines()) == 1
     assert load_evaluation("evaluation") == found
-    assert evaluate("photos/cat.jpg --methods pixel_rde --overwrite --quiet --scores none")[:2] == (0, "")
+    again = "photos/cat.jpg --methods pixel_rde --overwrite --quiet --scores none --domains wavelet"
+    assert evaluate(again)[:2] == (0, "")
     assert load_evaluation("evaluation").methods == ["pixel_rde"]
+    # A figure of the photos of before would not be of these tables.
+    assert sorted(file.name for file in Path("evaluation").iterdir()) == [x for x in FILES if x != "curves.own.png"]
+
+
+@pytest.mark.parametrize("file", ["rows.parquet", "summary.csv", "evaluation.json", "curves.png", "agreement.png"])
+def test_a_full_disk_is_told_with_the_file(file, evaluate, monkeypatch):
+    stepless = TINY.replace("--steps 2 ", "")
+    command = "photos --methods random_pixel --scores none"
+    assert evaluate(command, stepless)[0] == 0
+    before = {path: path.read_bytes() for path in Path("evaluation").iterdir()}
+    real = storage.whole_file
+
+    @contextlib.contextmanager
+    def full(path):
+        with real(path) as temporary:
+            yield temporary
+            if path.name == file:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    for module in (storage, files, render_files):
+        monkeypatch.setattr(module, "whole_file", full)
+    status, _, err = evaluate(f"{command} --seed 4 --overwrite", stepless.replace("--seed 3", ""))
+    assert (status, err) == (2, f"rdexplain: error: cannot write evaluation/{file}: No space left on device\n")
+    assert {path: path.read_bytes() for path in Path("evaluation").iterdir()} == before
+
+
+GREY = """
+import torch
+
+class Grey(torch.nn.Module):
+    # Three classes for light, and one for dark; a photo of medium grey is a little of each.
+    def forward(self, x):
+        mean = x.mean(dim=(2, 3))
+        return 20 * torch.cat((mean, 1 - mean[:, :1]), dim=1)
+"""
+
+
+def test_the_published_protocol(evaluate):
+    """Pixels are replaced by clip(N(0, 1), 0, 1), whatever the photo, and areas are over what was asked for."""
+    command = "photos --methods cartoonx,pixel_rde --scores none --domains own"
+    Path("grey_nets.py").write_text(GREY)
+    small = TINY.replace("--draws 1", "--draws 4").replace("cli_test_nets:tiny", "grey_nets:Grey")
+    status, _, err = evaluate(f"{command} --protocol published", small)
+    assert (status, err) == (0, "")
+    assert evaluate(f"{command} --out corrected", small)[0] == 0
+    assert json.loads(Path("evaluation/evaluation.json").read_text())["protocol"] == "published"
+    found, corrected = load_evaluation("evaluation"), load_evaluation("corrected")
+    network = load_model("grey_nets:Grey").network
+    # The mean of clip(N(0, 1), 0, 1) is φ(0) - φ(1) + 1 - Φ(1), and the network sees the mean colour.
+    grey = stats.norm.pdf(0) - stats.norm.pdf(1) + stats.norm.sf(1)
+    with torch.no_grad():
+        noise = network(torch.full((1, 3, 1, 1), float(grey))).softmax(1)[0]
+    areas = {"cartoonx": [], "pixel_rde": []}
+    for (entry, mode), curve in found.curves.items():
+        if mode != "keep":
+            continue
+        areas[entry.method].append(np.trapezoid(curve.measures["l2"], [0, 0.5, 1]))
+        if entry.method == "pixel_rde":
+            expected = float(noise[int(entry.target)])
+            assert curve.measures["probability"][0] == pytest.approx(expected, abs=0.02)
+            adaptive = corrected.curves[CurveKey(entry, mode)].measures["probability"][0]
+            assert abs(adaptive - expected) > 0.05
+    with open("evaluation/summary.csv") as lines:
+        for row in csv.DictReader(lines):
+            if (row["score"], row["mode"]) == ("l2", "keep"):
+                assert float(row["mean"]) == pytest.approx(np.mean(areas[row["method"]]), rel=1e-4)
 
 
 def test_a_photo_alone_is_what_it_is_in_a_batch(evaluate):
@@ -148,6 +226,103 @@ def test_photos_that_fail_do_not_stop_the_others(evaluate, stand_in):
     assert photos["cartoonx"] == photos["pixel_rde"]
     assert len(photos["cartoonx"]) == 1
     assert len(json.loads(Path("evaluation/evaluation.json").read_text())["failed"]) == 3
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """What each method has explained, batch by batch, and the steps of the bar."""
+    seen, load = {}, Method.load
+
+    def counting(method):
+        kind = load(method)
+
+        class Counting(kind):
+            def explain(self, images, **options):
+                seen.setdefault(method.name, []).append([Path(photo).stem for photo in options["photos"]])
+                if method.name == "occlusion" and "photos/cat.jpg" in options["photos"]:
+                    place = options["photos"].index("photos/cat.jpg")
+                    raise SolverError.of([place], SolverError("a cat"))
+                if method.name == "grad_cam":
+                    raise ModelError("no layers")
+                return super().explain(images, **options)
+
+        return Counting
+
+    steps, finish = [], Bar.finish
+
+    def count(bar, count, failed=False):
+        steps.append(count)
+        finish(bar, count, failed)
+
+    monkeypatch.setattr(Method, "load", counting)
+    monkeypatch.setattr(Bar, "finish", count)
+    return seen, steps
+
+
+@pytest.mark.parametrize("per_batch", [2, 8])
+def test_a_photo_that_fails_costs_the_others_nothing(per_batch, evaluate, watched):
+    """No method explains a good photo again because of another method, and each step of the bar is counted once."""
+    seen, steps = watched
+    Path("photos/broken.png").write_bytes(b"nothing")
+    stepless = TINY.replace("--steps 2 ", "")
+    methods = "random_pixel,grad_cam,occlusion,random_wavelet"
+    status, _, err = evaluate(f"photos --methods {methods} --photos-per-batch {per_batch} --scores none", stepless)
+    assert status == 1
+    assert "rdexplain: error: photos/cat.jpg: a cat\n" in err
+    once, rest = [["bird"], ["cat", "dog"]], [["bird"], ["dog"]]
+    if per_batch == 8:
+        once, rest = [["bird", "cat", "dog"]], [["bird", "dog"]]
+    assert seen["random_pixel"] == once
+    assert seen["grad_cam"] == once[:1]
+    # The method that fails has to begin again.
+    assert seen["occlusion"] == ([*once, *rest[1:]] if per_batch == 2 else [*once, *rest])
+    assert seen["random_wavelet"] == rest
+    assert sum(steps) == 4 * 4
+    found = load_evaluation("evaluation")
+    for method in ("random_pixel", "occlusion", "random_wavelet"):
+        assert {Path(e.photo).stem for e in found.entries if e.method == method} == {"bird", "dog"}
+    assert list(found.not_applicable) == ["grad_cam"]
+
+
+SHAKY = """
+import torch
+from cli_test_nets import Mean
+
+class Shaky(Mean):
+    # NaN for what is obfuscated of a bright photo.
+    def forward(self, x):
+        noisy = (x[..., 1:] - x[..., :-1]).abs().mean(dim=(1, 2, 3)) > 0.01
+        bad = noisy & (x.mean(dim=(1, 2, 3)) > 0.9)
+        return super().forward(x) * torch.where(bad, torch.nan, 1.0)[:, None]
+"""
+
+
+def test_a_photo_whose_curves_are_not_finite_fails(evaluate, run, watched):
+    seen, _ = watched
+    Path("shaky_nets.py").write_text(SHAKY)
+    bright = Image.new("RGB", (64, 64), (255, 255, 255))
+    bright.paste((225, 225, 225), (0, 0, 32, 64))
+    bright.save("photos/bright.png")
+    small = TINY.replace("--steps 2 ", "").replace("cli_test_nets:tiny", "shaky_nets:Shaky")
+    status, _, err = evaluate("photos --methods random_pixel,random_wavelet --scores none", small)
+    assert (status, err) == (
+        1,
+        "rdexplain: error: photos/bright.png: obfuscated, the network gives values that are not finite\n",
+    )
+    with open("evaluation/summary.csv") as lines:
+        rows = list(csv.DictReader(lines))
+    assert {row["photos"] for row in rows} == {"3"}
+    assert all(row["mean"] for row in rows)
+    assert list(json.loads(Path("evaluation/evaluation.json").read_text())["failed"]) == ["photos/bright.png"]
+    # What was explained need not be explained again.
+    assert seen == {"random_pixel": [["bird", "bright", "cat", "dog"]], "random_wavelet": [["bird", "cat", "dog"]]}
+    model = "--model shaky_nets:Shaky --size 64"
+    assert run(f"explain photos --method random_pixel --out explained {model}", small=False).status == 0
+    status, _, err = evaluate("--explanations explained --scores none --out saved", small.replace("--size 64", ""))
+    assert (status, err) == (
+        1,
+        "rdexplain: error: bright.random_pixel.safetensors: obfuscated, the network gives values that are not finite\n",
+    )
 
 
 def test_what_is_finished_stays_when_the_user_loses_patience(evaluate, stand_in):
@@ -190,6 +365,71 @@ def test_explanations_that_are_there(evaluate, run):
     assert evaluate("--explanations photos --out another", small)[2] == (
         "rdexplain: error: no explanations (*.safetensors) in photos\n"
     )
+
+
+def test_explanations_that_not_all_methods_have(evaluate, run, monkeypatch):
+    """A photo that is missing for one method, or damaged, is left out for all; methods that are not asked for do not
+    count."""
+    for method in ("pixel_rde --steps 2", "random_pixel", "random_wavelet --wavelet haar --levels 2"):
+        command = f"explain photos --method {method} --size 64 --out explained --model cli_test_nets:tiny"
+        assert run(command, small=False).status == 0
+    small = "--model cli_test_nets:tiny --percentages 0,50,100 --draws 1 --methods pixel_rde,random_pixel"
+    status, out, err = evaluate("--explanations explained --out all", small)
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1] == "6 of 6 evaluated, in all"
+    # What one method alone has been evaluated of is no comparison yet.
+    calls, load = [], ExplanationsWorker.work
+
+    def interrupted(worker, loaded):
+        calls.append(loaded[1])
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return load(worker, loaded)
+
+    with monkeypatch.context() as patience:
+        patience.setattr(ExplanationsWorker, "work", interrupted)
+        status, _, err = evaluate("--explanations explained --out some", small)
+    assert (status, err) == (130, "rdexplain: interrupted (2 of 6 are evaluated, in some)\n")
+    assert {Path(entry.photo).stem for entry in load_evaluation("some").entries} == {"bird"}
+    Path("explained/cat.pixel_rde.safetensors").write_bytes(b"damaged")
+    Path("explained/dog.random_pixel.safetensors").unlink()
+    status, out, err = evaluate("--explanations explained", small)
+    damaged, *left_out = err.splitlines()
+    assert status == 1
+    assert "explained/cat.pixel_rde.safetensors cannot be read" in damaged
+    assert left_out == [
+        "rdexplain: error: cat.random_pixel.safetensors: left out: nothing of its photo and class by pixel_rde",
+        "rdexplain: error: dog.pixel_rde.safetensors: left out: nothing of its photo and class by random_pixel",
+    ]
+    assert out.splitlines()[-1] == "2 of 5 evaluated, in evaluation"
+    found, whole = load_evaluation("evaluation"), load_evaluation("all")
+    assert found.curves == {key: value for key, value in whole.curves.items() if "bird" in key.entry.photo}
+    assert found.scores == {key: value for key, value in whole.scores.items() if "bird" in key.entry.photo}
+    assert {entry.method for entry in found.entries} == {"pixel_rde", "random_pixel"}
+    failed = json.loads(Path("evaluation/evaluation.json").read_text())["failed"]
+    names = ["cat.pixel_rde", "cat.random_pixel", "dog.pixel_rde"]
+    assert list(failed) == [f"{name}.safetensors" for name in names]
+    # A damaged file counts for the method that its name says, also where it is the only one.
+    Path("explained/bird.pixel_rde.safetensors").unlink()
+    Path("explained/dog.pixel_rde.safetensors").unlink()
+    status, _, err = evaluate("--explanations explained --out nothing", small)
+    assert (status, len(err.splitlines())) == (2, 3)
+    assert not Path("nothing").exists()
+
+
+def test_the_same_photo_by_its_name_or_its_pixels():
+    one = Entry("a/cat.jpg", "0f", "3", "cat", "pixel_rde", "pixel", True)
+    others = [
+        one._replace(method="lime", photo="/home/a/cat.jpg"),
+        one._replace(method="occlusion", key="0e"),
+    ]
+    assert missing([one, *others], {"pixel_rde", "lime"}) == {
+        Explained.of(others[0]): ["occlusion"],
+        Explained.of(others[1]): ["lime"],
+    }
+    other_class = one._replace(method="lime", target="4")
+    assert set(missing([one, other_class], {"pixel_rde", "lime"})) == {Explained.of(one), Explained.of(other_class)}
+    assert missing([one, *others[:1]], {"pixel_rde", "lime"}) == {}
 
 
 def test_boxes(evaluate):

@@ -139,6 +139,51 @@ def test_the_summary_by_hand():
     assert pair.value.low < expected < pair.value.high
 
 
+def test_two_targets_of_a_photo_are_one_photo():
+    """Its figure is the mean over its targets; in a difference the mean over those that both methods have."""
+
+    def scores(method, numbers):
+        return {
+            ScoreKey(Entry(f"{photo}.jpg", f"{photo:016x}", target, "cat", method, "pixel", True), "sparseness"): value
+            for (photo, target), value in numbers.items()
+        }
+
+    first = {(0, "1"): 0.2, (0, "2"): 0.6, (1, "1"): 0.9, (2, "1"): 0.1, (2, "3"): 0.2}
+    second = {(0, "1"): 0.1, (0, "2"): 0.1, (1, "1"): 0.5, (2, "3"): 0.5, (3, "1"): 0.7}
+    whole = Evaluation({}, scores("a", first) | scores("b", second))
+    one, two = summary(whole)
+    assert tuple(one.value) == pytest.approx(interval([0.4, 0.9, 0.15]))
+    assert (one.value.photos, one.value.mean) == (3, pytest.approx((0.4 + 0.9 + 0.15) / 3))
+    assert tuple(two.value) == pytest.approx(interval([0.1, 0.5, 0.5, 0.7]))
+    (pair,) = differences(whole)
+    assert pair.value.photos == 3
+    assert pair.value.mean == pytest.approx(((0.1 + 0.5) / 2 + 0.4 - 0.3) / 3)
+    expected = interval([0.3, 0.4, -0.3])
+    assert (pair.value.low, pair.value.high) == pytest.approx((expected.low, expected.high))
+    # Two targets of one photo say nothing about other photos.
+    alone = Evaluation({}, scores("a", {(0, "1"): 0.2, (0, "2"): 0.6}))
+    (line,) = summary(alone)
+    assert (line.value.mean, line.value.photos) == (pytest.approx(0.4), 1)
+    assert np.isnan(line.value.low)
+
+
+def test_what_has_a_sign_is_not_better_the_lower_it_is(tmp_path, capsys):
+    """Two explanations of opposite orders are as much alike as two of the same: neither is far from the other."""
+    from rdexplain.cli.evaluation_table import print_evaluation
+
+    entry = Entry("0.jpg", "0", "3", "cat", "a", "pixel", True)
+    one = Evaluation({}, {ScoreKey(entry, "randomisation_rank"): -0.9, ScoreKey(entry, "randomisation_ssim"): 0.1})
+    assert {line.figure.score: line.figure.better for line in summary(one)} == {
+        "randomisation_rank": "zero",
+        "randomisation_ssim": "zero",
+    }
+    print_evaluation(one, ["a"], "l2")
+    assert "randomisation_rank →0" in capsys.readouterr().out
+    save_evaluation(one, tmp_path)
+    with (tmp_path / "summary.csv").open() as lines:
+        assert {row["better"] for row in csv.DictReader(lines)} == {"zero"}
+
+
 def test_areas_over_what_was_asked_for_or_what_was_kept():
     entry = Entry("0.jpg", "0", "3", "cat", "a", "wavelet", True)
     shares = np.array([0, 0.5, 0.5, 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import captum.metrics
@@ -176,6 +177,39 @@ def test_randomised_parameters_are_on_a_copy_and_a_function_of_the_seed():
     assert not first.network.training
     with pytest.raises(ModelError, match="no parameters that could be randomised"):
         randomised(as_model(lambda images: images), (8, 8))
+
+
+def test_randomised_parameters_are_drawn_on_the_cpu_alone(monkeypatch):
+    """As each module draws them from the CPU's generator; those of the GPUs, which nobody puts back, stay untouched."""
+    network = WithOwnParameter().eval()
+    expected = copy.deepcopy(network)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(5)
+        token = expected.token
+        token.copy_(token.mean() + token.std() * torch.randn(4, 3))
+        expected.layers[0].reset_parameters()
+
+    def fail(seed):
+        raise AssertionError("a GPU's generator was seeded")
+
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", fail)
+    found = randomised(as_model(network), (16, 16), 5).network
+    for name in ("token", "layers.0.weight", "layers.0.bias"):
+        assert torch.equal(found.get_parameter(name), expected.get_parameter(name))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_randomised_on_a_gpu_is_what_it_is_on_the_cpu():
+    network = WithOwnParameter().eval()
+    here = randomised(as_model(network), (16, 16), 5)
+    state = torch.cuda.get_rng_state()
+    there = randomised(as_model(network).on("cuda"), (16, 16), 5)
+    assert torch.equal(torch.cuda.get_rng_state(), state)
+    assert there.device.type == "cuda"
+    for name, parameter in here.network.named_parameters():
+        assert torch.equal(parameter, there.network.get_parameter(name).cpu())
+    for name, buffer in here.network.named_buffers():
+        torch.testing.assert_close(buffer, there.network.get_buffer(name).cpu())
 
 
 def test_a_randomised_network_still_decides_something(make_photos):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
 
+from rdexplain.cli.outputs import Outputs
 from rdexplain.cli.photos import Result, undistorted
 from rdexplain.images import Photo
 from rdexplain.render import Cell, Compared, cell_of, comparison, save_figure
@@ -80,8 +82,12 @@ class Panel:
         self._rows.setdefault(key, (network, said) if several else (said, ""))
         self._cells[key, method] = cell
 
-    def save(self, folder: Path) -> list[Path]:
-        """Draw it and write it as `FILES`."""
+    def save(self, outputs: Outputs) -> list[Path]:
+        """Draw it and write it as `FILES`, all or none.
+
+        Raises:
+            OutputError: the folder is full, or gone.
+        """
         columns = self._networks if self._across else self._methods
         rows = []
         for key in self._ordered():
@@ -91,7 +97,8 @@ class Panel:
         titles = self._networks if self._across else [method_title(name) for name in self._methods]
         foot = f"Explanations of {self._networks[0]}" if len(self._networks) == 1 else ""
         figure = comparison(titles, rows, f"Explanations by {method_title(self._methods[0])}" if self._across else foot)
-        return [save_figure(figure, folder / name) for name in FILES]
+        outputs.write("", {name: partial(save_figure, figure) for name in FILES})
+        return [outputs.folder / name for name in FILES]
 
     def _ordered(self) -> list[Key]:
         """The rows, photo by photo and then network by network; a network that came to nothing has one too."""

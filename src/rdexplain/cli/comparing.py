@@ -70,7 +70,8 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
             _refuse(panel, name, methods, error, name)
             continue
         runs += [(name, method, one) for method, one in found.items()]
-    with Outputs(arguments.out, "comparison").open():
+    together = Outputs(arguments.out, "comparison")
+    with together.open():
         for name, method, one in runs:
             try:
                 failed |= one.over(names).failed > 0
@@ -80,7 +81,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
         if panel.is_empty:
             return ERROR
         bar.stage("drawing the comparison")
-        paths = panel.save(arguments.out)
+        paths = panel.save(together)
     Report(bar, [], [], arguments.quiet).compared(paths, time.monotonic() - started)
     return SOME_FAILED if failed else FINE
 

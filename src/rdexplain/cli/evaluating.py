@@ -17,7 +17,7 @@ from rdexplain.cli.evaluation_table import print_evaluation
 from rdexplain.cli.explaining import portable_model
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
 from rdexplain.cli.outputs import OutputError, Outputs
-from rdexplain.errors import ModelError, OptionError
+from rdexplain.errors import ModelError
 from rdexplain.evaluation import PERCENTAGES, Evaluation, Settings, save_evaluation
 from rdexplain.evaluation.files import DIFFERENCES, RECORD, ROWS, SUMMARY
 from rdexplain.evaluation.files import SCORES as SCORE_ROWS
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
                 error.add_note(f"{work.done} of {work.expected} are evaluated, in {arguments.out}")
             raise
         if work.done:
-            _check_found(arguments, work)
+            _check_found(work)
             bar.stage("drawing")
             _write(outputs, work, arguments, settings, finished=True)
     if work.done and not arguments.quiet:
@@ -118,7 +118,7 @@ def _classifier(arguments: argparse.Namespace, bar: Bar, crew: Crew) -> Model:
 def _write(
     outputs: Outputs, work: Evaluator, arguments: argparse.Namespace, settings: Settings, finished: bool
 ) -> None:
-    """All the results, or none of them."""
+    """All the results, or none of them; what an earlier call left and this one has not is taken away."""
     from rdexplain.evaluation.plots import curves_figure
     from rdexplain.render import save_figure
 
@@ -139,18 +139,16 @@ def _write(
     }
     if "own" in settings.domains:
         writers[OWN] = figure(settings.distortions[0], "own")
-    outputs.write("", writers)
+    outputs.write("", writers, FILES)
 
 
-def _check_found(arguments: argparse.Namespace, work: Evaluator) -> None:
+def _check_found(work: Evaluator) -> None:
     """See that there is something to show."""
     found = work.evaluation
     if found.curves or found.scores:
         return
     if found.not_applicable:
         raise none_applicable(found.not_applicable)
-    if arguments.explanations is not None:
-        raise OptionError(f"no explanation in {arguments.explanations} is by {' or '.join(arguments.methods)}")
 
 
 def _over(settings: Settings) -> Over:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from safetensors import SafetensorError, safe_open
 
 from rdexplain.cli.evaluation_work import Found, Measuring, Nobody, Piece, Watch
 from rdexplain.cli.guard import describe
 from rdexplain.decisions import check_label
-from rdexplain.errors import OptionError, RDExplainError
+from rdexplain.errors import OptionError, RDExplainError, SolverError
 from rdexplain.evaluation import Candidate, Evaluation, Subject, evaluate, subject
 from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
+from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, load_model
 from rdexplain.runs import open_run
 from rdexplain.runs.folder import is_run
@@ -42,12 +45,18 @@ class ExplanationsWorker:
     """Holds the model, and the list of explanations.
 
     Attributes:
-        results: what reads each explanation, by names for people.
+        results: what reads each explanation by one of the methods, by names for people.
+        methods: theirs, by the same names; None where a file does not say.
+        others: how many there are by other methods.
     """
 
     def __init__(self, recipe: MeasuringExplanations, model: Model, watch: Watch | None = None) -> None:
         self.recipe, self.model, self._watch = recipe, model, watch or Nobody()
-        self.results = _results(recipe.folder)
+        every = _results(recipe.folder)
+        chosen = {name: one for name, one in every.items() if one.method is None or one.method in recipe.methods}
+        self.results = {name: one.read for name, one in chosen.items()}
+        self.methods = {name: one.method for name, one in chosen.items()}
+        self.others = len(every) - len(chosen)
 
     def load(self, task: Piece) -> tuple[Found, str, Explanation | Heatmap | None]:
         """Read an explanation, and its photo."""
@@ -62,12 +71,14 @@ class ExplanationsWorker:
         """Evaluate it."""
         found, name, result = loaded
         if result is None:
+            self._watch.finish(1, failed=True)
             return found
         self._watch.stage(f"evaluating {name}")
         try:
             found.evaluation = self._evaluated(result, found)
         except (RDExplainError, OSError) as error:
             found.failures[name] = _reason(name, error)
+            self._watch.finish(1, failed=True)
             return found
         found.done = 1
         self._watch.finish(1)
@@ -85,8 +96,6 @@ class ExplanationsWorker:
             return False
 
     def _evaluated(self, result: Explanation | Heatmap, found: Found) -> Evaluation:
-        if result.method not in self.recipe.methods:
-            return Evaluation()
         check_label(result.target_kind, "the evaluation", "measures")
         targets = [_target(one) for one in result.target.tolist()]
         with subject(self.model, result.images, targets, **self.recipe.batches) as rows:
@@ -111,18 +120,40 @@ def _same(here: torch.Tensor, result: Explanation | Heatmap) -> bool:
 
 
 def _reason(name: str, error: Exception) -> str:
-    return describe(error) if isinstance(error, OSError) else f"{name}: {error}"
+    if isinstance(error, OSError):
+        return describe(error)
+    # Its cause says the same without the photo's place in the batch, which is 0.
+    blamed = isinstance(error, SolverError) and error.photos
+    return f"{name}: {(blamed and error.__cause__) or error}"
 
 
-def _results(folder: Path) -> dict[str, Callable[[], Explanation | Heatmap]]:
+class _Saved(NamedTuple):
+    """An explanation on disk: what reads it, and its method where that can be told without reading it."""
+
+    read: Callable[[], Explanation | Heatmap]
+    method: str | None
+
+
+def _results(folder: Path) -> dict[str, _Saved]:
     if not is_run(folder):
-        return {file.name: partial(load_result, file) for file in sorted(folder.glob("*.safetensors"))}
+        files = sorted(folder.glob("*.safetensors"))
+        return {file.name: _Saved(partial(load_result, file), _method_of(file)) for file in files}
     run = open_run(folder)
     names = run.table().select(["photo", "label", "method"]).to_pylist()
     return {
-        f"{row['photo']}, {row['label']}, {row['method']}": partial(run.__getitem__, place)
+        f"{row['photo']}, {row['label']}, {row['method']}": _Saved(partial(run.__getitem__, place), row["method"])
         for place, row in enumerate(names)
     }
+
+
+def _method_of(file: Path) -> str | None:
+    """By what the file says; by its name, as `rdexplain explain` has it, where it is damaged."""
+    try:
+        with safe_open(file, framework="pt") as content:
+            return str(json.loads(content.metadata()["rdexplain"])["method"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        name = file.stem.rpartition(".")[2]
+        return name if name in METHODS else None
 
 
 def _target(target: Any) -> Any:

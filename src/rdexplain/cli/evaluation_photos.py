@@ -11,9 +11,11 @@ import torch
 
 from rdexplain.cli.evaluation_work import Found, Measuring, Nobody, Piece, Watch
 from rdexplain.errors import ModelError, PhotoError, SolverError
-from rdexplain.evaluation import Candidate, Evaluation, evaluate, merge, subject
+from rdexplain.evaluation import Candidate, Evaluation, Subject, evaluate, merge, subject
 from rdexplain.evaluation.localisation import Box, overlaps
 from rdexplain.evaluation.randomisation import randomised
+from rdexplain.explanation import Explanation
+from rdexplain.heatmap import Heatmap
 from rdexplain.images import Photo, load_photo
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, load_model
@@ -67,6 +69,7 @@ class PhotosWorker:
                     self._on_randomised[name] = self._method(name, other)
             except ModelError as error:
                 self.not_applicable[name] = str(error)
+        self._planned = tuple(self.methods)  # what the bar expects of each photo
 
     def load(self, task: Piece) -> tuple[Found, list[Photo]]:
         """Decode photos."""
@@ -84,42 +87,68 @@ class PhotosWorker:
         """All methods on some photos. A photo that one of them cannot explain is left out of all, and of the table:
         methods are compared on the same photos."""
         found, photos = loaded
-        found.evaluation = Evaluation(not_applicable=dict(self.not_applicable))
-        while photos:
+        self._watch.finish(len(found.failures) * len(self._planned), failed=True)
+        left, each = list(range(len(photos))), []
+        if photos:
+            images = torch.stack([photo.pixels for photo in photos]).to(self.model.dtype)
+            with subject(self.model, images, **self.recipe.batches) as rows:
+                for place, name in enumerate(self._planned):
+                    before = len(left)
+                    evaluation, left = self._evaluated(name, rows, photos, left, found)
+                    each.append(evaluation)
+                    self._watch.finish(len(left), failed=name not in self.methods)
+                    # With what failed now the methods to come have nothing to do.
+                    self._watch.finish((before - len(left)) * (len(self._planned) - place), failed=True)
+        sources = {photos[place].source for place in left}
+        known = Evaluation(not_applicable=dict(self.not_applicable))
+        found.evaluation, found.done = merge(known, *(_only(sources, one) for one in each)), len(left)
+        return found
+
+    def _evaluated(
+        self, name: str, rows: Subject, photos: list[Photo], left: list[int], found: Found
+    ) -> tuple[Evaluation, list[int]]:
+        """What a method comes to on those photos that are left, and which are left after it.
+
+        With photos that it cannot explain it has to begin again with the others; with photos whose explanation cannot
+        be evaluated it has not.
+        """
+        result: Explanation | Heatmap | None = None
+        while left and name in self.methods:
+            some, part = [photos[place] for place in left], rows.of(left)
             try:
-                images = torch.stack([photo.pixels for photo in photos]).to(self.model.dtype)
-                with subject(self.model, images, **self.recipe.batches) as rows:
-                    each = [self._evaluated(name, rows, photos, found) for name in list(self.methods)]
+                if result is None and (result := self._explained(name, part, some, found)) is None:
+                    break
+                return self._measured(name, part, some, result), left
             except SolverError as error:
                 if not error.photos:
                     raise
                 for place in error.photos:
-                    source = photos[place].source
+                    source = some[place].source
                     found.failures[source] = f"{source}: {error.__cause__ or error}"
-                photos = [photo for place, photo in enumerate(photos) if place not in error.photos]
-                continue
-            found.evaluation, found.done = merge(found.evaluation, *each), len(photos)
-            break
-        return found
+                good = [place for place in range(len(left)) if place not in error.photos]
+                left, result = [left[place] for place in good], None if result is None else result[good]
+        return Evaluation(), left
 
-    def _evaluated(self, name: str, rows: Any, photos: list[Photo], found: Found) -> Evaluation:
+    def _explained(self, name: str, rows: Subject, photos: list[Photo], found: Found) -> Explanation | Heatmap | None:
+        """A method's result; None where the network does not allow the method, which is then out."""
+        self._watch.stage(f"{name}: explaining {_which(photos)}")
         method = self.methods[name]
-        first = photos[0].source if len(photos) == 1 else f"{len(photos)} photos"
-        self._watch.stage(f"{name}: explaining {first}")
         try:
-            result = method.explain(rows.images, target=rows.target, photos=[photo.source for photo in photos])
+            result: Explanation | Heatmap = method.explain(
+                rows.images, target=rows.target, photos=[photo.source for photo in photos]
+            )
         except ModelError as error:
             del self.methods[name]
             self.not_applicable[name] = str(error)
-            return Evaluation(not_applicable={name: str(error)})
-        found.options[name] = getattr(result, "options", {})
-        self._watch.stage(f"{name}: evaluating {first}")
+            return None
+        found.options[name] = result.options
+        return result
+
+    def _measured(self, name: str, rows: Subject, photos: list[Photo], result: Explanation | Heatmap) -> Evaluation:
+        self._watch.stage(f"{name}: evaluating {_which(photos)}")
         boxes = None if self.recipe.boxes is None else [self._boxes(photo) for photo in photos]
-        evaluation = evaluate(
-            rows, Candidate(result, method, self._on_randomised.get(name), boxes), self.recipe.settings
-        )
-        self._watch.finish(len(photos))
-        return evaluation
+        candidate = Candidate(result, self.methods[name], self._on_randomised.get(name), boxes)
+        return evaluate(rows, candidate, self.recipe.settings)
 
     def _method(self, name: str, model: Model) -> Any:
         kind = METHODS[name].load()
@@ -141,6 +170,19 @@ class PhotosWorker:
             (left * across, top * down, right * across, bottom * down)
             for left, top, right, bottom in self.recipe.boxes_of(photo.source)
         ]
+
+
+def _which(photos: list[Photo]) -> str:
+    return photos[0].source if len(photos) == 1 else f"{len(photos)} photos"
+
+
+def _only(sources: set[str], evaluation: Evaluation) -> Evaluation:
+    """The part of an evaluation that is of some photos."""
+    return Evaluation(
+        {key: curve for key, curve in evaluation.curves.items() if key.entry.photo in sources},
+        {key: value for key, value in evaluation.scores.items() if key.entry.photo in sources},
+        evaluation.not_applicable,
+    )
 
 
 def options_of(kind: Any) -> set[str]:

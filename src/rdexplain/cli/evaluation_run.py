@@ -13,6 +13,7 @@ from typing import Any
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.command import UsageError
 from rdexplain.cli.crew import Crew
+from rdexplain.cli.evaluation_complete import Explained, missing
 from rdexplain.cli.evaluation_explanations import ExplanationsWorker, MeasuringExplanations
 from rdexplain.cli.evaluation_photos import MeasuringPhotos, PhotosWorker, options_of
 from rdexplain.cli.evaluation_source import check_model
@@ -84,13 +85,15 @@ class Evaluator:
                 self._options.get(name, (-1, None)), (found.place, options), key=lambda one: one[0]
             )
         for name, reason in found.failures.items():
-            say(f"error: {reason}")
-            self._failures[name] = reason
-        if not self.crew.here:
+            self._fail(name, reason)
+        if not self.crew.here:  # a worker of this process has told the bar itself
             self.bar.finish(found.done * self._weight)
-            self.bar.stage(f"evaluated {self.done} of {self.expected}")
-        if found.failures:
             self.bar.finish(len(found.failures) * self._weight, failed=True)
+            self.bar.stage(f"evaluated {self.done} of {self.expected}")
+
+    def _fail(self, name: str, reason: str) -> None:
+        say(f"error: {reason}")
+        self._failures[name] = reason
 
     @property
     def failures(self) -> dict[str, str]:
@@ -99,6 +102,47 @@ class Evaluator:
     @property
     def options(self) -> dict[str, Any]:
         return {name: options for name, (_, options) in sorted(self._options.items())}
+
+
+class ExplanationsEvaluator(Evaluator):
+    """A run over explanations that are there.
+
+    Args:
+        methods: of each explanation, by its name; None where that is not known.
+        others: as `Evaluator`'s.
+    """
+
+    def __init__(self, methods: Mapping[str, str | None], *others: Any) -> None:
+        super().__init__(*others)
+        self._methods = {name for name in methods.values() if name is not None}
+        self._explained: dict[str, set[Explained]] = {}
+
+    def take(self, found: Found) -> None:
+        super().take(found)
+        if found.done:
+            (name,) = self._pieces[found.place].names
+            self._explained[name] = {Explained.of(entry) for entry in found.evaluation.entries}
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except BaseException:
+            self._leave_out(quietly=True)  # the others are not evaluated yet
+            raise
+        self._leave_out()
+
+    def _leave_out(self, quietly: bool = False) -> None:
+        """Leave out what not all methods have: methods are compared on the same photos."""
+        lacking = missing(self.evaluation.entries, self._methods)
+        self.evaluation = Evaluation(
+            {key: curve for key, curve in self.evaluation.curves.items() if Explained.of(key.entry) not in lacking},
+            {key: value for key, value in self.evaluation.scores.items() if Explained.of(key.entry) not in lacking},
+        )
+        for name, explained in sorted(self._explained.items(), key=lambda one: self._order[one[0]]):
+            methods = sorted({method for one in explained & lacking.keys() for method in lacking[one]})
+            self.done -= explained <= lacking.keys()
+            if methods and not quietly:
+                self._fail(name, f"{name}: left out: nothing of its photo and class by {' and '.join(methods)}")
 
 
 def over_photos(
@@ -140,14 +184,17 @@ def over_explanations(
     """Evaluate what ``rdexplain explain`` or ``rdexplain run`` wrote.
 
     Raises:
-        OptionError: the folder has no explanations, or those of another network.
+        OptionError: the folder has no explanations, or none by these methods, or those of another network.
     """
     recipe = MeasuringExplanations(**_measuring(arguments, settings), folder=arguments.explanations)
     worker = ExplanationsWorker(recipe, model, bar)
     if not worker.results:
-        raise OptionError(f"no explanations in {arguments.explanations}")
+        by = f"is by {' or '.join(arguments.methods)}"
+        what = f"no explanation in {arguments.explanations} {by}" if worker.others else None
+        raise OptionError(what or f"no explanations in {arguments.explanations}")
     check_model(arguments.explanations, worker)
-    return Evaluator(bar, crew, [(name,) for name in worker.results], recipe, worker)
+    pieces = [(name,) for name in worker.results]
+    return ExplanationsEvaluator(worker.methods, bar, crew, pieces, recipe, worker)
 
 
 def none_applicable(reasons: Mapping[str, str]) -> ModelError:

@@ -10,7 +10,7 @@ from rdexplain.evaluation import Evaluation, Interval, summary
 from rdexplain.evaluation.statistics import shown
 from rdexplain.evaluation.summary import Figure, Over
 
-_ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
+_ARROWS = {"higher": " ↑", "lower": " ↓", "zero": " →0", "": ""}
 
 
 Key = tuple[str, str, str]

@@ -40,10 +40,10 @@ class Found:
 
 
 class Watch(Protocol):
-    """Is told what is being done, and how many photos a method is through with."""
+    """Is told what is being done, and how many photos a method is through with, or will not have to do with."""
 
     def stage(self, text: str) -> None: ...
-    def finish(self, count: int) -> None: ...
+    def finish(self, count: int, failed: bool = False) -> None: ...
 
 
 class Nobody:
@@ -52,7 +52,7 @@ class Nobody:
     def stage(self, text: str) -> None:
         """There is nothing to see."""
 
-    def finish(self, count: int) -> None:
+    def finish(self, count: int, failed: bool = False) -> None:
         """Nor to count."""
 
 

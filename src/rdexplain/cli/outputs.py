@@ -115,11 +115,13 @@ class Outputs:
         finally:
             _remove_empty(made)
 
-    def write(self, base: str, writers: dict[str, Callable[[Path], object]]) -> Path:
+    def write(self, base: str, writers: dict[str, Callable[[Path], object]], replaces: Iterable[str] = ()) -> Path:
         """Write an explanation's files, all or none.
 
         Args:
             writers: for each suffix what writes the file; the empty suffix gets the path without one.
+            replaces: names of files that belong with these: those that are not written again would be of other
+                results, and are taken away.
 
         Returns:
             the picture's path.
@@ -128,19 +130,32 @@ class Outputs:
             OutputError: the folder is full, or gone.
         """
         # Files are made in a folder inside --out, so that they are renamed and not copied when all are there.
+        suffix, staging = "", None
         try:
             staging = Path(tempfile.mkdtemp(prefix=".rdexplain-", dir=self.folder))
             try:
                 for suffix, writer in writers.items():
                     writer(staging / f"{base}{suffix}")
-                for file in sorted(staging.iterdir()):
+                suffix = ""
+                files = sorted(staging.iterdir())
+                for file in files:
                     file.replace(self.folder / file.name)
+                for name in set(replaces) - {file.name for file in files}:
+                    (self.folder / name).unlink(missing_ok=True)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
         except OSError as error:
-            reason = error.strerror or describe(error)
-            raise OutputError(f"cannot write {self.folder / base}.*: {reason}") from error
+            file = self._failed(error, staging, base, suffix)
+            raise OutputError(f"cannot write {file}: {error.strerror or describe(error)}") from error
         return self.folder / f"{base}.png"
+
+    def _failed(self, error: OSError, staging: Path | None, base: str, suffix: str) -> Path:
+        """The file that could not be written, by the name that it would have had, as near as can be told."""
+        if isinstance(error.filename, str | bytes | os.PathLike):
+            file = Path(os.fsdecode(error.filename))
+            if file.parent == staging:
+                return self.folder / file.name
+        return self.folder / f"{base}{suffix or '.*'}" if base or suffix else self.folder
 
 
 def _name(source: str) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rdexplain.decisions import Label
 from rdexplain.distortions import Distortion, find_distortion
-from rdexplain.errors import OptionError, unknown
+from rdexplain.errors import OptionError, SolverError, unknown
 from rdexplain.evaluation.domains import PIXEL, Importance
 from rdexplain.evaluation.ordering import counts, ranks, true_share
 from rdexplain.evaluation.replacement import Replacement, adaptive, published_pixels
@@ -79,6 +79,7 @@ def rate_distortion(
 
     Raises:
         OptionError: an option outside what it may be.
+        SolverError: the network gives values that are not finite; its `photos` are the rows to blame.
     """
     if protocol not in get_args(Protocol):
         raise OptionError(unknown("protocol", str(protocol), get_args(Protocol)))
@@ -136,7 +137,16 @@ def trace(
 
     with torch.no_grad():
         measures = subject.limit.run(work)
+    _check_finite(measures)
     return Curves(tuple(map(float, percentages)), true_share(order, limits).cpu(), measures, draws)
+
+
+def _check_finite(measures: dict[str, Tensor]) -> None:
+    """A single NaN would make the mean over all photos one."""
+    finite = torch.stack(list(measures.values())).isfinite().all(dim=0).all(dim=1)
+    if not bool(finite.all()):
+        blamed = (~finite).nonzero().flatten().tolist()
+        raise SolverError.of(blamed, SolverError("obfuscated, the network gives values that are not finite"))
 
 
 def _compare(

@@ -81,6 +81,7 @@ def evaluate(subject: Subject, candidate: Candidate, settings: Settings | None =
     Raises:
         OptionError: the explanation is one of other images or targets.
         ModelError: what it explains is no class label.
+        SolverError: the network gives values that are not finite; its `photos` are the rows to blame.
     """
     settings = settings or Settings()
     _check_rows(subject, candidate.result)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from rdexplain import philox
+from rdexplain.errors import SolverError
 from rdexplain.evaluation.subject import Subject
 from rdexplain.extras import needed
 
@@ -84,6 +85,7 @@ def max_sensitivity(
 
     Raises:
         OptionError: captum is not installed.
+        SolverError: the method cannot explain a perturbed image; its `photos` is the row of the image.
     """
     measure = needed("captum.metrics", "this score").sensitivity_max
 
@@ -131,6 +133,15 @@ class _Perturbations:
 
 def _each(subject: Subject, of: Callable[[int, int], Tensor]) -> Tensor:
     """Row by row, so that a row's figure is the same whatever else is evaluated."""
+    found = []
     with torch.no_grad():
-        rows = [subject.limit.run(functools.partial(of, row)) for row in range(len(subject))]
-    return torch.cat(rows).double().cpu()
+        for row in range(len(subject)):
+            try:
+                found.append(subject.limit.run(functools.partial(of, row)))
+            except SolverError as error:
+                if not error.photos:
+                    raise
+                # The photos that it names are perturbations of this one.
+                reason = error.__cause__ if isinstance(error.__cause__, SolverError) else error
+                raise SolverError.of([row], reason) from reason
+    return torch.cat(found).double().cpu()

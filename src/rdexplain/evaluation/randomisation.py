@@ -25,6 +25,8 @@ def randomised(model: Model, size: tuple[int, int], seed: int = 0) -> Model:
     Batch normalisations then take their statistics on random smooth images: with those that they are born with, the
     signal of a deep network dies away, every image gives the same output, and there is nothing to explain.
 
+    All numbers are drawn on the CPU: the same on every device, and no device's generator is touched.
+
     Args:
         size: (h, w) of the images to come.
 
@@ -34,13 +36,13 @@ def randomised(model: Model, size: tuple[int, int], seed: int = 0) -> Model:
     if not isinstance(model.network, nn.Module) or isinstance(model.network, torch.jit.ScriptModule):
         raise ModelError(f"{model.name} has no parameters that could be randomised")
     try:
-        network = copy.deepcopy(model.network)
+        network = copy.deepcopy(model.network).cpu()
     except (RuntimeError, TypeError) as error:
         raise ModelError(f"{model.name} cannot be copied: {' '.join(str(error).split())}") from error
-    devices = [model.device] if model.device.type == "cuda" else []
-    # Modules initialise themselves from the global generator, which is put back afterwards.
-    with torch.random.fork_rng(devices=devices), torch.no_grad():
-        torch.manual_seed(seed)
+    # Modules initialise themselves from the CPU's global generator, which is put back afterwards. torch.manual_seed
+    # would seed those of the GPUs as well, which stay as they are.
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.default_generator.manual_seed(seed)
         for module in network.modules():
             reset = getattr(module, "reset_parameters", None)
             if callable(reset):
@@ -49,7 +51,7 @@ def randomised(model: Model, size: tuple[int, int], seed: int = 0) -> Model:
                 for parameter in module.parameters(recurse=False):
                     spread = parameter.std() if parameter.numel() > 1 else parameter.abs().sum()
                     parameter.copy_(parameter.mean() + spread * torch.randn_like(parameter))
-        other = model.with_network(network, name=f"{model.name} (randomised)")
+        other = model.with_network(network.to(model.device), name=f"{model.name} (randomised)")
         _take_statistics(other, size)
     return other
 

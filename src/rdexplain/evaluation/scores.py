@@ -45,7 +45,8 @@ class Score:
     """A score.
 
     Attributes:
-        columns: what it gives, with what is better: ``higher``, ``lower`` or nothing.
+        columns: what it gives, with what is better: ``higher``, ``lower``, or ``zero`` for what has a sign and should
+            be near 0.
         measure: from the subject, the candidate and a seed to the values.
     """
 
@@ -132,7 +133,7 @@ SCORES = {
         Score(
             "randomisation",
             "likeness to the explanation of a network with random parameters",
-            {"randomisation_rank": "lower", "randomisation_ssim": "lower"},
+            {"randomisation_rank": "zero", "randomisation_ssim": "zero"},
             _randomisation,
         ),
     )

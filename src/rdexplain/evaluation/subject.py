@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -47,6 +47,17 @@ class Subject:
     def target(self) -> Any:
         """The targets as `explain` and captum take them: ints, or tuples where the output has more axes."""
         return [indices[0] if len(indices) == 1 else indices for indices in self.targets]
+
+    def of(self, rows: Sequence[int]) -> Subject:
+        """The subject of some of the rows alone."""
+        places = list(rows)
+        return replace(
+            self,
+            images=self.images[places],
+            targets=tuple(self.targets[place] for place in places),
+            keys=tuple(self.keys[place] for place in places),
+            clean=self.clean[places],
+        )
 
     def label(self) -> Label:
         """Reads the targets' probabilities out of probabilities."""

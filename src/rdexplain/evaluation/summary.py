@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from statistics import fmean
 from typing import Literal, NamedTuple
 
 from rdexplain.evaluation.curves import AGREEMENT, PROBABILITY
@@ -24,7 +25,7 @@ class Figure(NamedTuple):
         mode: ``keep`` or ``randomise`` for an area, else empty.
         domain: ``pixel`` or ``wavelet``.
         own: whether the method's explanations live there.
-        better: ``higher``, ``lower`` or empty.
+        better: ``higher``, ``lower``, ``zero`` for near 0, or empty.
     """
 
     score: str
@@ -53,12 +54,14 @@ class Difference:
     value: Interval
 
 
-Photo = tuple[str, str, str]
-Values = dict[tuple[str, Figure], dict[Photo, float]]
+Photo = tuple[str, str]
+"""Its key and its name."""
+Values = dict[tuple[str, Figure], dict[tuple[Photo, str], float]]
+"""By method and figure, then by photo and target."""
 
 
 def values(evaluation: Evaluation, over: Over = "share") -> Values:
-    """The number of each photo, by method and figure: areas under its curves, and its scores.
+    """The number of each photo and target, by method and figure: areas under its curves, and its scores.
 
     Args:
         over: the areas' axis: the true ``share`` of components, or the ``percentage`` that was asked for, as the
@@ -69,24 +72,26 @@ def values(evaluation: Evaluation, over: Over = "share") -> Values:
         axis = curve.share if over == "share" else curve.percentages / 100
         for name, measure in curve.measures.items():
             figure = Figure(name, mode, entry.domain, entry.own, _better(name, mode))
-            found[entry.method, figure][_photo(entry)] = float(area(axis, measure))
+            found[entry.method, figure][_row(entry)] = float(area(axis, measure))
     for (entry, score), value in evaluation.scores.items():
         figure = Figure(score, "", entry.domain, entry.own, BETTER.get(score, ""))
-        found[entry.method, figure][_photo(entry)] = value
+        found[entry.method, figure][_row(entry)] = value
     # In one order of photos, whatever order they were evaluated or joined in: the bootstrap counts on it.
     return {key: dict(sorted(found[key].items())) for key in sorted(found)}
 
 
 def summary(evaluation: Evaluation, *, over: Over = "share", seed: int = 0) -> list[Line]:
-    """The mean of each figure over the photos, with its bootstrap interval."""
+    """The mean of each figure over the photos, with its bootstrap interval. A photo's figure is the mean over its
+    targets."""
     return [
-        Line(method, figure, interval(list(photos.values()), seed=seed))
-        for (method, figure), photos in values(evaluation, over).items()
+        Line(method, figure, interval(_each_photo(rows), seed=seed))
+        for (method, figure), rows in values(evaluation, over).items()
     ]
 
 
 def differences(evaluation: Evaluation, *, over: Over = "share", seed: int = 0) -> list[Difference]:
-    """For every two methods the mean of their difference, photo by photo, with its bootstrap interval.
+    """For every two methods the mean of their difference, photo by photo, with its bootstrap interval. A photo's
+    difference is the mean over the targets that both have.
 
     Two methods are compared in one domain; that one of them lives there and the other does not stays to be seen from
     the figures of the first.
@@ -97,21 +102,27 @@ def differences(evaluation: Evaluation, *, over: Over = "share", seed: int = 0) 
 def _differences(found: Values, seed: int) -> Iterator[Difference]:
     methods = sorted({method for method, _ in found})
     for first, second in combinations(methods, 2):
-        for (method, figure), photos in found.items():
+        for (method, figure), rows in found.items():
             if method != first:
                 continue
             other = found.get((second, figure)) or found.get((second, figure._replace(own=not figure.own)))
-            shared = [photo for photo in photos if other is not None and photo in other]
+            shared = [row for row in rows if other is not None and row in other]
             if other is None or not shared:
                 continue
-            value = paired_difference(
-                [photos[photo] for photo in shared], [other[photo] for photo in shared], seed=seed
-            )
-            yield Difference(first, second, figure, value)
+            one, two = (_each_photo({row: numbers[row] for row in shared}) for numbers in (rows, other))
+            yield Difference(first, second, figure, paired_difference(one, two, seed=seed))
 
 
-def _photo(entry: Entry) -> Photo:
-    return (entry.key, entry.photo, entry.target)
+def _row(entry: Entry) -> tuple[Photo, str]:
+    return (entry.key, entry.photo), entry.target
+
+
+def _each_photo(rows: Mapping[tuple[Photo, str], float]) -> list[float]:
+    """The mean over the targets of each photo: photos are what is resampled, and two targets are not two photos."""
+    photos: dict[Photo, list[float]] = {}
+    for (photo, _), value in rows.items():
+        photos.setdefault(photo, []).append(value)
+    return [fmean(targets) for targets in photos.values()]
 
 
 def _better(measure: str, mode: str) -> str:

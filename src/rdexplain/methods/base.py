@@ -167,11 +167,10 @@ class RateDistortion(CaptumInterface):
                 return within(objective, start, self.options.settings, self.options.bound, progress)
             return solve(objective, start, self.options.settings, progress)
         except SolverError as error:
-            blamed = sorted({int(objective.photos[row]) for row in error.photos})
+            blamed = {int(objective.photos[row]) for row in error.photos}
             if not blamed:
                 raise
-            which = ", ".join(str(photo) for photo in blamed)
-            raise SolverError(f"image {which} of the batch: {error}", blamed) from error
+            raise SolverError.of(blamed, error) from error
 
     def _explain(
         self,

@@ -12,6 +12,7 @@ import torch
 
 import rdexplain as rx
 from rdexplain.errors import ModelError, OptionError, SolverError
+from rdexplain.models import as_model
 from rdexplain.representations import Pixel, Wavelet
 
 captum_attr = pytest.importorskip("captum.attr")
@@ -196,6 +197,40 @@ def test_further_arguments_and_callables(quick, network, make_photos):
     for kind in (rx.GuidedBackprop, rx.GradCAM, rx.LRP):
         with pytest.raises(ModelError, match="layers"):
             kind(lambda images: network(images)).explain(photos)
+
+
+LOOKS_INSIDE = ("guided_backprop", "grad_cam", "lrp")
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
+@pytest.mark.parametrize("how", ["script", "trace", "freeze", "file"])
+def test_a_compiled_network(method, quick, how, make_photos, tmp_path):
+    """A method explains it as it does the network itself, or says that it cannot: a comparison then goes on."""
+    photos, network = make_photos(2), method.model.network
+    compiled = torch.jit.trace(network, photos) if how == "trace" else torch.jit.script(network)
+    if how == "freeze":
+        compiled = torch.jit.freeze(compiled)
+    model = as_model(compiled)
+    if how == "file":
+        compiled.save(str(tmp_path / "net.pt"))
+        model = rx.load_model(str(tmp_path / "net.pt"))
+    other = type(method)(model, **quick[type(method)])
+    if method.name in LOOKS_INSIDE:
+        with pytest.raises(ModelError, match=r"is no nn\.Module with layers of its own"):
+            other.explain(photos, 1)
+    else:
+        torch.testing.assert_close(
+            flat(other.explain(photos, 1)), flat(method.explain(photos, 1)), rtol=1e-3, atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("kind", [rx.GuidedBackprop, rx.LRP])
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
+def test_a_part_that_is_compiled_cannot_be_changed(kind, network, make_photos):
+    """Half guided, it would be neither the plain gradient nor the guided one."""
+    half = torch.nn.Sequential(network[:3], torch.jit.script(network[3:])).eval()
+    with pytest.raises(ModelError, match=r"is no nn\.Module with layers of its own"):
+        kind(half).explain(make_photos(1), 1)
 
 
 def test_options_that_cannot_be(network):

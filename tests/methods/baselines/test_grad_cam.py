@@ -64,6 +64,7 @@ def test_layers_that_cannot_be(network, make_photos):
         ("mobilenet_v3_small", 64, "features", (2, 2)),
         ("densenet121", 64, "features", (2, 2)),
         ("swin_t", 64, "permute", (2, 2)),
+        ("swin_v2_t", 64, "permute", (2, 2)),  # its tables of relative positions have no gradient
     ],
 )
 def test_the_layer_of_torchvision_s(name, size, layer, shape):
@@ -97,6 +98,19 @@ def test_the_layer_of_transformers():
     assert (grid.layer, grid.kind, grid.shape) == ("norm", "channels last", (8, 8))
 
 
+def test_the_layer_does_not_depend_on_how_sure_the_network_is(make_photos):
+    """The gradient of a probability of exactly 1 is zero everywhere."""
+    network, photos = small_transformer(), make_photos(1)
+    with torch.no_grad():
+        network.heads.head.weight.mul_(500)
+        sure = network(photos).softmax(1)
+    assert float(sure.max()) == 1
+    assert sorted(sure.flatten().tolist())[:3] == [0, 0, 0]
+    found = rx.GradCAM(network, score="probability").explain(photos)
+    assert found.options["layer"] == "encoder.layers.encoder_layer_1.ln_1"
+    assert found.network_evaluations == 2
+
+
 def test_tokens_by_hand(make_photos):
     network, photos = small_transformer(), make_photos(2)
     layer = network.encoder.layers.encoder_layer_1.ln_1
@@ -110,6 +124,17 @@ def test_tokens_by_hand(make_photos):
     found = rx.GradCAM(network).explain(photos, 3).scores[0]
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6)
     assert float(found.max()) > 0
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
+def test_a_part_that_is_compiled_is_not_looked_into(build, make_photos):
+    whole, photos = build(), make_photos(2)
+    network = nn.Sequential(whole[:5], torch.jit.script(whole[5:])).eval()
+    found = rx.GradCAM(network).explain(photos, 1)
+    assert found.options["layer"] == "0"
+    torch.testing.assert_close(found.scores, rx.GradCAM(whole).explain(photos, 1).scores)
+    with pytest.raises(ModelError, match="has no layer with a place"):
+        rx.GradCAM(nn.Sequential(torch.jit.script(whole)).eval()).explain(photos, 1)
 
 
 def test_hooks_are_gone_after_an_error(network):

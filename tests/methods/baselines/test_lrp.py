@@ -127,9 +127,33 @@ class Branching(nn.Module):
         return self.body(images.mean((2, 3)) if images.sum() > 0 else images.amax((2, 3)))
 
 
+class Shifted(nn.Module):
+    """Adds what is not of the images: a parameter, what is computed of it, or another argument."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how, self.shift = how, nn.Parameter(torch.ones(4, 1, 1))
+        self.body, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 3)
+
+    def forward(self, images, other=None):
+        if self.how == "layer":
+            return self.head(self.body(images).mean((2, 3))) + self.head(self.shift.flatten())
+        shift = {"parameter": self.shift, "step": self.shift.relu()}.get(self.how, other)
+        return self.head((self.body(images) + shift).mean((2, 3)))
+
+
+@pytest.mark.parametrize("rule", ["epsilon", "epsilon_plus"])
+@pytest.mark.parametrize("how", ["parameter", "step", "argument"])
+def test_a_sum_with_what_is_not_of_the_images(how, rule, make_photos):
+    arguments = torch.ones(4, 1, 1) if how == "argument" else None
+    with pytest.raises(ModelError, match="LRP has no rule for add in the forward method of Shifted"):
+        rx.LRP(Shifted(how), rule=rule).explain(make_photos(1), additional_forward_args=arguments)
+
+
 @pytest.mark.parametrize(
     ("network", "message"),
     [
+        (Shifted("layer"), "LRP has no rule for head of Shifted, whose input is not of the images"),
         (Excited(), "LRP has no rule for mul in the forward method of Excited"),
         (nn.Sequential(Excited()), "LRP has no rule for mul in 0 of Sequential"),
         (Attending(), "attention"),

@@ -220,6 +220,5 @@ class Baseline(CaptumInterface):
     def _check_finite(self, attribution: Tensor, run: Run) -> None:
         bad = ~attribution.flatten(1).isfinite().all(dim=1)
         if bool(bad.any()):
-            blamed = sorted(set(run.photos[bad.to(run.photos.device)].tolist()))
-            which = ", ".join(map(str, blamed))
-            raise SolverError(f"image {which} of the batch: {self.name} gives values that are not finite", blamed)
+            blamed = run.photos[bad.to(run.photos.device)].tolist()
+            raise SolverError.of(blamed, SolverError(f"{self.name} gives values that are not finite"))

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor, nn
 
+from rdexplain.decisions import Label
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.baselines.spatial import Grid, find_grid, watched
@@ -50,8 +51,13 @@ class GradCAM(Baseline):
         return 2  # once to find the layer
 
     def _attributions(self, rows: Rows) -> Tensor:
-        first = rows.of(0)
-        grid = find_grid(self.model, lambda image: rows.score(image, first), rows.images[:1], self.layer)
+        first, logit = rows.of(0), Label(rows.run.targets, self.model.logits)
+
+        def score(image: Tensor) -> Tensor:
+            rows.count(len(image))
+            return logit.read(rows.run.forward(image, first), first)
+
+        grid = find_grid(self.model, score, rows.images[:1], self.layer)
         rows.found["layer"] = grid.layer
         size = (rows.images.shape[-2], rows.images.shape[-1])
 

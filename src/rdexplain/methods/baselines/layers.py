@@ -18,10 +18,13 @@ def private_copy(model: Model, method: str) -> nn.Module:
     """A copy of a model's network without in-place modules, to hook or to change.
 
     Raises:
-        ModelError: the network is no ``nn.Module``, is compiled, or cannot be copied.
+        ModelError: the network is no ``nn.Module``, is compiled or has compiled parts, or cannot be copied.
     """
     network = model.network
-    if not isinstance(network, nn.Module) or isinstance(network, torch.jit.ScriptModule):
+    compiled = isinstance(network, nn.Module) and any(
+        isinstance(one, torch.jit.ScriptModule) for one in network.modules()
+    )
+    if not isinstance(network, nn.Module) or compiled:
         raise ModelError(f"{method} changes the network's layers: {model.name} is no nn.Module with layers of its own")
     try:
         twin = copy.deepcopy(network)

@@ -111,9 +111,12 @@ def prepared(network: nn.Module, name: str, images: Tensor, arguments: list[Any]
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise ModelError(f"LRP cannot follow the layers of {name}: {reason}") from error
     plus, used = rule == "epsilon_plus", set[str]()
+    explained = _of_the_images(graph)
     for node in list(graph.graph.nodes):
-        if node.op in ("call_function", "call_method") and "tensor_meta" in node.meta:
-            _as_module(graph, node, name, plus)
+        if node.op in ("call_function", "call_method") and node in explained and "tensor_meta" in node.meta:
+            _as_module(graph, node, name, plus, explained)
+        if node.op == "call_module" and node not in explained:
+            raise ModelError(f"LRP has no rule for {node.target} of {name}, whose input is not of the images")
         if node.op == "call_module":
             _prepare(graph, node, name, plus, used)
     graph.delete_all_unused_submodules()
@@ -142,9 +145,19 @@ def attach_rules(graph: fx.GraphModule, epsilon: float) -> None:
             module.rule = IdentityRule(epsilon)
 
 
-def _as_module(graph: fx.GraphModule, node: fx.Node, name: str, plus: bool) -> None:
+def _of_the_images(graph: fx.GraphModule) -> set[fx.Node]:
+    """The steps whose outcome depends on the images: what is computed of parameters and other arguments alone has no
+    gradient for captum to follow."""
+    found: set[fx.Node] = set()
+    for node in graph.graph.nodes:
+        if (node.op == "placeholder" and not found) or found.intersection(node.all_input_nodes):
+            found.add(node)
+    return found
+
+
+def _as_module(graph: fx.GraphModule, node: fx.Node, name: str, plus: bool, explained: set[fx.Node]) -> None:
     """Put a module in place of a functional step, or leave one that relevance passes by itself."""
-    inputs = [one for one in node.all_input_nodes if "tensor_meta" in one.meta]
+    inputs = [one for one in node.all_input_nodes if "tensor_meta" in one.meta and one in explained]
     if node.target in _SUMS and len(inputs) == 2 and set(node.kwargs) <= {"input", "other"}:
         _call(graph, node, Sum(plus), tuple(inputs))
     elif node.target in _RECTIFIERS:

@@ -73,24 +73,32 @@ def watched(model: Model, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
 
 
 def find_grid(model: Model, score: Callable[[Tensor], Tensor], image: Tensor, layer: str | None = None) -> Grid:
-    """The last layer with a grid of features on which the class's score depends.
+    """The last layer with a grid of features on which the class's logit depends.
 
     For a convolutional network that is the last output (n, d, h, w) of more than one position that no pooling has made.
     For a vision transformer it is the last (n, tokens, d) that still reaches the score from the patches' tokens: in the
     usual ones, where the class token alone is read, the input of the last block's attention.
 
     Args:
-        score: runs the model on an image (1, c, h, w), and returns the class's score.
+        score: runs the model on an image (1, c, h, w), and returns the class's logit. Its probability would not do:
+            where that is 1, no layer has a gradient.
         image: (1, c, h, w).
         layer: the name of the layer, found to be one.
 
     Raises:
         OptionError: the network has no such layer, or its output is no grid.
-        ModelError: nothing is found.
+        ModelError: the network is no ``nn.Module`` or is compiled, or nothing is found.
     """
-    if not isinstance(model.network, nn.Module):
-        raise ModelError(f"Grad-CAM looks into the network's layers: {model.name} is no nn.Module")
-    modules = {name: module for name, module in model.network.named_modules() if name}
+    if not isinstance(model.network, nn.Module) or isinstance(model.network, torch.jit.ScriptModule):
+        raise ModelError(
+            f"Grad-CAM looks into the network's layers: {model.name} is no nn.Module with layers of its own"
+        )
+    # A compiled part takes no hooks.
+    modules = {
+        name: module
+        for name, module in model.network.named_modules()
+        if name and not isinstance(module, torch.jit.ScriptModule)
+    }
     if layer is not None and layer not in modules:
         raise OptionError(unknown("layer", layer, modules))
     with torch.enable_grad(), watched(model, list(modules)) as seen:
@@ -121,6 +129,9 @@ def find_grid(model: Model, score: Callable[[Tensor], Tensor], image: Tensor, la
 def _grids(seen: dict[str, Tensor], modules: dict[str, nn.Module], size: tuple[int, int]) -> list[Grid]:
     grids, patches = [], None  # patches: the shape of the last convolution's output
     for name, output in seen.items():
+        # What does not depend on the image is no grid of its features, such as a table of relative positions.
+        if not output.requires_grad:
+            continue
         shape = tuple(output.shape)
         if output.ndim == 4 and len(output) == 1:
             for kind, place in (("channels first", (shape[2], shape[3])), ("channels last", (shape[1], shape[2]))):
