@@ -52,8 +52,8 @@ def probability(model, explanation: Explanation, mask: Tensor, draws: int = 12) 
     return total / draws
 
 
-# Pixel RDE needs more steps than CartoonX to keep this class. PyTorch's releases and processors round differently, which
-# so few steps amplify: 0.65 to 0.8 of CartoonX was seen.
+# Pixel RDE needs more steps than CartoonX to keep this class. Releases of PyTorch, and processors, round differently,
+# which so few steps amplify: CartoonX may keep 0.65.
 @pytest.mark.parametrize(("method", "steps", "least"), [(CartoonX, 60, 0.5), (PixelRDE, 60, 0.3)])
 def test_what_is_kept_gives_the_class_and_as_much_elsewhere_does_not(method, steps, least, model, cat, monkeypatch):
     monkeypatch.setattr(outcome, "FRESH_DRAWS", 32)

@@ -143,7 +143,9 @@ def test_the_distortions_of_figure_4_are_the_scripts_own_in_the_published_protoc
 def test_a_panel_says_the_numbers_of_each_column(make_plan, load, tmp_path):
     verdicts, _ = reproduce(find_recipes(["figure-4"]), make_plan(), load, tmp_path)
     sparsity = next(one for one in verdicts["figure-4"] if "(sparsity)" in one.claim)
-    rows = [row for row in csv.DictReader((tmp_path / "figure-4.csv").read_text().splitlines()) if row["part"] == "sparsity"]
+    rows = [
+        row for row in csv.DictReader((tmp_path / "figure-4.csv").read_text().splitlines()) if row["part"] == "sparsity"
+    ]
     first = next(row for row in rows if (row["column"], row["method"]) == ("λk = 0", "cartoonx"))
     assert sparsity.ours.startswith("CartoonX: λk = 0: ")
     assert f"distortion {float(first['distortion']):.3g}; CartoonX: λk = 50: " in sparsity.ours

@@ -122,17 +122,18 @@ def _write(
     from rdexplain.evaluation.plots import curves_figure
     from rdexplain.render import save_figure
 
-    evaluation, order = work.evaluation, _order(arguments, work.evaluation)
+    evaluation, order, over = work.evaluation, _order(arguments, work.evaluation), _over(settings)
     note = f"{work.model.name}  ·  {settings.draws} draws  ·  {settings.protocol} protocol"
 
     def figure(measure: str, view: Any) -> Callable[[Path], object]:
         return lambda path: save_figure(
-            curves_figure(evaluation, measure, view=view, methods=order, note=note, seed=settings.seed), path
+            curves_figure(evaluation, measure, view=view, over=over, methods=order, note=note, seed=settings.seed),
+            path,
         )
 
     writers: dict[str, Callable[[Path], object]] = {
         "": lambda folder: save_evaluation(
-            evaluation, folder, record=_record(work, settings, finished), over=_over(settings), seed=settings.seed
+            evaluation, folder, record=_record(work, settings, finished), over=over, seed=settings.seed
         ),
         CURVES: figure(settings.distortions[0], "common"),
         AGREEMENT: figure("agreement", "common"),
