@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -85,6 +85,7 @@ def fit(
     photos: int,
     seconds: float,
     start: Mapping[str, Scale] | None = None,
+    slack: float = 0.0,
 ) -> dict[str, Scale]:
     """A scale for each group of recipes, so that their whole cost fits.
 
@@ -98,6 +99,7 @@ def fit(
         photos: how many there are at most.
         seconds: the budget.
         start: scales to change as little as that takes, where work was done for them; None for no scaling at all.
+        slack: seconds over the budget that are no reason to give anything up.
 
     Raises:
         OptionError: even the harshest scales do not fit, and there is no `start`.
@@ -108,7 +110,7 @@ def fit(
     def total() -> float:
         return sum(ladder.cost(ladder.place) for ladder in ladders.values())
 
-    while total() > seconds:
+    while total() > seconds + slack:
         lower = {ladder: place for ladder in ladders.values() if (place := ladder.lower()) is not None}
         if not lower:
             if begin:
@@ -137,9 +139,7 @@ class Ladder:
     """
 
     def __init__(self, cost: Callable[[Scale], float], least: int, photos: int, start: Scale | None = None) -> None:
-        self.rungs = list(_rungs(least, photos))
-        if start is not None and start not in self.rungs:  # one that is none of ours stays
-            self.rungs = [start]
+        self.rungs = list(_rungs(least, photos) if start is None else _rungs_from(start, photos))
         self.place = 0 if start is None else self.rungs.index(start)
         self._least = min(least, photos)
         self._cost, self._known = cost, dict[int, float]()
@@ -151,7 +151,7 @@ class Ladder:
         return self._known[place]
 
     def lower(self) -> int | None:
-        """The next place down that costs less: what was done for another effort counts for nothing there."""
+        """The next place down that costs less; photos that are done cost nothing."""
         below = range(self.place + 1, len(self.rungs))
         return next((place for place in below if self.cost(place) < self.cost(self.place)), None)
 
@@ -168,14 +168,28 @@ class Ladder:
 def _rungs(least: int, photos: int) -> Iterable[Scale]:
     """From mild to harsh: effort to a quarter, photos to `least`, then both further, then percentages."""
     yield from (Scale(None, effort) for effort in GENTLE)
-    fewer = [photos]
-    while fewer[-1] > 1:
-        fewer.append(min(fewer[-1] - 1, round(0.85 * fewer[-1])))
     few = min(least, photos)
-    above = [count for count in fewer if count > few]
-    below = [count for count in fewer if count < few]
+    above = [count for count in _fewer(photos) if count > few]
+    below = [count for count in _fewer(photos) if count < few]
     yield from (Scale(count, GENTLE[-1]) for count in (*above, few))
     yield from (Scale(few, effort) for effort in HARSH)
     yield from (Scale(count, HARSH[-1]) for count in below)
     yield from (Scale(1, effort) for effort in HARSHEST)
     yield from (Scale(1, HARSHEST[-1], stride) for stride in STRIDES)
+
+
+def _rungs_from(start: Scale, photos: int) -> Iterable[Scale]:
+    """Those around one for which work was done: more steps for all photos, or more and fewer photos with the same
+    steps and draws, since what was done with others counts for nothing."""
+    yield from (Scale(None, effort) for effort in (*GENTLE, *HARSH, *HARSHEST) if effort > start.effort)
+    yield replace(start, photos=None)
+    counts = {*_fewer(photos), *((start.photos,) if start.photos else ())}
+    yield from (replace(start, photos=count) for count in sorted(counts, reverse=True))
+
+
+def _fewer(photos: int) -> list[int]:
+    """Numbers of photos, from all to one, each about a seventh less than the one before."""
+    counts = [photos]
+    while counts[-1] > 1:
+        counts.append(min(counts[-1] - 1, round(0.85 * counts[-1])))
+    return counts

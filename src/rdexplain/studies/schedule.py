@@ -15,6 +15,10 @@ MARKS = (0.05, 0.6, 0.9)
 done by then, at the others as little as possible is changed."""
 
 
+SLACK = 0.1
+"""The share of the budget by which a plan that is under way may go over it, before photos are left out."""
+
+
 @dataclass
 class Spent:
     """What units took so far.
@@ -146,14 +150,15 @@ class Schedule(Iterator[Unit]):
         working = sum(self._expected(unit) for unit in self._working.values())
         pace = self.spent.pace
         left = self._budget - self.spent.seconds - pace * working
+        slack = 0.0 if start is None else SLACK * self._budget
 
         def seconds(unit: Unit) -> float:
             return 0.0 if self._has(unit) else pace * self._expected(unit)
 
         try:
-            scales = fitted(self.recipes, self.plan, seconds, left, start)
+            scales = fitted(self.recipes, self.plan, seconds, left, start, slack)
         except OptionError:  # far slower than was thought: it is too late to say that the budget is too little
-            scales = fitted(self.recipes, self.plan, seconds, left, self._current())
+            scales = fitted(self.recipes, self.plan, seconds, left, self._current(), slack)
         changed = scales != self.plan.scales
         self.plan = replace(self.plan, scales=scales)
         self._units = units_of(self.recipes, self.plan)
@@ -166,6 +171,7 @@ def fitted(
     seconds: Callable[[Unit], float],
     limit: float,
     start: dict[str, Scale] | None = None,
+    slack: float = 0.0,
 ) -> dict[str, Scale]:
     """The scales at which a plan's units take so many seconds; see `budget.fit`."""
 
@@ -174,4 +180,4 @@ def fitted(
         return sum(seconds(unit) for unit in units_of(mine, replace(plan, scale=scale, scales={})))
 
     groups = dict.fromkeys(recipe.group for recipe in recipes)
-    return budget.fit(cost, groups, len(plan.photos) or len(plan.scenes or ()), limit, start)
+    return budget.fit(cost, groups, len(plan.photos) or len(plan.scenes or ()), limit, start, slack)
