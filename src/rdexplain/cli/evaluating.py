@@ -21,7 +21,7 @@ from rdexplain.errors import ModelError
 from rdexplain.evaluation import PERCENTAGES, Evaluation, Settings, save_evaluation
 from rdexplain.evaluation.files import DIFFERENCES, RECORD, ROWS, SUMMARY
 from rdexplain.evaluation.files import SCORES as SCORE_ROWS
-from rdexplain.evaluation.summary import Over
+from rdexplain.evaluation.results import Over
 from rdexplain.extras import needed
 from rdexplain.images import find_photos
 from rdexplain.models import Model, load_model

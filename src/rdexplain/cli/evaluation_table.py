@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from rdexplain.cli.tables import Column, print_table
 from rdexplain.evaluation import Evaluation, Interval, summary
+from rdexplain.evaluation.results import Over
 from rdexplain.evaluation.statistics import shown
-from rdexplain.evaluation.summary import Figure, Over
+from rdexplain.evaluation.summary import Figure
 
 _ARROWS = {"higher": " ↑", "lower": " ↓", "zero": " →0", "": ""}
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from rdexplain.errors import RDExplainError
-from rdexplain.evaluation.results import Curve, CurveKey, Entry, Evaluation, ScoreKey
+from rdexplain.evaluation.results import Curve, CurveKey, Entry, Evaluation, Over, ScoreKey
 from rdexplain.evaluation.statistics import Interval
-from rdexplain.evaluation.summary import Figure, Over, differences, summary
+from rdexplain.evaluation.summary import Figure, differences, summary
 from rdexplain.extras import needed
 from rdexplain.storage import whole_file, write_whole
 

@@ -13,9 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from rdexplain.evaluation.curves import AGREEMENT, PROBABILITY
-from rdexplain.evaluation.results import Curve, CurveKey, Evaluation
-from rdexplain.evaluation.statistics import Array, area, bootstrap, shown
-from rdexplain.evaluation.summary import Over
+from rdexplain.evaluation.results import Curve, CurveKey, Evaluation, Over
+from rdexplain.evaluation.statistics import Array, area, bootstrap, mean_by, shown
 from rdexplain.render.layout import FONT, INK, RULE, SOFT
 from rdexplain.render.words import method_title
 
@@ -138,20 +137,16 @@ def _lines(evaluation: Evaluation, measure: str, view: View, over: Over, seed: i
     for (method, mode, domain, own), found in groups.items():
         # Photos that were measured at other percentages have no place in the same mean.
         points = found[0][1].percentages
-        same = [(key, curve) for key, curve in found if np.array_equal(curve.percentages, points)]
-        values = _by_photo([(key, curve.measures[measure]) for key, curve in same])
+        same = [
+            ((key.entry.key, key.entry.photo), curve)
+            for key, curve in found
+            if np.array_equal(curve.percentages, points)
+        ]
+        values = mean_by((photo, curve.measures[measure]) for photo, curve in same)
         mean, low, high = bootstrap(values, seed=seed)
-        axis = points if over == "percentage" else 100 * _by_photo([(k, c.share) for k, c in same]).mean(axis=0)
+        axis = 100 * mean_by((photo, curve.axis(over)) for photo, curve in same).mean(axis=0)
         lines.append(_Line(method, mode, domain, own, axis, mean, low, high, len(values)))
     return lines
-
-
-def _by_photo(found: Sequence[tuple[CurveKey, Array]]) -> Array:
-    """A row for each photo, the mean over its targets: two of them are not two photos."""
-    photos: dict[tuple[str, str], list[Array]] = {}
-    for key, values in found:
-        photos.setdefault((key.entry.key, key.entry.photo), []).append(values)
-    return np.stack([np.mean(rows, axis=0) for rows in photos.values()])
 
 
 def _panel(axes: Axes, lines: Sequence[_Line], methods: Sequence[str]) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 
 from rdexplain.errors import OptionError
 from rdexplain.evaluation.statistics import Array
+
+Over = Literal["share", "percentage"]
+"""A curve's axis: the true share of components, or the percentage that was asked for, as the study has it."""
 
 
 class Entry(NamedTuple):
@@ -58,6 +61,10 @@ class Curve:
     share: Array
     measures: dict[str, Array]
     draws: int
+
+    def axis(self, over: Over) -> Array:
+        """What the measures are over, (P,) in [0, 1]."""
+        return self.share if over == "share" else self.percentages / 100
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,22 @@ from rdexplain.errors import OptionError
 Array = npt.NDArray[np.float64]
 RESAMPLES = 2000
 LEVEL = 0.95
+
+
+def mean_by(rows: Iterable[tuple[Hashable, float | Array]]) -> Array:
+    """The mean of the values of each photo, in the order of their first: photos are what is resampled, and two targets
+    of one are not two photos.
+
+    Args:
+        rows: a photo and a value, a number or (P,), of one of its targets.
+
+    Returns:
+        (photos,) or (photos, P).
+    """
+    photos: dict[Hashable, list[Array]] = {}
+    for photo, value in rows:
+        photos.setdefault(photo, []).append(np.asarray(value, dtype=np.float64))
+    return np.stack([np.stack(values).mean(axis=0) for values in photos.values()])
 
 
 class Interval(NamedTuple):

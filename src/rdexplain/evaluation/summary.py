@@ -6,15 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import fmean
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from rdexplain.evaluation.curves import AGREEMENT, PROBABILITY
-from rdexplain.evaluation.results import Entry, Evaluation
+from rdexplain.evaluation.results import Entry, Evaluation, Over
 from rdexplain.evaluation.scores import BETTER
-from rdexplain.evaluation.statistics import Interval, area, interval, paired_difference
-
-Over = Literal["share", "percentage"]
+from rdexplain.evaluation.statistics import Interval, area, interval, mean_by, paired_difference
 
 
 class Figure(NamedTuple):
@@ -64,12 +61,11 @@ def values(evaluation: Evaluation, over: Over = "share") -> Values:
     """The number of each photo and target, by method and figure: areas under its curves, and its scores.
 
     Args:
-        over: the areas' axis: the true ``share`` of components, or the ``percentage`` that was asked for, as the
-            study has it.
+        over: the areas' axis.
     """
     found: Values = defaultdict(dict)
     for (entry, mode), curve in evaluation.curves.items():
-        axis = curve.share if over == "share" else curve.percentages / 100
+        axis = curve.axis(over)
         for name, measure in curve.measures.items():
             figure = Figure(name, mode, entry.domain, entry.own, _better(name, mode))
             found[entry.method, figure][_row(entry)] = float(area(axis, measure))
@@ -118,11 +114,9 @@ def _row(entry: Entry) -> tuple[Photo, str]:
 
 
 def _each_photo(rows: Mapping[tuple[Photo, str], float]) -> list[float]:
-    """The mean over the targets of each photo: photos are what is resampled, and two targets are not two photos."""
-    photos: dict[Photo, list[float]] = {}
-    for (photo, _), value in rows.items():
-        photos.setdefault(photo, []).append(value)
-    return [fmean(targets) for targets in photos.values()]
+    """The mean over the targets of each photo."""
+    found: list[float] = mean_by((photo, value) for (photo, _), value in rows.items()).tolist()
+    return found
 
 
 def _better(measure: str, mode: str) -> str:

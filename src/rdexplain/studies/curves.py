@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from rdexplain.evaluation import Evaluation
+from rdexplain.evaluation.results import Over
 from rdexplain.evaluation.statistics import Array, Interval, area, bootstrap, interval, paired_difference
-from rdexplain.evaluation.summary import Over
 from rdexplain.render.words import method_title
 from rdexplain.studies import figures
 from rdexplain.studies.plan import Plan
@@ -58,8 +58,9 @@ def areas(plan: Plan, evaluation: Evaluation, mode: str, measure: str, domain: s
     found: dict[str, Numbers] = {}
     for (entry, at), curve in evaluation.curves.items():
         if at == mode and (entry.own if domain == "own" else entry.domain == domain):
-            axis = curve.percentages / 100 if over(plan) == "percentage" else curve.share
-            found.setdefault(entry.method, {})[entry.photo] = float(area(axis, curve.measures[measure]))
+            found.setdefault(entry.method, {})[entry.photo] = float(
+                area(curve.axis(over(plan)), curve.measures[measure])
+            )
     return found
 
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from rdexplain.errors import PhotoError
 from rdexplain.evaluation import Evaluation
 from rdexplain.evaluation.plots import COLOURS, View, curves_figure, style_axes
+from rdexplain.evaluation.results import Over
 from rdexplain.evaluation.statistics import Array, Interval
-from rdexplain.evaluation.summary import Over
 from rdexplain.explanation import Explanation
 from rdexplain.images import load_photo
 from rdexplain.render.comparison import Cell, Compared, cell_of, comparison

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,7 +46,7 @@ class Unit:
     forwards: int = 0
     backwards: int = 0
 
-    @property
+    @cached_property
     def name(self) -> str:
         """A hash of everything that the result depends on, beside size, seed and protocol, which the plan fixes."""
         key = [self.kind, self.photo.source, self.photo.key, self.model, self.method, self.options, self.measured]
