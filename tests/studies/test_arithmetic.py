@@ -183,6 +183,9 @@ def test_scaling_shrinks_the_units_that_are_planned(make_plan):
 def test_the_difference_between_two_plans_is_named():
     assert find_difference({"size": 1, "seed": 0}, {"size": 1, "seed": 0}) is None
     assert find_difference({"size": 1, "seed": 0}, {"size": 1, "seed": 2}) == "seed (0 there, 2 now)"
+    old, new = ({"photos": [{"predicted": label}], "protocol": name} for label, name in ((1, "a"), (2, "b")))
+    assert find_difference(old, new) == "protocol (a there, b now)"
+    assert find_difference({"photos": [1]}, {"photos": [1, 2]}) == "photos (1 there, 2 now, not the same)"
 
 
 def test_the_scripts_guided_backprop_is_the_plain_gradient(model, make_photos):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -49,9 +50,35 @@ def test_another_plan_in_the_same_folder_is_refused(run, tmp_path):
     assert run("figure-7 --budget 1")[0] == 0
     status, _, err = run("figure-7 --budget 1 --seed 4")
     assert status == 2
-    assert "with another seed (0 there, 4 now)" in err
+    assert "it differs in seed (0 there, 4 now)" in err
     assert run("figure-7 --budget 1 --seed 4 --overwrite")[0] == 0
     assert json.loads((tmp_path / "out" / "plan.json").read_text())["request"]["seed"] == 4
+
+
+DAMAGES = {
+    "no JSON": lambda plan: "{",
+    "a list": lambda plan: "[]",
+    "no request": lambda plan: json.dumps({"scales": {}}),
+    "no scale of its group": lambda plan: json.dumps(plan | {"scales": {}}),
+    "scale": lambda plan: json.dumps(plan | {"scales": {"noise": {"effort": -1}}}),
+    "time in words": lambda plan: json.dumps(plan | {"spent": {"seconds": "long"}}),
+    "no number": lambda plan: json.dumps(plan | {"spent": {"seconds": math.nan}}),
+    "time before the start": lambda plan: json.dumps(plan | {"spent": {"seconds": -1}}),
+    "speeds": lambda plan: json.dumps(plan | {"speeds": 3}),
+    "speed": lambda plan: json.dumps(plan | {"speeds": {"tiny": {"forward": -1, "backward": 1}}}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_plan_is_said(run, tmp_path, damage):
+    assert run("figure-7 --budget 1")[0] == 0
+    file = tmp_path / "out" / "plan.json"
+    damaged = damage(json.loads(file.read_text()))
+    file.write_text(damaged)
+    status, _, err = run("figure-7 --budget 1")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "plan.json is damaged: begin anew with --overwrite" in err
+    assert file.read_text() == damaged
 
 
 def test_overwrite_leaves_no_figure_of_the_plan_before(run, tmp_path):
@@ -102,7 +129,7 @@ def test_other_tasks_need_no_classifier(run, tmp_path):
     assert "# Verdicts: corrected protocol, regions, objects" in (tmp_path / "out" / "verdicts.md").read_text()
     status, _, err = run(f"{command} --budget 1 --detector-weights mine.pt", photos=None)
     assert status == 2
-    assert "another detector (objects at 40 pixels there, objects with mine.pt at 40 pixels now)" in err
+    assert "it differs in detector (objects at 40 pixels there, objects with mine.pt at 40 pixels now)" in err
 
 
 def test_other_tasks_without_their_weights(run):

@@ -17,6 +17,7 @@ from rdexplain.cli.study_networks import Networks
 from rdexplain.cli.study_workers import StudyRecipe
 from rdexplain.cli.tables import Column, print_table
 from rdexplain.errors import RDExplainError
+from rdexplain.extras import needed
 from rdexplain.images import find_photos
 from rdexplain.storage import write_whole
 from rdexplain.studies import RECIPES, Known, Plan, Recipe, Scale, Unit, Verdict, find_recipes, reproduce
@@ -37,6 +38,8 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     if arguments.quiet:
         warnings.simplefilter("ignore")
     recipes = find_recipes(arguments.targets or ["all"])
+    if not arguments.list:
+        needed("pyarrow", "reproduce")
     crew = find_crew(arguments)
     options = vars(arguments).copy()
     arguments.device = crew.device
@@ -124,11 +127,13 @@ def _schedule(arguments: argparse.Namespace, whole: Plan, recipes: list[Recipe],
             # What was spent is compared with these; timed again, they would be others.
             networks.speeds |= {name: Speed(**speed) for name, speed in there.get("speeds", {}).items()}
             differs = find_difference(there["request"], request)
+            if differs is None and seconds is not None and not {recipe.group for recipe in recipes} <= scales.keys():
+                raise KeyError("scales")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RDExplainError(f"{file} is damaged: begin anew with --overwrite, or choose another --out") from error
         if differs is not None:
             raise OutputError(
-                f"{arguments.out} holds another plan, with another {differs}: choose another --out, or --overwrite"
+                f"{arguments.out} holds another plan: it differs in {differs}; choose another --out, or --overwrite"
             )
     elif seconds is not None:
         scales = fitted(recipes, whole, networks.seconds, seconds)

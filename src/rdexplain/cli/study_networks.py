@@ -99,8 +99,9 @@ class Networks:
         key = f"{unit.model} at {side(wanted, model)} pixels"
         if key not in self.speeds:
             self._bar.stage(f"timing {model.name}")
-            batch = 2 if unit.kind == TASK else budget.BATCH
-            self.speeds[key] = budget.measure(model, side(wanted, model), batch=batch)
+            batch = 2 if unit.kind == TASK or not self._trained else budget.BATCH
+            seconds = budget.SECONDS if self._trained else 0.0  # a list of estimates shall not take minutes
+            self.speeds[key] = budget.measure(model, side(wanted, model), seconds, batch)
         return self.speeds[key].of(unit)
 
     def _loaded(self, name: str) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +33,10 @@ class Speed:
 
     forward: float
     backward: float
+
+    def __post_init__(self) -> None:
+        if not all(0 <= one < math.inf for one in (self.forward, self.backward)):
+            raise ValueError(f"no times: {self}")
 
     def seconds(self, units: Sequence[Unit]) -> float:
         """About how long units take."""

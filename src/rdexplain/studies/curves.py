@@ -38,9 +38,10 @@ def note_of(plan: Plan, scaled: Sequence[str], model: str = "") -> str:
     return "  ·  ".join(parts)
 
 
-def title_of(what: str, photos: int, scaled: Sequence[str]) -> str:
-    """A figure's title: what it shows, of how many photos, and whether it is scaled."""
-    return f"{what}, {photos} {'photo' if photos == 1 else 'photos'}" + (" (scaled)" if scaled else "")
+def title_of(what: str, scaled: Sequence[str], photos: int | None = None) -> str:
+    """A figure's title: what it shows, of how many photos where that is not seen, and whether it is scaled."""
+    count = "" if photos is None else f", {photos} {'photo' if photos == 1 else 'photos'}"
+    return f"{what}{count}{' (scaled)' if scaled else ''}"
 
 
 def photos_in(evaluation: Evaluation) -> int:
@@ -135,7 +136,7 @@ def _figure_5(plan: Plan, results: Results) -> Findings:
         return findings
     scaled = scaled_of(plan, photos_in(evaluation))
     note, overlay = note_of(plan, scaled), {"keep": "7a", "randomise": "7b"}
-    title = title_of("Figure 5: distortion", photos_in(evaluation), scaled)
+    title = title_of("Figure 5: distortion", scaled, photos_in(evaluation))
     methods = curve_methods(plan)
     findings.figures[""] = figures.curves(
         evaluation, "l2", methods, title, note, overlay, over=over(plan), seed=plan.seed
@@ -169,7 +170,7 @@ def _accuracy(plan: Plan, results: Results) -> Findings:
         findings.verdicts.append(untestable(ACCURACY.claim, "", "no photo could be evaluated"))
         return findings
     scaled = scaled_of(plan, photos_in(evaluation))
-    title = title_of("Accuracy: predictions that stay", photos_in(evaluation), scaled)
+    title = title_of("Accuracy: predictions that stay", scaled, photos_in(evaluation))
     small, known, methods = note_of(plan, scaled), {"keep": "acc"}, curve_methods(plan)
     findings.figures[""] = figures.curves(
         evaluation, "agreement", methods, title, small, known, over=over(plan), seed=plan.seed

@@ -7,7 +7,7 @@ from dataclasses import replace
 from rdexplain.evaluation import Evaluation
 from rdexplain.evaluation.statistics import interval
 from rdexplain.studies import figures
-from rdexplain.studies.curves import PHOTOS, areas, difference, mean_rows, note_of, over, photos_in, scaled_of
+from rdexplain.studies.curves import PHOTOS, areas, difference, mean_rows, note_of, over, photos_in, scaled_of, title_of
 from rdexplain.studies.panel_findings import panel_findings
 from rdexplain.studies.panels import unit_of
 from rdexplain.studies.plan import Plan
@@ -66,7 +66,7 @@ def _figure_10(plan: Plan, results: Results) -> Findings:
     findings.verdicts += panel.verdicts
     if found.curves:
         scaled = scaled_of(plan, photos_in(found))
-        title = "Figure 10: CartoonX on several networks, kept" + (" (scaled)" if scaled else "")
+        title = title_of("Figure 10: CartoonX on several networks, kept", scaled, photos_in(found))
         note = note_of(plan, scaled, named)
         findings.figures[""] = figures.curves(
             found, "l2", plan.models, title, note, {"keep": "fig10a"}, over=over(plan), seed=plan.seed

@@ -72,7 +72,7 @@ def _table_1(plan: Plan, results: Results) -> Findings:
             findings.verdicts.append(judge(claim, known, text, change, scaled))
     known_points = [interval([TABLE_1[scaling][0]]) for scaling in SCALINGS]
     lines.append(figures.Line("published, own noise", 6, "none", _beside(2), known_points))
-    title = title_of("Table 1: distortion by noise scaling", count, scaled)
+    title = title_of("Table 1: distortion by noise scaling", scaled, count)
     drawn = figures.lines_figure([("distortion", lines)], "scaling of the noise's spread", TITLES)
     findings.figures[""] = figures.stamp(drawn, title, note_of(plan, scaled))
     return findings

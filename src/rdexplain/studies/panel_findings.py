@@ -8,7 +8,7 @@ from dataclasses import replace
 from rdexplain.evaluation.statistics import interval
 from rdexplain.render.words import percent
 from rdexplain.studies import figures
-from rdexplain.studies.curves import note_of
+from rdexplain.studies.curves import note_of, title_of
 from rdexplain.studies.plan import Plan
 from rdexplain.studies.recipe import Findings, Results, Row, Unit, untestable
 
@@ -33,7 +33,7 @@ def panel_findings(
         findings.verdicts.append(untestable(claim, "pictures", reason))
         return findings
     scaled = plan.scaled(len({row[0].photo.source for row in done}), wanted)
-    title = f"{name.capitalize().replace('-', ' ')}: {what}" + (" (scaled)" if scaled else "")
+    title = title_of(f"{name.capitalize().replace('-', ' ')}: {what}", scaled)
     drawn = figures.pictures(results, titles, done, [prefix(row[0]) for row in done])
     findings.figures[""] = figures.stamp(drawn, title, note_of(plan, scaled, model))
     columns: dict[str, list[Row]] = {}

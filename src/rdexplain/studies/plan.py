@@ -68,6 +68,10 @@ class Scale:
     effort: float = 1.0
     stride: int = 1
 
+    def __post_init__(self) -> None:
+        if not (self.photos is None or self.photos >= 1) or not 0 < self.effort <= 1 or self.stride < 1:
+            raise ValueError(f"no scale: {self}")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -136,11 +140,14 @@ class Plan:
 
 
 def find_difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
-    """What differs between the records of two requests, in words; None where nothing does."""
-    for name in sorted(old.keys() | new.keys()):
+    """What differs between the records of two requests, in words; None where nothing does.
+
+    Photos come last: another protocol or network sees other classes in them.
+    """
+    for name in sorted(old.keys() | new.keys(), key=lambda name: (name in ("photos", "scenes"), name)):
         if old.get(name) != new.get(name):
             before, after = old.get(name), new.get(name)
-            if isinstance(before, list) and isinstance(after, list) and max(len(before), len(after)) > 6:
+            if name in ("photos", "scenes") and isinstance(before, list) and isinstance(after, list):
                 return f"{name} ({len(before)} there, {len(after)} now, not the same)"
             return f"{name} ({before} there, {after} now)"
     return None

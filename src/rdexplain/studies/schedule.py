@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -34,6 +35,10 @@ class Spent:
     measured: float = 0.0
     expected: float = 0.0
     finished: bool = False
+
+    def __post_init__(self) -> None:
+        if not all(0 <= one < math.inf for one in (self.seconds, self.measured, self.expected)):
+            raise ValueError(f"no times: {self}")
 
     @property
     def pace(self) -> float:

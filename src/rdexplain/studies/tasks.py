@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rdexplain.decisions.objects import ALL, ANCHORS
 from rdexplain.render.words import method_title
-from rdexplain.studies.curves import note_of
+from rdexplain.studies.curves import note_of, title_of
 from rdexplain.studies.figures import stamp
 from rdexplain.studies.panels import DEFAULTS
 from rdexplain.studies.plan import Known, Plan, TaskNetwork
@@ -101,7 +101,7 @@ class _Task:
             for which in wanted
         ]
         drawn = scene_panel(results, [method_title(name) for name in METHODS], shown)
-        title = f"{self.name.capitalize().replace('-', ' ')}: {self.headline}" + (" (scaled)" if short else "")
+        title = title_of(f"{self.name.capitalize().replace('-', ' ')}: {self.headline}", short)
         findings.figures[""] = stamp(drawn, title, note_of(plan, short, Path(self.network(plan).name).name))
         without = len({unit.photo.source for unit in units}) - len(seen)
         for which in wanted:

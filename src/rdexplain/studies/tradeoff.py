@@ -89,7 +89,7 @@ def _conclude(plan: Plan, results: Results) -> Findings:
                 ]
     how = ", least of all steps, over its own norm" if plan.published else ""
     named = [(f"distortion{how}", panels["distortion"]), (f"non-sparsity{how}", panels["non_sparsity"])]
-    title = title_of("Figure 6: distortion and sparsity against λk", count, scaled)
+    title = title_of("Figure 6: distortion and sparsity against λk", scaled, count)
     findings.figures[""] = figures.stamp(figures.lines_figure(named, "λk"), title, note_of(plan, scaled))
     findings.verdicts = [
         *(_trend(plan, results, method, "non_sparsity", "sparser", -1, scaled) for method in METHODS),
