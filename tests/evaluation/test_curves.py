@@ -90,6 +90,19 @@ def test_nothing_taken_away_distorts_nothing(domain, smooth_network, make_photos
     assert torch.allclose(kept.measures["l2"][:, 0], away.measures["l2"][:, 1], atol=1e-6)
 
 
+def test_published_ties_come_in_together_in_wavelets_alone(smooth_network, make_photos):
+    """SPEC's defect 7: pixels take exact counts."""
+    images = make_photos(1, SIZE)
+    for domain, representation in DOMAINS.items():
+        count = representation.transform(SIZE, torch.float32).count
+        tied = Importance(torch.ones(1, count), representation, True)
+        with subject(as_model(smooth_network()), images, [1]) as rows:
+            options = {"percentages": (0, 10, 100), "draws": 1, "protocol": "published"}
+            share = rate_distortion(rows, tied, "keep", **options).share[0].tolist()
+        middle = round(0.1 * count) / count if domain == "pixel" else 1
+        assert share == pytest.approx([0, middle, 1]), domain
+
+
 @pytest.mark.parametrize("protocol", ["corrected", "published"])
 @pytest.mark.parametrize("domain", DOMAINS)
 @pytest.mark.parametrize("mode", ["keep", "randomise"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -24,6 +25,8 @@ def test_figure_6_takes_the_least_of_all_steps_so_far(make_plan, model, make_pho
     """Against the loop of the scripts: lists that are not reset between 100, 500 and 2000 steps."""
     plan = make_plan("published", Scale(photos=1, effort=0.005))
     unit = unit_of(plan, plan.photos[0], "pixel_rde", SPARSITIES[1], STEPS[-1])
+    # From ones the least distortion is that of the start, zero but for rounding.
+    unit = replace(unit, options=unit.options | {"init": "random"})
     from rdexplain import PixelRDE
 
     images = make_photos(1, 40)
@@ -40,7 +43,8 @@ def test_figure_6_takes_the_least_of_all_steps_so_far(make_plan, model, make_pho
     results = SimpleNamespace(of=lambda u: {"rows": [row]})
     for steps in STEPS:
         found = tuple(value(plan, results, unit, measure, steps) for measure in ("distortion", "non_sparsity"))
-        assert found == pytest.approx(expected[steps], rel=1e-5)
+        assert found == pytest.approx(expected[steps], rel=1e-5, abs=0)
+        assert found[0] > 1e-8
 
 
 def test_figure_6_divides_a_vector_by_its_own_norm():

@@ -16,7 +16,6 @@ from rdexplain.studies import RECIPES, Known, find_recipes, reproduce
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("captum")
-OUTCOMES = {"holds", "does not hold", "cannot be tested here"}
 WITHOUT_A_FIGURE = ("figure-3", "figure-8", "figure-9", "figure-18")  # other networks and other tasks
 
 
@@ -32,7 +31,7 @@ def test_recipe_from_end_to_end(name, protocol, make_plan, load, tmp_path):
     verdicts, failed = reproduce(find_recipes([name]), make_plan(protocol), load, tmp_path)
     assert failed == 0
     assert verdicts[name]
-    assert {one.outcome for one in verdicts[name]} <= OUTCOMES
+    assert {one.outcome for one in verdicts[name]} == {"cannot be tested here"}  # of two photos
     record = json.loads((tmp_path / "verdicts.json").read_text())
     assert [one["claim"] for one in record["recipes"][name]] == [one.claim for one in verdicts[name]]
     pictures = sorted(file.name for file in tmp_path.glob("*.png"))
@@ -40,7 +39,6 @@ def test_recipe_from_end_to_end(name, protocol, make_plan, load, tmp_path):
     assert (tmp_path / f"{name}.parquet").exists()
     if name in WITHOUT_A_FIGURE:
         assert not pictures
-        assert {one.outcome for one in verdicts[name]} == {"cannot be tested here"}
     elif pictures:
         assert rows
         scaled = [one for one in verdicts[name] if one.scaled]

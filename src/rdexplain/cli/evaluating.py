@@ -60,9 +60,8 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
             _write(outputs, work, arguments, settings, finished=True)
     if work.done and not arguments.quiet:
         with bar.paused():
-            print_evaluation(
-                work.evaluation, _order(arguments, work.evaluation), settings.distortions[0], _over(settings)
-            )
+            order = _order(arguments, work.evaluation)
+            print_evaluation(work.evaluation, order, settings.distortions[0], _over(settings), settings.seed)
             print(f"\n{work.done} of {work.expected} evaluated, in {arguments.out}")
     if not work.failures:
         return FINE

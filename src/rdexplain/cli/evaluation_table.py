@@ -20,14 +20,16 @@ _ACROSS = 5
 """So many methods fit side by side."""
 
 
-def print_evaluation(evaluation: Evaluation, methods: Sequence[str], distortion: str, over: Over = "share") -> None:
+def print_evaluation(
+    evaluation: Evaluation, methods: Sequence[str], distortion: str, over: Over = "share", seed: int = 0
+) -> None:
     """Print the areas under the curves of a distortion in each domain, and the scores.
 
     A star marks the domain that a method's explanations live in; an arrow what is better.
     """
     found: dict[tuple[str, Key], tuple[Figure, Interval]] = {}
     # Where a method has figures for two wavelets, those of its own come last and stay.
-    for line in sorted(summary(evaluation, over=over), key=lambda line: line.figure.own):
+    for line in sorted(summary(evaluation, over=over, seed=seed), key=lambda line: line.figure.own):
         figure = line.figure
         if not figure.mode or figure.score == distortion:
             found[line.method, (figure.score, figure.mode, figure.domain)] = (figure, line.value)

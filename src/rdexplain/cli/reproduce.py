@@ -40,7 +40,7 @@ WHAT = Group(
         ),
         Option("--limit", "the first N photos alone", whole(1), "N"),
         Option("--budget", "scale down to what this device does in so many minutes", positive, "MINUTES"),
-        Option("--size", "side of the square photos, in pixels (default 256)", whole(1), "PIXELS"),
+        Option("--size", "side of the square photos, in pixels (default 256, figure-9 480)", whole(1), "PIXELS"),
         Option("--seed", "of all noise (default 0)", whole(0), "N", 0),
     ),
 )

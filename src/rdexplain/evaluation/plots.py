@@ -151,7 +151,7 @@ def _lines(evaluation: Evaluation, measure: str, view: View, over: Over, seed: i
 
 def _panel(axes: Axes, lines: Sequence[_Line], methods: Sequence[str]) -> None:
     for line in lines:
-        colour, marker = _style(methods.index(line.method))
+        colour, marker = style(methods.index(line.method))
         dash = (0, (5, 1.6)) if not line.own else "-"
         axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.13, linewidth=0)
         axes.plot(line.x, line.mean, color=colour, linestyle=dash, linewidth=2, marker=marker, markersize=4)
@@ -172,14 +172,15 @@ def style_axes(axes: Axes) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _style(place: int) -> tuple[str, str]:
+def style(place: int) -> tuple[str, str]:
+    """Colour and marker of the method at a place; places that share a colour have other markers."""
     return COLOURS[place % len(COLOURS)], _MARKERS[place // len(COLOURS) % len(_MARKERS)]
 
 
 def _legend(figure: Figure, methods: Sequence[str], lines: Sequence[_Line], view: View) -> None:
     handles = []
     for place, method in enumerate(methods):
-        colour, marker = _style(place)
+        colour, marker = style(place)
         handles.append(
             Line2D(
                 [],

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rdexplain.errors import PhotoError
 from rdexplain.evaluation import Evaluation
-from rdexplain.evaluation.plots import COLOURS, View, curves_figure, style_axes
+from rdexplain.evaluation.plots import COLOURS, View, curves_figure, style, style_axes
 from rdexplain.evaluation.results import Over
 from rdexplain.evaluation.statistics import Array, Interval
 from rdexplain.explanation import Explanation
@@ -72,8 +72,9 @@ def curves(
             if known is None or view != "own":
                 continue
             overlaid = True
-            colour = COLOURS[place % len(COLOURS)]
-            axes.plot(*known, color=colour, linestyle=(0, (4, 2)), linewidth=1.1, alpha=0.8)
+            colour, marker = style(place)
+            dashed: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.1, "alpha": 0.8}
+            axes.plot(*known, color=colour, marker=marker, markevery=10, markersize=3, **dashed)
             axes.set_ylim(0, max(axes.get_ylim()[1], 1.04 * float(known[1].max())))
     if overlaid:
         words = "dashed: published, 100 photos (Taslimi et al. 2023)"

@@ -54,7 +54,9 @@ def _panel(name: str, right: bool | None, page: int, model: str | None = None) -
         if right is False and not found:
             why = "no misclassified photo is left for it: give more photos, whose file names hold their WordNet ids"
             return Findings(verdicts=[untestable(claim, "pictures", why)])
-        return panel_findings(plan, results, name, kind, claim, TITLES, found, SHOWN, model=model or "")
+        unknown = right is True and any(row[0].photo.right is None for row in found)
+        what = "photos, right or wrong unknown" if unknown else kind
+        return panel_findings(plan, results, name, what, claim, TITLES, found, SHOWN, model=model or "")
 
     return Recipe(name, f"CartoonX and Pixel RDE, {kind}", claim, SHOWN, units, conclude)
 
@@ -84,9 +86,16 @@ def _studies(plan: Plan) -> dict[str, tuple[tuple[str, ...], list[list[Unit]]]]:
         for part, settings in parts.items()
     }
     sweep = [
-        [unit_of(plan, one, method, model, value) for value in _SPARSITIES] for one in photos for method in METHODS
+        [unit_of(plan, one, method, model, value, **_start(value)) for value in _SPARSITIES]
+        for one in photos
+        for method in METHODS
     ]
     return {"sparsity": (tuple(f"λk = {value:g}" for value in _SPARSITIES), sweep)} | found
+
+
+def _start(sparsity: float) -> dict[str, Any]:
+    """Ones where nothing pulls a mask from where it starts: a coarse start would show for what λk = 0 does."""
+    return {} if sparsity else {"init": "ones"}
 
 
 def _sensitivity_units(plan: Plan) -> list[Unit]:

@@ -103,7 +103,7 @@ class _Task:
         drawn = scene_panel(results, [method_title(name) for name in METHODS], shown)
         title = title_of(f"{self.name.capitalize().replace('-', ' ')}: {self.headline}", short)
         findings.figures[""] = stamp(drawn, title, note_of(plan, short, Path(self.network(plan).name).name))
-        without = len({unit.photo.source for unit in units}) - len(seen)
+        without = len({unit.photo.source for unit in units if any("left_out" in row for row in _rows(results, unit))})
         for which in wanted:
             for name in METHODS:
                 mine = [u for u in units if u.method == name and u.measured["which"] == which and explained[u.name]]

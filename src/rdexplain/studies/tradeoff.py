@@ -49,10 +49,22 @@ def _units(plan: Plan) -> list[Unit]:
 
 def value(plan: Plan, results: Results, unit: Unit, measure: str, steps: int) -> float | None:
     """What is plotted of a photo: at the last step, or in the published protocol the least of all steps so far."""
+    return _number(results, unit, f"least_{measure}_{marks(plan, steps)}" if plan.published else measure)
+
+
+def finished(plan: Plan, results: Results, photo: Known, method: str, measure: str) -> list[float] | None:
+    """What verdicts compare: a photo's finished masks on fresh draws, by λk; None where one is missing.
+
+    The least distortion of all steps says nothing: masks that start at ones have it there, zero but for rounding.
+    """
+    units = [unit_of(plan, photo, method, sparsity, STEPS[-1]) for sparsity in SPARSITIES]
+    found = [_number(results, unit, measure) for unit in units]
+    return None if None in found else [one for one in found if one is not None]
+
+
+def _number(results: Results, unit: Unit, name: str) -> float | None:
     result = results.of(unit)
-    if result is None:
-        return None
-    return float(result["rows"][0][f"least_{measure}_{marks(plan, steps)}" if plan.published else measure])
+    return None if result is None else float(result["rows"][0][name])
 
 
 def _line(plan: Plan, results: Results, method: str, measure: str, steps: int) -> list[Interval]:
@@ -105,12 +117,9 @@ def _trend(
     """Whether a photo's value at the largest λk lies below, or above, that at the smallest, after all steps."""
     changes = []
     for photo in plan.first(PHOTOS):
-        ends = [
-            value(plan, results, unit_of(plan, photo, method, sparsity, STEPS[-1]), measure, STEPS[-1])
-            for sparsity in (SPARSITIES[0], SPARSITIES[-1])
-        ]
-        if ends[0] is not None and ends[1] is not None:
-            changes.append(ends[1] - ends[0])
+        values = finished(plan, results, photo, method, measure)
+        if values is not None:
+            changes.append(values[-1] - values[0])
     found = interval(changes, seed=plan.seed) if changes else None
     claim = f"A larger λk makes {method_title(method)} {effect}"
     text = "" if found is None else f"{measure.replace('_', '-')} at λk 64 - at λk 4: {words(found)}"
@@ -121,16 +130,9 @@ def _between(plan: Plan, results: Results, scaled: list[str]) -> Verdict:
     """Whether CartoonX distorts less than Pixel RDE, mean over λk, after all steps."""
     differences = []
     for photo in plan.first(PHOTOS):
-        values = [
-            [
-                value(plan, results, unit_of(plan, photo, method, s, STEPS[-1]), "distortion", STEPS[-1])
-                for s in SPARSITIES
-            ]
-            for method in METHODS
-        ]
-        numbers = [[one for one in row if one is not None] for row in values]
-        if all(len(row) == len(SPARSITIES) for row in numbers):
-            differences.append(float(np.mean(numbers[0]) - np.mean(numbers[1])))
+        ours, other = (finished(plan, results, photo, method, "distortion") for method in METHODS)
+        if ours is not None and other is not None:
+            differences.append(float(np.mean(ours) - np.mean(other)))
     found = interval(differences, seed=plan.seed) if differences else None
     text = "" if found is None else f"mean difference over λk {words(found)}"
     return judge(

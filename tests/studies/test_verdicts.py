@@ -1,0 +1,150 @@
+"""Each recipe's verdicts on results made by hand: the study's claims where they are true, and where they are false."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from rdexplain.evaluation import Entry
+from rdexplain.studies import Known, Plan, find_recipes
+from rdexplain.studies.plan import PROTOCOLS
+from rdexplain.studies.recipe import FEWEST, Results, Row, Unit
+from rdexplain.studies.scene_claims import Claims
+
+PHOTOS = tuple(Known(f"photo {number}", f"{number:016x}", 0, 0) for number in range(FEWEST))
+OUTCOME = {True: "holds", False: "does not hold"}
+both_ways = pytest.mark.parametrize("true", [True, False])
+by_both = pytest.mark.parametrize("protocol", PROTOCOLS)
+
+
+def spread(unit: Unit) -> float:
+    """A little that differs from photo to photo, as photos do."""
+    return 0.01 * PHOTOS.index(unit.photo)
+
+
+def conclude(tmp_path, name: str, protocol: str, row_of: Callable[[Unit], list[Row] | None], **changes):
+    """A recipe's verdicts on the results that each unit is given; without one, its network cannot be had."""
+    (recipe,) = find_recipes([name])
+    plan = Plan(protocol, "tiny", ("tiny",), 40, 0, PHOTOS, **changes)
+    found = {}
+    for unit in recipe.units(plan):
+        rows = row_of(unit)
+        found[unit.name] = {"not_applicable": "not here"} if rows is None else {"rows": rows}
+    return recipe.conclude(plan, Results(tmp_path, found)).verdicts
+
+
+def curves(unit: Unit, kept: float, randomised: float, early: float, agreement: float) -> list[Row]:
+    """Flat curves; `early` is what randomising the top 1 % does."""
+    percentages = np.array(unit.measured["percentages"])
+    flat, rows = np.ones_like(percentages), []
+    own = "wavelet" if unit.method in ("cartoonx", "random_wavelet") else "pixel"
+    for domain in dict.fromkeys(own if name == "own" else name for name in unit.measured["domains"]):
+        entry = Entry(unit.photo.source, unit.photo.key, "0", "class", unit.method, domain, domain == own)
+        for mode, level in (("keep", kept), ("randomise", np.where(percentages == 1, early, randomised))):
+            measures = {"l2": flat * (level + spread(unit)), "agreement": flat * (agreement - spread(unit))}
+            measures = {measure: values.tolist() for measure, values in measures.items()}
+            axis = {"percentages": percentages.tolist(), "share": (percentages / 100).tolist()}
+            rows.append({**entry._asdict(), "mode": mode, **axis, "measures": measures, "draws": 1})
+    return rows
+
+
+@both_ways
+@by_both
+def test_figure_5(true, protocol, tmp_path):
+    def rows(unit):
+        best = (unit.method == "cartoonx") == true
+        return curves(unit, *((0.2, 0.3, 0.6, 0.8) if best else (0.4, 0.5, 0.1, 0.6)))
+
+    verdicts = conclude(tmp_path, "figure-5", protocol, rows)
+    claims = [one.claim for one in verdicts]
+    assert len(claims) == (14 if protocol == "published" else 62)
+    assert "Randomising the top 1 % of CartoonX distorts more than that of Pixel RDE" in claims
+    assert {one.outcome for one in verdicts} == {OUTCOME[true]}
+
+
+@both_ways
+@by_both
+def test_accuracy(true, protocol, tmp_path):
+    def rows(unit):
+        return curves(unit, 0.3, 0.3, 0.3, 0.8 if (unit.method == "cartoonx") == true else 0.6)
+
+    verdicts = conclude(tmp_path, "accuracy", protocol, rows)
+    assert len(verdicts) == (6 if protocol == "published" else 30)
+    assert {one.outcome for one in verdicts} == {OUTCOME[true]}
+
+
+@both_ways
+@by_both
+def test_figure_6(true, protocol, tmp_path):
+    """The least distortion of all steps is that of the start: it must not decide."""
+
+    def rows(unit):
+        sparsity, sign = unit.options["sparsity"] / 64, 1 if true else -1
+        worse = 0.2 if (unit.method == "pixel_rde") == true else 0.0
+        row = {"distortion": 0.3 + sign * 0.1 * sparsity + worse, "non_sparsity": 0.3 - sign * 0.1 * sparsity}
+        least = {
+            f"least_{name}_{mark}": 1e-14 * (2 if unit.method == "cartoonx" else 1)
+            for mark in unit.measured.get("marks", ())
+            for name in row
+        }
+        return [{name: value + spread(unit) for name, value in row.items()} | least]
+
+    verdicts = conclude(tmp_path, "figure-6", protocol, rows)
+    assert len(verdicts) == 5
+    assert {one.outcome for one in verdicts} == {OUTCOME[true]}
+
+
+@by_both
+@pytest.mark.parametrize("true", [True, False])
+def test_table_1(true, protocol, tmp_path):
+    """Claims under the own and under one common noise are told apart."""
+
+    def rows(unit):
+        scaled = unit.options["noise_scaling"] != "original"
+        own, common = (0.2, 0.9) if scaled == true else (0.5, 0.5)
+        own += spread(unit)
+        of_last = own if protocol == "published" else 9.0
+        of_fresh = 9.0 if protocol == "published" else own
+        return [{"distortion": of_fresh, "last_distortion": of_last, "common_distortion": common + spread(unit)}]
+
+    verdicts = conclude(tmp_path, "table-1", protocol, rows)
+    own, common = ([one for one in verdicts if noise in one.claim] for noise in ("its own noise", "one common noise"))
+    assert (len(own), len(common)) == (3, 3)
+    assert {one.outcome for one in own} == {OUTCOME[true]}
+    assert {one.outcome for one in common} == {OUTCOME[not true]}
+
+
+@both_ways
+@by_both
+def test_figure_10(true, protocol, tmp_path):
+    def rows(unit):
+        if unit.kind == "mask":  # the picture, which is for the eye
+            return None
+        return curves(unit, 0.2 if (unit.method == "cartoonx") == true else 0.4, 0.3, 0.3, 0.5)
+
+    verdict, picture = conclude(tmp_path, "figure-10", protocol, rows)
+    assert verdict.claim == "CartoonX distorts less, kept, than random wavelets, on tiny"
+    assert (verdict.outcome, picture.outcome) == (OUTCOME[true], "cannot be tested here")
+
+
+@both_ways
+def test_figures_8_and_9(true):
+    more, less = (0.8, 0.3) if true else (0.3, 0.8)
+    photos = [
+        [
+            {
+                "collapsed": False,
+                "kept_inside": more - 0.01 * number,
+                "area_inside": less,
+                "photo_inside": less,
+                "retained_of_own": more - 0.01 * number,
+                "retained_of_others": less,
+            }
+        ]
+        for number in range(FEWEST)
+    ]
+    verdicts = Claims("the box", "the other boxes", "alone").judged("cartoonx", False, photos, [], 0, 0)
+    assert len(verdicts) == 3
+    assert {one.outcome for one in verdicts} == {OUTCOME[true]}
