@@ -171,8 +171,13 @@ class _Watch:
 
 
 def _print(verdicts: dict[str, list[Verdict]]) -> None:
-    columns = (Column("target", "bold"), Column("claim"), Column("ours"), Column("verdict"), Column("why"))
-    rows = [(name, one.claim, one.ours, one.outcome, one.why) for name, found in verdicts.items() for one in found]
+    # What is long comes last: off a terminal the other columns stay narrow.
+    columns = (Column("target", "bold"), Column("verdict"), Column("claim"), Column("found"))
+    rows = [
+        (name, one.outcome, one.claim, "; ".join(filter(None, (one.ours, one.why))))
+        for name, found in verdicts.items()
+        for one in found
+    ]
     print_table(columns, rows)
     scaled = sorted({text for found in verdicts.values() for one in found for text in one.scaled})
     if scaled:
