@@ -500,6 +500,7 @@ def test_small_numbers_are_not_printed_as_nothing():
         ("photos --explanations photos", "give either photos or --explanations"),
         ("photos --methods cartonx", "unknown method 'cartonx': did you mean cartoonx?"),
         ("photos --percentages 0", "must be at least two rising numbers from 0 to 100, not '0'"),
+        ("photos --percentages 0:100:1e-9", "must be at most 10000 percentages, not '0:100:1e-9'"),
         ("photos --percentages 0:100", "must be FROM:TO:STEP, such as 0:100:5, not '0:100'"),
         ("photos --percentages 50,20", "must be at least two rising numbers"),
         ("photos --scores insertion,gini", "unknown score 'gini'"),

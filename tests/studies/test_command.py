@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from unittest.mock import Mock
 
 import pytest
 
 from rdexplain.cli import main
+from rdexplain.errors import OptionError
 from rdexplain.studies import Scale
 
 pytest.importorskip("pyarrow")
@@ -79,6 +81,23 @@ def test_a_damaged_plan_is_said(run, tmp_path, damage):
     assert (status, err.count("\n")) == (2, 1)
     assert "plan.json is damaged: begin anew with --overwrite" in err
     assert file.read_text() == damaged
+
+
+def test_a_budget_that_is_too_little_leaves_no_folder(run, tmp_path, monkeypatch):
+    from rdexplain.studies import budget
+
+    monkeypatch.setattr(budget, "fit", Mock(side_effect=OptionError("--budget 1 is too little")))
+    status, _, err = run("figure-7 --budget 1")
+    assert (status, err) == (2, "rdexplain: error: --budget 1 is too little\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_is_no_folder(run, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    status, _, err = run("figure-7 --budget 1")
+    assert status == 2
+    assert f"cannot write to --out {tmp_path / 'out'}: it is no folder" in err
+    assert (tmp_path / "out").read_text() == "mine"
 
 
 def test_overwrite_leaves_no_figure_of_the_plan_before(run, tmp_path):

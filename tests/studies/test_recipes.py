@@ -121,6 +121,25 @@ def test_a_damaged_result_is_named(make_plan, load, tmp_path):
         reproduce(recipes, plan, load, tmp_path)
 
 
+def test_a_damaged_explanation_is_made_again_when_its_record_is_deleted(make_plan, load, tmp_path):
+    recipes, plan = find_recipes(["figure-7"]), make_plan()
+    reproduce(recipes, plan, load, tmp_path)
+    tensors = next((tmp_path / "units").glob("*.safetensors"))
+    tensors.write_bytes(tensors.read_bytes()[:100])
+    record = tensors.with_name(tensors.name.partition(".")[0] + ".json")
+    with pytest.raises(RDExplainError, match=f"cannot be read.*: delete {record}, and run again"):
+        reproduce(recipes, plan, load, tmp_path)
+    record.unlink()
+    assert reproduce(recipes, plan, load, tmp_path)[1] == 0
+
+
+def test_photos_that_the_network_gets_wrong_are_said(make_plan, load, tmp_path):
+    plan = make_plan()
+    wrong = tuple(replace(one, truth=one.predicted + 1) for one in plan.photos)
+    verdicts, _ = reproduce(find_recipes(["figure-1"]), replace(plan, photos=wrong), load, tmp_path)
+    assert verdicts["figure-1"][0].why == "the network gets 0 of 3 photos right at 40 pixels: give more photos"
+
+
 def test_figure_5_has_every_method_and_the_published_one_those_with_a_curve(make_plan):
     (recipe,) = find_recipes(["figure-5"])
     found = [{unit.method for unit in recipe.units(make_plan(protocol))} for protocol in ("corrected", "published")]

@@ -114,6 +114,8 @@ def test_table_1(true, protocol, tmp_path):
     assert (len(own), len(common)) == (3, 3)
     assert {one.outcome for one in own} == {OUTCOME[true]}
     assert {one.outcome for one in common} == {OUTCOME[not true]}
+    assert all(("% less, mean over photos" in one.ours) == true for one in own)
+    assert all(("% more, mean over photos" in one.ours) == true for one in common)
 
 
 @both_ways

@@ -51,6 +51,10 @@ def several(kind: str, names: tuple[str, ...], none: bool = False) -> Callable[[
     return value
 
 
+MOST = 10_000
+"""Percentages: a slip in a step shall not fill the memory."""
+
+
 def percentages(text: str) -> tuple[float, ...]:
     """`0,5,10,100`, or `0:100:5`: from, to and step."""
     if ":" in text:
@@ -58,6 +62,8 @@ def percentages(text: str) -> tuple[float, ...]:
         if len(parts) != 3 or parts[2] <= 0:
             raise argparse.ArgumentTypeError(f"must be FROM:TO:STEP, such as 0:100:5, not {text!r}")
         start, stop, step = parts
+        if (stop - start) / step > MOST:
+            raise argparse.ArgumentTypeError(f"must be at most {MOST} percentages, not {text!r}")
         values = tuple(start + step * place for place in range(int((stop - start) / step + 1e-9) + 1))
     else:
         values = tuple(number(part) for part in text.split(","))

@@ -12,7 +12,7 @@ from rdexplain.cli.bar import Bar
 from rdexplain.cli.crew import find_crew
 from rdexplain.cli.explaining import DEFAULT_SIZE, photo_size
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED, say
-from rdexplain.cli.outputs import OutputError
+from rdexplain.cli.outputs import OutputError, Outputs
 from rdexplain.cli.study_networks import Networks
 from rdexplain.cli.study_workers import StudyRecipe
 from rdexplain.cli.tables import Column, print_table
@@ -69,16 +69,17 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
         names = dict.fromkeys(unit.model for unit in units_of(recipes, whole))
         whole = replace(whole, model=", ".join(names))
     folder: Path = arguments.out
-    folder.mkdir(parents=True, exist_ok=True)
-    schedule = _schedule(arguments, whole, recipes, networks)
-    plan, watch = schedule.plan, _Watch(bar, schedule, crew.faster)
-    worker = UnitWorker(plan, networks.load, watch.begin)
-    try:
-        engine = crew.engine(StudyRecipe(plan, options), worker, bar, ahead=1)
-        verdicts, failed = reproduce(recipes, plan, networks.load, folder, watch, engine, schedule)
-    except BaseException as error:
-        error.add_note(f"{schedule.ready} of {schedule.count} parts are done: the same command goes on")
-        raise
+    with Outputs(folder, "").open():
+        schedule = _schedule(arguments, whole, recipes, networks)
+        plan, watch = schedule.plan, _Watch(bar, schedule, crew.faster)
+        worker = UnitWorker(plan, networks.load, watch.begin)
+        try:
+            engine = crew.engine(StudyRecipe(plan, options), worker, bar, ahead=1)
+            verdicts, failed = reproduce(recipes, plan, networks.load, folder, watch, engine, schedule)
+        except BaseException as error:
+            if schedule.ready < schedule.count:
+                error.add_note(f"{schedule.ready} of {schedule.count} parts are done: the same command goes on")
+            raise
     if not arguments.quiet:
         with bar.paused():
             _print(verdicts)
@@ -186,6 +187,8 @@ def _print(verdicts: dict[str, list[Verdict]]) -> None:
 
 def _list(arguments: argparse.Namespace, bar: Bar, recipes: list[Recipe]) -> int:
     """What each target is, and how long it would take here; a network's speed does not depend on its weights."""
+    if not arguments.quiet:
+        say("timing the networks on this device: about a minute")
     networks = Networks(arguments, bar, trained=False)
     model = networks.main()
     most = min(arguments.limit or 10**6, max(recipe.photos_wanted for recipe in recipes))

@@ -21,7 +21,6 @@ from rdexplain.images import load_photo
 from rdexplain.render.comparison import Cell, Compared, cell_of, comparison
 from rdexplain.render.layout import FONT, INK, SOFT
 from rdexplain.render.words import method_title, percent
-from rdexplain.storage import load_explanation
 from rdexplain.studies.published import published_curve
 from rdexplain.studies.recipe import Results, Unit
 
@@ -143,7 +142,7 @@ def pictures(results: Results, titles: Sequence[str], rows: Sequence[Sequence[Un
     """
     made = []
     for units, before in zip(rows, prefix, strict=True):
-        done = [load_explanation(results.explanation(unit)) if results.of(unit) else None for unit in units]
+        done = [results.explanation(unit) if results.of(unit) else None for unit in units]
         first = next((one for one in done if one is not None), None)
         if first is None:
             continue

@@ -65,7 +65,8 @@ def _table_1(plan: Plan, results: Results) -> Findings:
                 continue
             gains = [b - a for a, b in zip(values["original"], values[scaling], strict=True)]
             change = interval(gains, seed=plan.seed)
-            text = f"{words(points[0])} to {words(point)}, change {words(change)}, {ratios:.1%} per photo"
+            text = f"{words(points[0])} to {words(point)}, change {words(change)}; "
+            text += f"{_more_or_less(ratios)}, mean over photos"
             known = f"{TABLE_1['original'][0]:.5f} to {TABLE_1[scaling][0]:.6f}" if kind == "own noise" else ""
             claim = f"{scaling.replace('_', ' ').capitalize()} scaling distorts less, measured under its {kind}"
             claim = claim.replace("its common", "one common")
@@ -76,6 +77,11 @@ def _table_1(plan: Plan, results: Results) -> Findings:
     drawn = figures.lines_figure([("distortion", lines)], "scaling of the noise's spread", TITLES)
     findings.figures[""] = figures.stamp(drawn, title, note_of(plan, scaled))
     return findings
+
+
+def _more_or_less(ratio: float) -> str:
+    """A share of the original distortion that is spared, in words."""
+    return f"{abs(ratio):.1%} {'less' if ratio >= 0 else 'more'}"
 
 
 def _beside(place: int) -> list[float]:

@@ -13,8 +13,10 @@ from typing import Any, Literal
 
 from matplotlib.figure import Figure
 
+from rdexplain.errors import RDExplainError
 from rdexplain.evaluation.statistics import Interval
 from rdexplain.explanation import Explanation
+from rdexplain.storage import load_explanation
 from rdexplain.studies.plan import Known, Plan
 
 Outcome = Literal["holds", "does not hold", "cannot be tested here"]
@@ -128,9 +130,17 @@ class Results:
         """Whether a photo, or a worker, was the reason that there is none."""
         return "failed" in self._found.get(unit.name, {})
 
-    def explanation(self, unit: Unit) -> Path:
-        """Where a unit's explanation is."""
-        return explanation_file(self.folder, unit)
+    def explanation(self, unit: Unit) -> Explanation:
+        """A unit's explanation.
+
+        Raises:
+            RDExplainError: its files are damaged or gone.
+        """
+        try:
+            return load_explanation(explanation_file(self.folder, unit))
+        except RDExplainError as error:
+            record = self.folder / f"{unit.name}.json"
+            raise RDExplainError(f"{error}: delete {record}, and run again") from error
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from rdexplain.images import load_photo
 from rdexplain.render.comparison import Cell, Compared, cell_of, comparison
 from rdexplain.render.marks import framed, outlined, shares_of_frame, tinted
 from rdexplain.render.words import percent
-from rdexplain.storage import load_explanation
 from rdexplain.studies.figures import decision
 from rdexplain.studies.recipe import Results, Row, Unit
 
@@ -40,9 +39,7 @@ def scene_panel(results: Results, titles: Sequence[str], rows: Sequence[Sequence
 def _of_photo(results: Results, units: Sequence[Unit]) -> list[Compared]:
     """A row for each object of a photo."""
     found = [explained_rows(results, unit) for unit in units]
-    done = [
-        load_explanation(results.explanation(unit)) if rows else None for unit, rows in zip(units, found, strict=True)
-    ]
+    done = [results.explanation(unit) if rows else None for unit, rows in zip(units, found, strict=True)]
     first = next((one for one in done if one is not None), None)
     if first is None:
         return []
