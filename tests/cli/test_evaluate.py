@@ -441,8 +441,9 @@ def test_boxes(evaluate):
     }
     assert set(found) == {("cat.jpg", "pointing_game"), ("cat.jpg", "energy_in_box")}
     assert 0 < found["cat.jpg", "energy_in_box"] < 1
-    Path("boxes.csv").write_text("photo,left,top\ncat.jpg,0,0\n")
-    assert "boxes are a CSV file with the columns" in evaluate("photos --out other --boxes boxes.csv")[2]
+    for without in ("photo,left,top\ncat.jpg,0,0\n", "photo,left,top\n", ""):
+        Path("boxes.csv").write_text(without)
+        assert "boxes are a CSV file with the columns" in evaluate("photos --out other --boxes boxes.csv")[2]
     Path("boxes.csv").write_text("photo,left,top,right,bottom\nzebra.jpg,0,0,9,9\n")
     assert "has no box for any of the photos" in evaluate("photos --out other --boxes boxes.csv")[2]
 

@@ -27,6 +27,7 @@ from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model
 
 METHOD_OPTIONS = ("preset", "steps", "seed", "internal_batch_size", "accelerate")
+SIDES = ("left", "top", "right", "bottom")
 
 
 class Evaluator:
@@ -231,8 +232,11 @@ def read_boxes(file: Path) -> dict[str, list[Box]]:
     boxes: dict[str, list[Box]] = {}
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            for number, row in enumerate(csv.DictReader(lines), start=1):
-                left, top, right, bottom = (float(row[side]) for side in ("left", "top", "right", "bottom"))
+            reader = csv.DictReader(lines)
+            if not {"photo", *SIDES} <= set(reader.fieldnames or ()):
+                raise KeyError("columns")  # said without a row too
+            for number, row in enumerate(reader, start=1):
+                left, top, right, bottom = (float(row[side]) for side in SIDES)
                 # Written so that what is no number is refused too.
                 if not (-math.inf < left < right < math.inf and -math.inf < top < bottom < math.inf):
                     raise OptionError(
