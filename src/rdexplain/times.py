@@ -4,8 +4,9 @@ from __future__ import annotations
 
 
 def span(seconds: float) -> str:
-    """A time in its two largest units."""
-    minutes, rest = divmod(max(round(seconds), 0), 60)
+    """A time in its two largest units; an estimate that ran out is nothing, not less."""
+    seconds = max(seconds, 0.0)
+    minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     if days:
