@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from rdexplain.errors import OptionError
@@ -19,10 +20,12 @@ from rdexplain.runs.engines.pool import AHEAD, Hand, Pool
 class RayWorker:
     """A worker as Ray's actor. It runs two calls at a time, of which one works and one loads."""
 
-    def __init__(self, recipe: Recipe[Any, Any], folder: str, device: str, threads: int) -> None:
-        # Models of one's own lie in the current folder; a machine of a cluster need not have it.
+    def __init__(self, recipe: Recipe[Any, Any], folder: str, path: Sequence[str], device: str, threads: int) -> None:
+        # Models of one's own lie in the current folder, or where else this Python finds modules, as with processes;
+        # a machine of a cluster need not have these folders.
         with contextlib.suppress(OSError):
             os.chdir(folder)
+        sys.path.extend(place for place in path if place not in sys.path)
         self._answering = Answering(recipe, device, threads)
         self._working = threading.Lock()
 
@@ -106,7 +109,7 @@ class RayEngine(Pool[Task, Result]):
         # With fewer GPUs than workers, they share them.
         share = min(1.0, self._gpus / self.workers)
         remote = self._ray.remote(RayWorker).options(num_cpus=self._cpus, num_gpus=share, max_concurrency=AHEAD)
-        handle = remote.remote(self.recipe, os.getcwd(), self._device, self._cpus)
+        handle = remote.remote(self.recipe, os.getcwd(), sys.path, self._device, self._cpus)
         return _Actor(handle, {handle.ready.remote(): None})
 
     def _give(self, hand: Hand[Task], number: int, task: Task) -> None:
