@@ -132,6 +132,7 @@ def test_compare_several_classes_and_a_broken_photo(run):
     done = run(f"compare photos {SMALL} --methods random_pixel,occlusion --top-k 2", small=False)
     assert done.status == 1
     assert len([line for line in done.out if " -> " in line]) == 12
+    assert len(done.err) == 1  # not once for each method
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_a_row_for_each_network(run, drawn):
     assert done.status == 0
     assert drawn["titles"] == ["Pixel RDE", "Occlusion", "Guided Backprop"]
     names = ["cli_test_nets:tiny", "cli_test_nets:fixed", "cli_test_nets:gone"]
-    assert [row.label for row in drawn["rows"]] == names * 3
+    assert [row.label for row in drawn["rows"]] == [f"{p}, {name}" for p in ("bird", "cat", "dog") for name in names]
     assert drawn["rows"][0].note.startswith("class 1, ")
     for row in drawn["rows"]:
         there = [cell.picture is not None for cell in row.cells]

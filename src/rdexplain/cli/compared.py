@@ -77,9 +77,9 @@ class Panel:
             self._cells[key, network] = replace(cell, label=said)
             self._count[source, network] += 1
             return
-        several = len(self._networks) > 1
-        key = (source, network if several else "", target)
-        self._rows.setdefault(key, (network, said) if several else (said, ""))
+        key = (source, network if len(self._networks) > 1 else "", target)
+        named = self._named(key)
+        self._rows.setdefault(key, (named, said) if named else (said, ""))
         self._cells[key, method] = cell
 
     def save(self, outputs: Outputs) -> list[Path]:
@@ -91,7 +91,7 @@ class Panel:
         columns = self._networks if self._across else self._methods
         rows = []
         for key in self._ordered():
-            label, note = self._rows.get(key, (key[1], ""))
+            label, note = self._rows.get(key, (self._named(key), ""))
             cells = tuple(self._cells.get((key, name)) or self._missing(key, name) for name in columns)
             rows.append(Compared(self._photos[key[0]], label, cells, note))
         titles = self._networks if self._across else [method_title(name) for name in self._methods]
@@ -108,6 +108,10 @@ class Panel:
             keys += [(s, name, ()) for s in self._photos for name in self._networks if (s, name) not in there]
         photos, networks = list(self._names), ["", *self._networks]
         return sorted(keys, key=lambda key: (photos.index(key[0]), networks.index(key[1])))
+
+    def _named(self, key: Key) -> str:
+        """What tells a row from others: its photo's name where there are several, and its network."""
+        return ", ".join(filter(None, (self._names[key[0]] if len(self._names) > 1 else "", key[1])))
 
     def _missing(self, key: Key, column: str) -> Cell:
         source = key[0]

@@ -37,6 +37,7 @@ class Report:
         self._bar = bar
         self._quiet = quiet
         self._of = of
+        self._failures: set[str] = set()
         self._name_width = min(max(map(len, names), default=0), _WIDEST_NAME)
         self._label_width = min(max(map(len, labels), default=0), _WIDEST_LABEL)
 
@@ -71,8 +72,10 @@ class Report:
             _print(((("compared", "bold"), (f" in {_time(seconds)}", "dim")), *shown))
 
     def failed(self, text: str) -> None:
-        """A photo that is left out."""
-        say(f"error: {text}")
+        """A photo that is left out; said once, though several methods meet it."""
+        if text not in self._failures:
+            self._failures.add(text)
+            say(f"error: {text}")
 
     def summary(self, photos: int, failed: int, seconds: float) -> None:
         """The last line of a run over several photos."""
