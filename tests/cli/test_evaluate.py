@@ -6,6 +6,7 @@ import contextlib
 import csv
 import errno
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -448,6 +449,23 @@ def test_boxes(evaluate):
     assert "has no box for any of the photos" in evaluate("photos --out other --boxes boxes.csv")[2]
 
 
+def test_boxes_of_photos_with_one_name(evaluate):
+    head, stepless = "photo,left,top,right,bottom\n", TINY.replace("--steps 2 ", "")
+    Path("more").mkdir()
+    shutil.copy("photos/cat.jpg", "more/cat.jpg")
+    command = "photos more --methods random_pixel --boxes boxes.csv --scores localisation --percentages 0,100"
+    Path("boxes.csv").write_text(f"{head}cat.jpg,0,0,9,24\n")
+    status, _, err = evaluate(command, stepless)
+    assert (status, err) == (
+        2,
+        "rdexplain: error: boxes.csv: 2 photos are called cat.jpg: write their paths in its place\n",
+    )
+    Path("boxes.csv").write_text(f"{head}more/cat.jpg,0,0,9,24\n")
+    assert evaluate(command, stepless)[0] == 0
+    scores = load_evaluation("evaluation").scores
+    assert {key.entry.photo for key in scores if key.score == "energy_in_box"} == {"more/cat.jpg"}
+
+
 def test_boxes_that_fit_badly(evaluate):
     head, stepless = "photo,left,top,right,bottom\n", TINY.replace("--steps 2 ", "")
     Path("boxes.csv").write_text(f"{head}cat.jpg,0,0,9,24\ncat.jpg,5,0,5,9\n")
@@ -457,6 +475,9 @@ def test_boxes_that_fit_badly(evaluate):
         "rdexplain: error: boxes.csv, row 2: the box 5, 0, 5, 9 is empty: left must be below right, and top below "
         "bottom\n",
     )
+    for row, text in (("cat.jpg,0,0,9,24,7\n", "row 1: more values than columns"), ("cat.jpg,nan,0,9,9\n", "numbers")):
+        Path("boxes.csv").write_text(head + row)
+        assert text in evaluate("photos --methods random_pixel --boxes boxes.csv", stepless)[2]
     # A byte-order mark, a box smaller than a pixel, one outside of its photo, one of no photo.
     rows = "cat.jpg,0.01,0.01,0.02,0.02\ndog.png,20,20,30,30\nzebra.jpg,0,0,9,9\n"
     Path("boxes.csv").write_text(head + rows, encoding="utf-8-sig")

@@ -236,6 +236,8 @@ def test_files_that_cannot_be_read(tmp_path):
         load_evaluation(tmp_path)
 
 
-def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no such folder: '.*gone'$"):
-        save_evaluation(evaluation([1]), tmp_path / "gone")
+def test_a_folder_is_made_where_its_parent_is(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gone/deeper'$"):
+        save_evaluation(evaluation([1]), tmp_path / "gone" / "deeper")
+    save_evaluation(evaluation([1]), tmp_path / "new")
+    assert load_evaluation(tmp_path / "new").curves

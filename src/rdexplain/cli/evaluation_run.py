@@ -6,7 +6,8 @@ import argparse
 import contextlib
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,8 @@ def over_photos(
         fit=photo_fit(arguments.fit, model),
         boxes=None if arguments.boxes is None else read_boxes(arguments.boxes),
     )
+    if recipe.boxes is not None:
+        _check_names(arguments.boxes, recipe.boxes, sources)
     if recipe.boxes is not None and not any(map(recipe.boxes_of, sources)):
         raise UsageError(f"{arguments.boxes} has no box for any of the photos: its column photo holds file names")
     if recipe.boxes is not None and not arguments.quiet and (text := unmatched(recipe, sources)):
@@ -236,9 +239,12 @@ def read_boxes(file: Path) -> dict[str, list[Box]]:
             if not {"photo", *SIDES} <= set(reader.fieldnames or ()):
                 raise KeyError("columns")  # said without a row too
             for number, row in enumerate(reader, start=1):
-                left, top, right, bottom = (float(row[side]) for side in SIDES)
-                # Written so that what is no number is refused too.
-                if not (-math.inf < left < right < math.inf and -math.inf < top < bottom < math.inf):
+                if None in row:
+                    raise OptionError(f"{file}, row {number}: more values than columns")
+                box = left, top, right, bottom = tuple(float(row[side]) for side in SIDES)
+                if not all(map(math.isfinite, box)):
+                    raise ValueError("no number")
+                if left >= right or top >= bottom:
                     raise OptionError(
                         f"{file}, row {number}: the box {left:g}, {top:g}, {right:g}, {bottom:g} is empty: "
                         "left must be below right, and top below bottom"
@@ -253,6 +259,13 @@ def read_boxes(file: Path) -> dict[str, list[Box]]:
             f"{file}: boxes are a CSV file with the columns photo, left, top, right, bottom, and numbers in them"
         ) from error
     return boxes
+
+
+def _check_names(file: Path, boxes: Collection[str], sources: Sequence[str]) -> None:
+    """UsageError where boxes name a file of which there are several: they would be taken for boxes of each."""
+    count = Counter(Path(source).name for source in sources if source not in boxes)
+    if several := sorted(name for name in boxes if count[name] > 1 and name not in sources):
+        raise UsageError(f"{file}: {count[several[0]]} photos are called {several[0]}: write their paths in its place")
 
 
 def unmatched(recipe: MeasuringPhotos, sources: Sequence[str]) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -38,7 +37,7 @@ def save_evaluation(
     over: Over = "share",
     seed: int = 0,
 ) -> None:
-    """Write an evaluation into a folder that is there.
+    """Write an evaluation into a folder, which is made where its parent is there.
 
     ``rows.parquet`` has a row for each photo, target, method, domain, mode and percentage; ``scores.parquet`` for each
     photo, target, method, domain and score; ``summary.csv`` for each method and figure, with its interval;
@@ -51,11 +50,10 @@ def save_evaluation(
 
     Raises:
         OptionError: pyarrow is not installed.
-        OSError: the folder is missing or full.
+        OSError: the folder cannot be made, or is full.
     """
     folder, (arrow, parquet) = Path(folder), _pyarrow()
-    if not folder.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "no such folder", str(folder))
+    folder.mkdir(exist_ok=True)
     for name, columns in ((ROWS, _rows(evaluation)), (SCORES, _scores(evaluation))):
         with whole_file(folder / name) as temporary:
             parquet.write_table(arrow.table(columns), temporary)

@@ -152,9 +152,11 @@ def _lines(evaluation: Evaluation, measure: str, view: View, over: Over, seed: i
 def _panel(axes: Axes, lines: Sequence[_Line], methods: Sequence[str]) -> None:
     for line in lines:
         colour, marker = style(methods.index(line.method))
-        dash = (0, (5, 1.6)) if not line.own else "-"
+        dash = (0, (3, 1.6)) if not line.own else "-"
+        every = max(len(line.x) // 7, 1)  # more markers would fill the gaps of dashed lines
         axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.13, linewidth=0)
-        axes.plot(line.x, line.mean, color=colour, linestyle=dash, linewidth=2, marker=marker, markersize=4)
+        marks: dict[str, Any] = {"marker": marker, "markersize": 4, "markevery": every}
+        axes.plot(line.x, line.mean, color=colour, linestyle=dash, linewidth=2, **marks)
     axes.set_xlim(0, 100)
     style_axes(axes)
     for side in ("left", "bottom"):
