@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from unittest.mock import Mock
 
 import pytest
 
 from rdexplain.cli import main
 from rdexplain.errors import OptionError
+from rdexplain.models.registry import find_source
+from rdexplain.runs.lock import locked
 from rdexplain.studies import Scale
 
 pytest.importorskip("pyarrow")
@@ -19,9 +22,10 @@ pytest.importorskip("captum")
 @pytest.fixture
 def run(photos, scenes, load, monkeypatch, tmp_path, capsys):
     """Run the command on the tiny networks, scaled to nearly nothing."""
-    from rdexplain.cli import study_networks
+    from rdexplain.cli import reproducing, study_networks
     from rdexplain.studies import budget
 
+    monkeypatch.setattr(reproducing, "find_source", lambda name: None)
     monkeypatch.setattr(study_networks, "load_model", lambda name, **options: load(name))
     monkeypatch.setattr(budget, "measure", lambda *_, **__: budget.Speed(1e-6, 1e-6))
     monkeypatch.setattr(budget, "fit", lambda _, groups, *__: dict.fromkeys(groups, Scale(2, 0.002, 12)))
@@ -40,7 +44,7 @@ def test_reproduces_and_goes_on(run, tmp_path):
     status, out, err = run("figure-7 --budget 1")
     assert (status, err) == (0, "")
     assert "figure-7" in out
-    assert "scaled: 0.2 % of the steps and draws, 1 of 3 photos" in out
+    assert "figure-7: scaled, 0.2 % of the steps and draws, 1 of 3 photos" in out
     assert (tmp_path / "out" / "figure-7.png").exists()
     unit = next((tmp_path / "out" / "units").glob("*.json"))
     stamp = unit.stat().st_mtime_ns
@@ -89,6 +93,46 @@ def test_a_budget_that_is_too_little_leaves_no_folder(run, tmp_path, monkeypatch
     monkeypatch.setattr(budget, "fit", Mock(side_effect=OptionError("--budget 1 is too little")))
     status, _, err = run("figure-7 --budget 1")
     assert (status, err) == (2, "rdexplain: error: --budget 1 is too little\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_process_at_a_time(run, tmp_path):
+    assert run("figure-7 --budget 1")[0] == 0
+    with locked(tmp_path / "out" / "lock"):
+        status, _, err = run("figure-7 --budget 1")
+    assert (status, err.count("\n")) == (2, 1)
+    assert f"{tmp_path / 'out'} is being worked on by process {os.getpid()}" in err
+    assert run("figure-7 --budget 1")[0] == 0
+
+
+def test_a_budget_that_was_not_enough_is_said_once(run, tmp_path):
+    assert run("figure-7 --budget 1")[0] == 0
+    file = tmp_path / "out" / "plan.json"
+    plan = json.loads(file.read_text())
+    next((tmp_path / "out" / "units").glob("*.safetensors")).with_suffix("").with_suffix(".json").unlink()
+    late = {"seconds": 100.0, "measured": 50.0, "expected": 20.0, "finished": False}
+    file.write_text(json.dumps(plan | {"spent": late}))
+    status, _, err = run("figure-7 --budget 1")
+    assert (status, err.count("\n")) == (0, 1)
+    assert "warning: 1 min 40 s of work where --budget gave 1 min: parts took 2.5 times as long" in err
+    assert run("figure-7 --budget 1")[2] == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        ("figure-7 --models tiny", "--models is for figure-10, which is not among the targets"),
+        ("figure-10 --models tiny,nope", "unknown model 'nope'"),
+        ("figure-10 --models ,", "must be names with commas between them"),
+    ],
+)
+def test_networks_of_figure_10_are_checked_first(run, tmp_path, monkeypatch, command, text):
+    from rdexplain.cli import reproducing
+
+    monkeypatch.setattr(reproducing, "find_source", lambda name: None if name == "tiny" else find_source(name))
+    status, _, err = run(command)
+    assert (status, err.count("\n")) == (2, 1)
+    assert text in err
     assert not (tmp_path / "out").exists()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rdexplain.cli.command import Command, Parser, UsageError, under_a_bar
 from rdexplain.cli.evaluate import PROTOCOLS
 from rdexplain.cli.options import CARRIED, MODEL, Group, Option, add
-from rdexplain.cli.values import one_of, positive, whole
+from rdexplain.cli.values import names, one_of, positive, whole
 
 DEFAULT_MODEL = "mobilenet_v3_small"
 SEGMENTER, DETECTOR = "deeplabv3_resnet50", "yolov5s"
@@ -19,10 +19,6 @@ _EXAMPLES = """\
   rdexplain reproduce figure-5 accuracy --photos photos/ --out repro --budget 60
   rdexplain reproduce all --photos photos/ --out repro --protocol published --limit 20
   rdexplain reproduce figure-8 figure-9 --photos photos/ --detector-weights yolov5s.pt --out tasks"""
-
-
-def _networks(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
 WHAT = Group(
@@ -57,7 +53,7 @@ NETWORK = Group(
         Option(
             "--models",
             f"the networks of figure-10, with commas between them (default {','.join(NETWORKS)})",
-            _networks,
+            names,
             "NAME,NAME",
             NETWORKS,
         ),

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from rdexplain.cli.bar import Bar
+from rdexplain.cli.command import UsageError
 from rdexplain.cli.crew import find_crew
 from rdexplain.cli.explaining import DEFAULT_SIZE, photo_size
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED, say
 from rdexplain.cli.outputs import OutputError, Outputs
+from rdexplain.cli.reproduce import NETWORKS
 from rdexplain.cli.study_networks import Networks
 from rdexplain.cli.study_workers import StudyRecipe
 from rdexplain.cli.tables import Column, print_table
 from rdexplain.errors import RDExplainError
 from rdexplain.extras import needed
 from rdexplain.images import find_photos
+from rdexplain.models.registry import find_source
+from rdexplain.runs.lock import locked
 from rdexplain.storage import write_whole
 from rdexplain.studies import RECIPES, Known, Plan, Recipe, Scale, Unit, Verdict, find_recipes, reproduce
 from rdexplain.studies.budget import Speed
@@ -28,9 +35,12 @@ from rdexplain.studies.runner import VERDICTS, clean, finished
 from rdexplain.studies.schedule import Schedule, Spent, fitted, units_of
 from rdexplain.studies.tasks import GROUP as TASKS
 from rdexplain.studies.work import know
+from rdexplain.times import span
 from rdexplain.versions import versions
 
-PLAN = "plan.json"
+PLAN, LOCK = "plan.json", "lock"
+OVER = 1.2
+"""How many times the budget a run may take unsaid."""
 
 
 def run(arguments: argparse.Namespace, bar: Bar) -> int:
@@ -45,6 +55,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     arguments.device = crew.device
     if arguments.list:
         return _list(arguments, bar, recipes)
+    _check_networks(arguments, recipes)
     given = (arguments.photos, arguments.scenes)
     sources = [None if place is None else find_photos([place])[: arguments.limit] for place in given]
     networks = Networks(arguments, bar)
@@ -69,8 +80,9 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
         names = dict.fromkeys(unit.model for unit in units_of(recipes, whole))
         whole = replace(whole, model=", ".join(names))
     folder: Path = arguments.out
-    with Outputs(folder, "").open():
+    with Outputs(folder, "").open(), _alone(folder):
         schedule = _schedule(arguments, whole, recipes, networks)
+        before = schedule.spent.seconds
         plan, watch = schedule.plan, _Watch(bar, schedule, crew.faster)
         worker = UnitWorker(plan, networks.load, watch.begin)
         try:
@@ -81,10 +93,41 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
                 error.add_note(f"{schedule.ready} of {schedule.count} parts are done: the same command goes on")
             raise
     if not arguments.quiet:
+        if arguments.budget is not None and before < schedule.spent.seconds > OVER * 60 * arguments.budget:
+            say(
+                f"warning: {span(schedule.spent.seconds)} of work where --budget gave {arguments.budget:g} min: "
+                f"parts took {schedule.spent.pace:.1f} times as long as was timed, with nothing left to scale down"
+            )
         with bar.paused():
             _print(verdicts)
-            print(f"\nfigures, numbers and {VERDICTS} are in {folder}")
+            print(f"figures, numbers and {VERDICTS} are in {folder}")
     return SOME_FAILED if failed or failures else FINE
+
+
+def _check_networks(arguments: argparse.Namespace, recipes: list[Recipe]) -> None:
+    """See that the networks of figure 10 that were asked for are known, before the others are loaded.
+
+    Raises:
+        UsageError: figure 10 is not made.
+        ModelError: an unknown name.
+    """
+    if arguments.models == NETWORKS:
+        return
+    if not any(recipe.name == "figure-10" for recipe in recipes):
+        raise UsageError("--models is for figure-10, which is not among the targets")
+    for name in arguments.models:
+        find_source(name)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other process works in the folder; where nothing came into it the lock goes too."""
+    with locked(folder / LOCK):
+        try:
+            yield
+        finally:
+            if os.listdir(folder) == [LOCK]:
+                (folder / LOCK).unlink()
 
 
 def _schedule(arguments: argparse.Namespace, whole: Plan, recipes: list[Recipe], networks: Networks) -> Schedule:
@@ -180,9 +223,13 @@ def _print(verdicts: dict[str, list[Verdict]]) -> None:
         for one in found
     ]
     print_table(columns, rows)
-    scaled = sorted({text for found in verdicts.values() for one in found for text in one.scaled})
-    if scaled:
-        print(f"\nscaled: {', '.join(scaled)}")
+    alike: dict[str, list[str]] = {}
+    for name, found in verdicts.items():
+        if scaled := sorted({text for one in found for text in one.scaled}):
+            alike.setdefault(", ".join(scaled), []).append(name)
+    print()
+    for so, targets in alike.items():
+        print(f"{', '.join(targets)}: scaled, {so}")
 
 
 def _list(arguments: argparse.Namespace, bar: Bar, recipes: list[Recipe]) -> int:

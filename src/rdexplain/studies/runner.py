@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from rdexplain.errors import RDExplainError
 from rdexplain.evaluation.files import write_csv
 from rdexplain.extras import needed
 from rdexplain.models import Model
@@ -32,11 +31,7 @@ class Watch(Protocol):
 
 
 def finished(folder: Path) -> list[str]:
-    """Names of the units that have a result; what failed is tried again.
-
-    Raises:
-        RDExplainError: a result in the folder is damaged.
-    """
+    """Names of the units that have a result; what failed is tried again, and what is damaged is made again."""
     records = (file for file in (folder / UNITS).glob("*.json") if "." not in file.stem)  # no explanations' records
     return [file.stem for file in records if "rows" in _read(file)]
 
@@ -68,7 +63,7 @@ def reproduce(
         the verdicts by recipe, and how many units failed.
 
     Raises:
-        RDExplainError: a result in the folder is damaged.
+        RDExplainError: an explanation in the folder is damaged.
         OSError: the folder cannot be written to.
     """
     needed("pyarrow", "reproduce")
@@ -107,14 +102,12 @@ def _keep(done: Done, place: Path) -> None:
 
 
 def _read(file: Path) -> Row:
-    """A unit's record; an empty one where there is none yet."""
+    """A unit's record; an empty one where there is none yet, or one that is damaged."""
     try:
         found: Row = json.loads(file.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return {}
-    except ValueError as error:
-        raise RDExplainError(f"{file} is damaged: delete it, and run again") from error
-    return found
+    return found if isinstance(found, dict) else {}
 
 
 def _write(name: str, findings: Findings, folder: Path) -> None:
