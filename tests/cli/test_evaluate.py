@@ -19,6 +19,7 @@ from rdexplain import storage
 from rdexplain.cli import evaluation_run, main
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.evaluate import percentages
+from rdexplain.cli.evaluation_boxes import by_source
 from rdexplain.cli.evaluation_complete import Explained, missing
 from rdexplain.cli.evaluation_explanations import ExplanationsWorker
 from rdexplain.errors import ModelError, SolverError
@@ -464,6 +465,13 @@ def test_boxes_of_photos_with_one_name(evaluate):
     assert evaluate(command, stepless)[0] == 0
     scores = load_evaluation("evaluation").scores
     assert {key.entry.photo for key in scores if key.score == "energy_in_box"} == {"more/cat.jpg"}
+
+
+def test_a_name_that_is_a_path_is_no_other_photo_s(tmp_path):
+    box, other = [(0.0, 0.0, 1.0, 1.0)], [(2.0, 2.0, 3.0, 3.0)]
+    boxes = {"cat.jpg": box, "dog.jpg": other}
+    found = by_source(tmp_path, boxes, ["cat.jpg", "more/cat.jpg", "more/dog.jpg"])
+    assert found == {"cat.jpg": box, "more/dog.jpg": other}
 
 
 def test_boxes_that_fit_badly(evaluate):

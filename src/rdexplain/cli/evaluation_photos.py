@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,7 +27,7 @@ class MeasuringPhotos(Measuring):
     Attributes:
         given: options, of which each method takes those that it has.
         size, fit: how photos are brought to the square that is explained.
-        boxes: of objects, by photo.
+        boxes: of objects, by the sources of their photos.
     """
 
     given: dict[str, Any]
@@ -41,9 +40,8 @@ class MeasuringPhotos(Measuring):
         return PhotosWorker(self, load_model(**self.model, device=device))
 
     def boxes_of(self, source: str) -> list[Box]:
-        """A photo's boxes, by its path or its file's name."""
-        boxes = self.boxes or {}
-        return boxes.get(source) or boxes.get(Path(source).name) or []
+        """A photo's boxes."""
+        return (self.boxes or {}).get(source, [])
 
 
 class PhotosWorker:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
-import math
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.command import UsageError
 from rdexplain.cli.crew import Crew
+from rdexplain.cli.evaluation_boxes import find_boxes
 from rdexplain.cli.evaluation_complete import Explained, missing
 from rdexplain.cli.evaluation_explanations import ExplanationsWorker, MeasuringExplanations
 from rdexplain.cli.evaluation_photos import MeasuringPhotos, PhotosWorker, options_of
@@ -23,12 +20,10 @@ from rdexplain.cli.explaining import photo_fit, photo_size, portable_model
 from rdexplain.cli.guard import say
 from rdexplain.errors import ModelError, OptionError
 from rdexplain.evaluation import Evaluation, Settings, merge
-from rdexplain.evaluation.localisation import Box
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model
 
 METHOD_OPTIONS = ("preset", "steps", "seed", "internal_batch_size", "accelerate")
-SIDES = ("left", "top", "right", "bottom")
 
 
 class Evaluator:
@@ -164,14 +159,8 @@ def over_photos(
         given=given,
         size=photo_size(arguments.size, model),
         fit=photo_fit(arguments.fit, model),
-        boxes=None if arguments.boxes is None else read_boxes(arguments.boxes),
+        boxes=None if arguments.boxes is None else find_boxes(arguments.boxes, sources, arguments.quiet),
     )
-    if recipe.boxes is not None:
-        _check_names(arguments.boxes, recipe.boxes, sources)
-    if recipe.boxes is not None and not any(map(recipe.boxes_of, sources)):
-        raise UsageError(f"{arguments.boxes} has no box for any of the photos: its column photo holds file names")
-    if recipe.boxes is not None and not arguments.quiet and (text := unmatched(recipe, sources)):
-        say(f"warning: {arguments.boxes}: {text}")
     worker = PhotosWorker(recipe, model, bar)
     if not worker.methods:
         raise none_applicable(worker.not_applicable)
@@ -224,58 +213,3 @@ def _check_options(given: dict[str, Any], methods: Sequence[str]) -> None:
         # The evaluation itself has a seed and batches, whatever the methods have.
         if option in ("preset", "steps") and option not in known:
             raise UsageError(f"--{option} is an option of none of {', '.join(methods)}")
-
-
-def read_boxes(file: Path) -> dict[str, list[Box]]:
-    """Boxes by photo, of a CSV file with the columns photo, left, top, right, bottom.
-
-    Raises:
-        OptionError: the file cannot be read, lacks a column or a number, or has a box without anything in it.
-    """
-    boxes: dict[str, list[Box]] = {}
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
-            if not {"photo", *SIDES} <= set(reader.fieldnames or ()):
-                raise KeyError("columns")  # said without a row too
-            for number, row in enumerate(reader, start=1):
-                if None in row:
-                    raise OptionError(f"{file}, row {number}: more values than columns")
-                box = left, top, right, bottom = tuple(float(row[side]) for side in SIDES)
-                if not all(map(math.isfinite, box)):
-                    raise ValueError("no number")
-                if left >= right or top >= bottom:
-                    raise OptionError(
-                        f"{file}, row {number}: the box {left:g}, {top:g}, {right:g}, {bottom:g} is empty: "
-                        "left must be below right, and top below bottom"
-                    )
-                boxes.setdefault(row["photo"], []).append((left, top, right, bottom))
-    except OSError as error:
-        raise OptionError(f"cannot read the boxes in {file}: {error.strerror or error}") from error
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
-        if isinstance(error, OptionError):
-            raise
-        raise OptionError(
-            f"{file}: boxes are a CSV file with the columns photo, left, top, right, bottom, and numbers in them"
-        ) from error
-    return boxes
-
-
-def _check_names(file: Path, boxes: Collection[str], sources: Sequence[str]) -> None:
-    """UsageError where boxes name a file of which there are several: they would be taken for boxes of each."""
-    count = Counter(Path(source).name for source in sources if source not in boxes)
-    if several := sorted(name for name in boxes if count[name] > 1 and name not in sources):
-        raise UsageError(f"{file}: {count[several[0]]} photos are called {several[0]}: write their paths in its place")
-
-
-def unmatched(recipe: MeasuringPhotos, sources: Sequence[str]) -> str | None:
-    """What to warn of where photos have no boxes, or boxes no photo."""
-    having = sum(bool(recipe.boxes_of(source)) for source in sources)
-    names = {name for source in sources for name in (source, Path(source).name)}
-    nobody = sum(len(boxes) for name, boxes in (recipe.boxes or {}).items() if name not in names)
-    parts = []
-    if having < len(sources):
-        parts.append(f"{having} of {len(sources)} photos {'has' if having == 1 else 'have'} boxes")
-    if nobody:
-        parts.append(f"{nobody} row{' names' if nobody == 1 else 's name'} no photo")
-    return "; ".join(parts) or None
