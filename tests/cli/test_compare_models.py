@@ -97,6 +97,15 @@ def test_several_classes_are_rows(run, drawn):
     assert len({cell.label for row in drawn["rows"] for cell in row.cells[:1]}) == 2
 
 
+def test_a_photo_that_cannot_be_read_is_said_once(run):
+    Path("photos/broken.jpg").write_bytes(b"no photo")
+    command = "compare photos --models cli_test_nets:tiny,cli_test_nets:fixed --methods random_pixel"
+    done = run(f"{command} --size 16", small=False)
+    assert done.status == 1
+    assert len(done.err) == 1
+    assert "broken.jpg" in done.err[0]
+
+
 def test_a_photo_that_one_network_cannot_explain(run, drawn):
     photo = Image.open("photos/dog.png").convert("RGB")
     photo.putpixel((0, 0), (0, 0, 0))

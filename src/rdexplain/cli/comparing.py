@@ -61,9 +61,10 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     own = _ITS_OWN if len(wanted) > 1 else (ModelError,)
     failed = False
     runs: list[tuple[str, str, Run]] = []
+    failures: set[str] = set()
     for name, prefix in zip(wanted, _prefixes(wanted), strict=True):
         try:
-            found = _runs(arguments, bar, name, prefix, options, names, panel)
+            found = _runs(arguments, bar, name, prefix, options, names, panel, failures)
         except OutputError:
             raise
         except RDExplainError as error:
@@ -94,10 +95,11 @@ def _runs(
     options: dict[str, dict[str, Any]],
     names: dict[str, str],
     panel: Panel,
+    failures: set[str],
 ) -> dict[str, Run]:
     """A run over the photos for each method, for a network; what can go wrong before the first photo goes wrong here.
 
-    Its files' names have the prefix.
+    Its files' names have the prefix; `failures` are the photos' errors that other networks have said.
     """
     model = find_model(arguments, bar, name)
     targets, slugs = Targets(model, Wanted.of(arguments)), Slugs(model)
@@ -110,7 +112,7 @@ def _runs(
     others = arguments.models if prefix else ()
     shown = [f"{stem}, {other}" for stem in names.values() for other in others] or list(names.values())
     of = f", {name}" if prefix else ""
-    report = Report(bar, shown, labels_of(model, targets, len(names)), arguments.quiet, of)
+    report = Report(bar, shown, labels_of(model, targets, len(names)), arguments.quiet, of, failures)
     per_batch = photos_per_batch(arguments.photos_per_batch, model.device)
     settings = Settings(size, photo_fit(arguments.fit, model), per_batch, samples=0, original_size=False)
     return {

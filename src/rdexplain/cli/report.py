@@ -31,13 +31,16 @@ class Report:
         labels: all the labels that there may be; none if nothing has to be aligned.
         quiet: whether only errors are said.
         of: what is said after each photo's name, such as the network where there are several.
+        failures: those that were said, which several reports may share.
     """
 
-    def __init__(self, bar: Bar, names: list[str], labels: list[str], quiet: bool, of: str = "") -> None:
+    def __init__(
+        self, bar: Bar, names: list[str], labels: list[str], quiet: bool, of: str = "", failures: set[str] | None = None
+    ) -> None:
         self._bar = bar
         self._quiet = quiet
         self._of = of
-        self._failures: set[str] = set()
+        self._failures: set[str] = set() if failures is None else failures
         self._name_width = min(max(map(len, names), default=0), _WIDEST_NAME)
         self._label_width = min(max(map(len, labels), default=0), _WIDEST_LABEL)
 
@@ -72,7 +75,7 @@ class Report:
             _print(((("compared", "bold"), (f" in {_time(seconds)}", "dim")), *shown))
 
     def failed(self, text: str) -> None:
-        """A photo that is left out; said once, though several methods meet it."""
+        """A photo that is left out; said once, though several methods and networks meet it."""
         if text not in self._failures:
             self._failures.add(text)
             say(f"error: {text}")
