@@ -25,6 +25,7 @@ from rdexplain.errors import RDExplainError
 from rdexplain.extras import needed
 from rdexplain.images import find_photos
 from rdexplain.models.registry import find_source
+from rdexplain.runs.folder import LOCK
 from rdexplain.runs.lock import locked
 from rdexplain.storage import write_whole
 from rdexplain.studies import RECIPES, Known, Plan, Recipe, Scale, Unit, Verdict, find_recipes, reproduce
@@ -38,9 +39,7 @@ from rdexplain.studies.work import know
 from rdexplain.times import span
 from rdexplain.versions import versions
 
-PLAN, LOCK = "plan.json", "lock"
-OVER = 1.2
-"""How many times the budget a run may take unsaid."""
+PLAN = "plan.json"
 
 
 def run(arguments: argparse.Namespace, bar: Bar) -> int:
@@ -82,7 +81,6 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     folder: Path = arguments.out
     with Outputs(folder, "").open(), _alone(folder):
         schedule = _schedule(arguments, whole, recipes, networks)
-        before = schedule.spent.seconds
         plan, watch = schedule.plan, _Watch(bar, schedule, crew.faster)
         worker = UnitWorker(plan, networks.load, watch.begin)
         try:
@@ -93,10 +91,10 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
                 error.add_note(f"{schedule.ready} of {schedule.count} parts are done: the same command goes on")
             raise
     if not arguments.quiet:
-        if arguments.budget is not None and before < schedule.spent.seconds > OVER * 60 * arguments.budget:
+        if schedule.is_over:
             say(
                 f"warning: {span(schedule.spent.seconds)} of work where --budget gave {arguments.budget:g} min: "
-                f"parts took {schedule.spent.pace:.1f} times as long as was timed, with nothing left to scale down"
+                f"parts took {schedule.spent.pace:.1f} times as long as was timed"
             )
         with bar.paused():
             _print(verdicts)
@@ -126,8 +124,9 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            if os.listdir(folder) == [LOCK]:
-                (folder / LOCK).unlink()
+            with contextlib.suppress(OSError):  # the folder may be gone
+                if os.listdir(folder) == [LOCK]:
+                    (folder / LOCK).unlink()
 
 
 def _schedule(arguments: argparse.Namespace, whole: Plan, recipes: list[Recipe], networks: Networks) -> Schedule:
@@ -228,8 +227,8 @@ def _print(verdicts: dict[str, list[Verdict]]) -> None:
         if scaled := sorted({text for one in found for text in one.scaled}):
             alike.setdefault(", ".join(scaled), []).append(name)
     print()
-    for so, targets in alike.items():
-        print(f"{', '.join(targets)}: scaled, {so}")
+    for short, targets in alike.items():
+        print(f"{', '.join(targets)}: scaled, {short}")
 
 
 def _list(arguments: argparse.Namespace, bar: Bar, recipes: list[Recipe]) -> int:

@@ -16,8 +16,9 @@ MARKS = (0.05, 0.6, 0.9)
 done by then, at the others as little as possible is changed."""
 
 
-SLACK = 0.1
-"""The share of the budget by which a plan that is under way may go over it, before photos are left out."""
+SLACK, OVER = 0.1, 0.2
+"""Shares of the budget: by how much a plan that is under way may go over it before photos are left out, and by how much
+a run may have gone over it unsaid."""
 
 
 @dataclass
@@ -113,6 +114,11 @@ class Schedule(Iterator[Unit]):
         """About how many seconds of one worker are left."""
         units = [unit for unit in self._units if unit.name not in self._done]
         return self.spent.pace * sum(self._expected(unit) for unit in units)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether much more than the budget was spent; what was finished by an earlier run does not count."""
+        return self._budget is not None and self.spent.seconds > (1 + OVER) * self._budget
 
     def done(self, unit: Unit, seconds: float, result: Row) -> None:
         """A unit has a result, after so many seconds."""
