@@ -450,6 +450,14 @@ def test_boxes(evaluate):
     assert "has no box for any of the photos" in evaluate("photos --out other --boxes boxes.csv")[2]
 
 
+def test_many_methods_without_scores_are_one_table(evaluate):
+    methods = "random_pixel,random_wavelet,occlusion,lrp,grad_cam,smooth_grad"
+    stepless = TINY.replace("--steps 2 ", "")
+    for scores, tables in (("none", 1), ("sparseness", 2)):
+        _, out, _ = evaluate(f"photos --methods {methods} --scores {scores} --out {scores}", stepless)
+        assert sum(line.startswith("method") for line in out.splitlines()) == tables
+
+
 def test_boxes_of_photos_with_one_name(evaluate):
     head, stepless = "photo,left,top,right,bottom\n", TINY.replace("--steps 2 ", "")
     Path("more").mkdir()

@@ -46,6 +46,8 @@ def print_evaluation(
     else:
         areas = sum(bool(mode) for _, mode, _ in keys)
         for part in (slice(0, areas), slice(areas, None)):
+            if not titles[part]:
+                continue
             columns = [Column("method", "bold"), *(Column(title, numbers=True) for title in titles[part])]
             print_table(columns, [(method, *row[part]) for method, row in zip(methods, cells, strict=True)])
             print()
