@@ -108,7 +108,7 @@ def measure(
                         "empty_distortion": float(done.empty_distortion[0]),
                         "label": done.labels[0],
                         "probability": float(done.probability[0]),
-                        "evaluations": done.network_evaluations,
+                        "evaluations": int(done.network_evaluations[0]),
                         "seconds": done.seconds,
                         "versions": done.versions,
                     }

@@ -72,7 +72,7 @@ def _objective(representation: Any, images: Tensor, network: Callable[..., Any],
 
     decision = Label(targets, probabilities) if distortion.reads == "label" else Probabilities(probabilities)
     with torch.no_grad():
-        clean = decision.read(network(images[photos]), torch.arange(len(photos)))
+        output = network(images[photos])
     return Objective(
         images=images,
         photos=photos,
@@ -80,7 +80,7 @@ def _objective(representation: Any, images: Tensor, network: Callable[..., Any],
         forward=lambda batch, rows: network(batch),
         decision=decision,
         distortion=distortion,
-        clean=clean,
+        output=output,
         transform=representation.transform(tuple(images.shape[-2:]), images.dtype, images.device),
         noise=options.pop("noise", Noise()),
         seed=options.pop("seed", 0),

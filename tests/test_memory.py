@@ -96,6 +96,6 @@ def test_other_errors_pass():
         BatchLimit(8, IMAGES).run(work)
 
 
-@pytest.mark.parametrize(("side", "batch"), [(128, 32), (256, 8), (2048, 1)])
+@pytest.mark.parametrize(("side", "batch"), [(128, 16), (256, 4), (2048, 1)])
 def test_without_a_size_the_batch_follows_the_pixels(side, batch):
     assert BatchLimit(None, torch.zeros(1, 3, side, side)).size == batch

@@ -38,8 +38,13 @@ class Explanation(Result):
             (n, m, 1), what `probability` is on the clean image.
         region: (n, h, w) bool, the explained region of a segmentation.
         box: (n, 4) left, top, right and bottom of the explained object, in pixels of the explained image.
-        network_evaluations: images sent through the network forward and backward, for each row.
-        measurements: images sent forward only, for the figures above, for each row.
+        network_evaluations: (n,) images sent through the network forward and backward.
+        measurements: (n,) images sent forward only, for the figures above.
+        repeats: how many times each row was solved, with different seeds.
+        selection_frequency: list of bands like `mask`, where a row was solved several times: the share of the solutions
+            that keep a coefficient, with a mask value above 0.3.
+        agreement: (n,) in [0, 1], the same in one number: the mean over all pairs of solutions of the intersection over
+            the union of what they keep.
     """
 
     mask: list[Tensor]
@@ -53,12 +58,15 @@ class Explanation(Result):
     history: dict[str, Tensor]
     steps: int
     draws: int
-    measurements: int
+    measurements: Tensor
     samples: Tensor | None = None
     sample_probabilities: Tensor | None = None
     target_kind: str = "label"
     region: Tensor | None = None
     box: Tensor | None = None
+    repeats: int = 1
+    selection_frequency: list[Tensor] | None = None
+    agreement: Tensor | None = None
 
     def __getitem__(self, row: int | slice | Sequence[int]) -> Self:
         one, rows = super().__getitem__(row), self._places(row)
@@ -104,8 +112,9 @@ class Explanation(Result):
             "size": list(self.images.shape[-2:]),
             "steps": self.steps,
             "draws": self.draws,
-            "network_evaluations": self.network_evaluations,
-            "measurements": self.measurements,
+            **({} if self.agreement is None else {"repeats": self.repeats, "agreement": float(self.agreement[row])}),
+            "network_evaluations": int(self.network_evaluations[row]),
+            "measurements": int(self.measurements[row]),
             "seconds": self.seconds,
             "seed": self.seed,
             "device": self.device,

@@ -46,7 +46,7 @@ class Heatmap(Result):
                 "probability": float(self.probability[row]),
             },
             "size": list(self.images.shape[-2:]),
-            "network_evaluations": self.network_evaluations,
+            "network_evaluations": int(self.network_evaluations[row]),
             "seconds": self.seconds,
             "seed": self.seed,
             "device": self.device,

@@ -14,8 +14,8 @@ from rdexplain.errors import SolverError
 
 T = TypeVar("T")
 
-PIXELS_AT_ONCE = {"cpu": 2**19, "cuda": 2**24}
-"""Pixels in one forward pass, where the user does not say: 8 images of 256 x 256 on a CPU, which is fastest while they
+PIXELS_AT_ONCE = {"cpu": 2**18, "cuda": 2**24}
+"""Pixels in one forward pass, where the user does not say: 4 images of 256 x 256 on a CPU, which is fastest while they
 stay in its caches, 256 on a GPU."""
 
 

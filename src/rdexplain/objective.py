@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -29,14 +29,16 @@ class Objective:
         forward: from images (b, c, h, w) and rows (b,) to the model's output.
         decision: reads the model's output.
         distortion: compares two readings.
-        clean: (R, m) the reading of the clean images.
+        output: the model's output on the rows' clean images, such as (R, classes).
         transform: where the mask lives.
         noise: what replaces what is masked away.
         seed: of the noise.
         clamp: whether the obfuscated image is clamped to [0, 1].
         limit: how many images go through the network at once.
         antithetic: whether every second draw is the mirror image of the one before.
+        first: the number of the first row, by which `forward` and `decision` know it; the others follow.
         evaluations: images sent through the network so far, for all rows together.
+        clean: (R, m) the reading of the clean images.
     """
 
     images: Tensor
@@ -45,19 +47,24 @@ class Objective:
     forward: Callable[[Tensor, Tensor], Any]
     decision: Decision
     distortion: Distortion
-    clean: Tensor
+    output: Any
     transform: Transform
     noise: Noise
     seed: int
     clamp: bool
     limit: BatchLimit
     antithetic: bool = False
+    first: int = 0
     evaluations: int = 0
+    clean: Tensor = field(init=False, repr=False)
     _coefficients: Tensor = field(init=False, repr=False)
     _centred: Tensor = field(init=False, repr=False)
     _deviation: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        numbers = torch.arange(self.first, self.first + self.rows, device=self.images.device)
+        with torch.no_grad():
+            self.clean = self.decision.read(self.output, numbers)
         coefficients = self.transform.analysis(self.images)
         mean, deviation = self.noise.statistics(coefficients, self.transform)
         self._coefficients = coefficients
@@ -67,6 +74,23 @@ class Objective:
     @property
     def rows(self) -> int:
         return len(self.keys)
+
+    def alone(self, row: int) -> Objective:
+        """The objective of one row, whose every tensor has the shape that it has for a single photo.
+
+        So its numbers are the same to the last bit, whatever other rows there are: kernels for other shapes may sum in
+        another order.
+        """
+        photo = int(self.photos[row])
+        return replace(
+            self,
+            images=self.images[photo : photo + 1],
+            photos=torch.zeros_like(self.photos[:1]),
+            output=self.output[row : row + 1],
+            keys=self.keys[row : row + 1],
+            first=self.first + row,
+            evaluations=0,
+        )
 
     def gradient(self, mask: Tensor, step: int, draws: int) -> tuple[Tensor, Tensor]:
         """Gradient of D at a mask (R, k), and D itself (R,), both estimated with `draws` draws of a step.
@@ -197,9 +221,9 @@ class Objective:
         return self.decision.read(self.forward(images, rows), rows)
 
     def _clean_of(self, batch: Batch) -> Tensor:
-        return self.clean[self.rows_of(batch)]
+        return self.clean[self.rows_of(batch) - self.first]
 
     def rows_of(self, batch: Batch) -> Tensor:
-        """The row of each image of a batch."""
-        rows = torch.arange(batch.row, batch.row_end, device=self.images.device)
+        """The number of the row of each image of a batch."""
+        rows = torch.arange(self.first + batch.row, self.first + batch.row_end, device=self.images.device)
         return rows.repeat_interleave(batch.draw_end - batch.draw)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from math import isnan
+from functools import partial
 
 Progress = Callable[[int, float], None]
-"""Called after each step with its number (from 1) and the mean loss, NaN where there is none."""
+"""Called after each step with its number (from 1) and the mean loss, NaN where there is none. Where rows are solved one
+after the other, the number is that of the step that all have reached on average, rounded up."""
+
+
+def shared(progress: Progress | None, parts: int, steps: int) -> Sequence[Progress | None]:
+    """A progress for each of some equal parts of a piece of work, as one of so many steps for the whole."""
+    if progress is None:
+        return [None] * parts
+    return [partial(_part, progress, number, parts, steps) for number in range(parts)]
+
+
+def _part(progress: Progress, number: int, parts: int, steps: int, step: int, loss: float) -> None:
+    progress(math.ceil((number * steps + step) / parts), loss)
 
 
 @contextmanager
@@ -30,4 +43,8 @@ def progress_bar(steps: int, title: str) -> Iterator[Progress | None]:
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=steps, figures="")
-        yield lambda step, loss: bar.update(task, completed=step, figures="" if isnan(loss) else f"loss {loss:.4f}")
+
+        def report(step: int, loss: float) -> None:
+            bar.update(task, completed=step, figures="" if math.isnan(loss) else f"loss {loss:.4f}")
+
+        yield report

@@ -33,7 +33,7 @@ class Result(ABC):
         method, model: their names.
         seed: of the method's randomness, where it has any.
         seconds: wall time of the call, shared equally among its rows.
-        network_evaluations: images sent through the network, for each row.
+        network_evaluations: (n,) images sent through the network.
         device: where the numbers were made.
         options: every option of the method, resolved.
         versions: of the packages that made the numbers.
@@ -50,7 +50,7 @@ class Result(ABC):
     model: str
     seed: int
     seconds: float
-    network_evaluations: int
+    network_evaluations: Tensor
     device: str
     options: dict[str, Any]
     versions: dict[str, str]

@@ -38,6 +38,11 @@ class _Layout(NamedTuple):
     optional: tuple[str, ...] = ()
 
 
+_COUNTS = ("network_evaluations", "measurements")
+"""Tensors that were once one number for all rows, in the header."""
+
+_FREQUENCY = "selection_frequency"
+
 _LAYOUTS = {
     "explanation": _Layout(
         Explanation,
@@ -63,20 +68,20 @@ _LAYOUTS = {
             "steps",
             "draws",
             "seconds",
-            "network_evaluations",
-            "measurements",
             "device",
             "options",
             "versions",
             "target_kind",
+            "repeats",
         ),
-        ("samples", "sample_probabilities", "region", "box"),
+        (*_COUNTS, "samples", "sample_probabilities", "region", "box", "agreement"),
     ),
     "heatmap": _Layout(
         Heatmap,
         "scores",
         ("images", "picture", "target", "probability", "photo"),
-        ("method", "model", "seed", "seconds", "network_evaluations", "device", "options", "versions"),
+        ("method", "model", "seed", "seconds", "device", "options", "versions"),
+        _COUNTS[:1],
     ),
 }
 
@@ -123,6 +128,8 @@ def save(result: Result, path: str | Path, *, overwrite: bool = True) -> tuple[P
     names = (*layout.tensors, *layout.optional)
     tensors = {name: value for name in names if (value := getattr(result, name)) is not None}
     tensors |= {f"{layout.bands}.{number}": band for number, band in enumerate(getattr(result, layout.bands))}
+    again = getattr(result, _FREQUENCY, None) or ()
+    tensors |= {f"{_FREQUENCY}.{number}": band for number, band in enumerate(again)}
     tensors |= {f"history.{name}": curve for name, curve in getattr(result, "history", {}).items()}
     # A file without a kind holds an explanation.
     header: dict[str, Any] = {} if kind == "explanation" else {"kind": kind}
@@ -167,13 +174,20 @@ def _read(path: str | Path, kind: str | None = None) -> Explanation | Heatmap:
 def _result(layout: _Layout, header: dict[str, Any], tensors: dict[str, Tensor]) -> Explanation | Heatmap:
     found: dict[str, Any] = {name: tensors[name] for name in layout.tensors}
     found |= {name: tensors.get(name) for name in layout.optional}
+    header |= {name: torch.full(tensors["photo"].shape, header[name]) for name in _COUNTS if name in header}
     found |= header | {"labels": tuple(header["labels"]), "photos": tuple(header["photos"])}
-    count = sum(name.startswith(f"{layout.bands}.") for name in tensors)
-    found[layout.bands] = [tensors[f"{layout.bands}.{number}"] for number in range(count)]
+    found[layout.bands] = _bands(tensors, layout.bands)
     if layout.kind is Explanation:
         curves = [name for name in tensors if name.startswith("history.")]
         found["history"] = {name.removeprefix("history."): tensors[name] for name in curves}
+        found[_FREQUENCY] = _bands(tensors, _FREQUENCY) or None
     return layout.kind(**found)
+
+
+def _bands(tensors: dict[str, Tensor], name: str) -> list[Tensor]:
+    """The bands of a name, in order."""
+    count = sum(key.startswith(f"{name}.") for key in tensors)
+    return [tensors[f"{name}.{number}"] for number in range(count)]
 
 
 def paths(path: str | Path) -> tuple[Path, Path]:

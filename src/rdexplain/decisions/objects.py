@@ -174,7 +174,7 @@ def _object(output: RawDetections, photo: int, one: Detection) -> _Part:
 
 
 class _Anchors(Decision):
-    """The confidence of each anchor times the root of its share in the weights: a reading (b, most anchors)."""
+    """The confidence of each anchor times the root of its share in the weights: (b, the most anchors of these rows)."""
 
     def __init__(self, parts: list[_Part], *, one_object: bool, softmax: bool = False) -> None:
         most = max(len(part.anchors) for part in parts)
@@ -182,6 +182,7 @@ class _Anchors(Decision):
         def padded(values: list[Tensor]) -> Tensor:
             return torch.stack([torch.nn.functional.pad(value, (0, most - len(value))) for value in values])
 
+        self._counts = [len(part.anchors) for part in parts]
         self._one_object = one_object
         self._softmax = softmax
         self._anchors = padded([part.anchors for part in parts])
@@ -192,11 +193,12 @@ class _Anchors(Decision):
     def read(self, output: Any, rows: Tensor) -> Tensor:
         values = output.logits.softmax(dim=2) if self._softmax else output.scores
         images = torch.arange(len(rows), device=values.device)[:, None]
-        chosen = values[images, self._anchors[rows], self._categories[rows]]
-        return chosen.to(torch.promote_types(chosen.dtype, torch.float32)) * self._roots[rows]
+        most = max(self._counts[row] for row in rows.tolist())
+        chosen = values[images, self._anchors[rows, :most], self._categories[rows, :most]]
+        return chosen.to(torch.promote_types(chosen.dtype, torch.float32)) * self._roots[rows, :most]
 
     def score(self, reading: Tensor, rows: Tensor) -> Tensor:
         """An object's confidence, that of the anchor that won; the weighted mean confidence of all anchors."""
         if self._one_object:
             return reading[:, 0] / self._roots[rows, 0]
-        return (reading * self._roots[rows]).sum(dim=1)
+        return (reading * self._roots[rows, : reading.shape[1]]).sum(dim=1)

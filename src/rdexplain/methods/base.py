@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,16 +20,17 @@ from rdexplain.memory import BatchLimit
 from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
 from rdexplain.methods.interface import CaptumInterface
 from rdexplain.methods.options import SharedOptions, resolve
-from rdexplain.methods.outcome import measure, samples, targets_tensor
+from rdexplain.methods.outcome import Outcome, parts_of, samples, solve_rows, targets_tensor
 from rdexplain.methods.per_task import for_task
 from rdexplain.methods.presets import Presets
 from rdexplain.methods.problem import Problem, Run, find_rows
+from rdexplain.methods.repeats import Repeats, repeat_rows
 from rdexplain.models import Model, as_model
 from rdexplain.objective import Objective
 from rdexplain.path import within
-from rdexplain.progress import Progress, progress_bar
-from rdexplain.representations import Representation
-from rdexplain.solver import Solution, solve
+from rdexplain.progress import Progress, progress_bar, shared
+from rdexplain.representations import Representation, Transform
+from rdexplain.solver import Settings, Solution, solve
 from rdexplain.versions import versions
 
 
@@ -87,6 +90,7 @@ class RateDistortion(CaptumInterface):
         *,
         top_k: int | None = None,
         samples: int = 0,
+        repeats: int = 1,
         ids: Sequence[int | str] | None = None,
         photos: Sequence[str | None] | None = None,
         additional_forward_args: Any = None,
@@ -102,11 +106,13 @@ class RateDistortion(CaptumInterface):
                 ``Contrast("cat", "dog")``; a callable, or a list of n, from one image's output to a number.
             top_k: explain the k most probable classes of each photo.
             samples: how many obfuscated images to keep, with the model's probabilities for them.
+            repeats: how many times to solve, each with a seed of its own; the first is the explanation, and the others
+                say how often each coefficient is kept (`Explanation.selection_frequency`).
             ids: what the noise of each image is a function of, beside the seed, in place of a hash of the image.
             photos: names or paths, for provenance.
             additional_forward_args: passed on to the model; tensors with n entries follow the images.
             show_progress: a progress bar on stderr, if that is a terminal.
-            progress: called after each step with its number and the mean loss.
+            progress: called after each step with its number and the mean loss; see `progress.Progress`.
 
         Returns:
             one row a photo and target, photo by photo.
@@ -118,9 +124,10 @@ class RateDistortion(CaptumInterface):
         started = time.perf_counter()
         check_range(check_images(images))
         check_whole("samples", samples, 0)
+        check_whole("repeats", repeats, 1)
         check_names(photos, images)
         with self.problem(images, target, top_k, ids, additional_forward_args) as problem:
-            return self._explain(problem, started, samples, photos, show_progress, progress)
+            return self._explain(problem, started, samples, photos, show_progress, progress, repeats)
 
     @contextmanager
     def problem(
@@ -136,23 +143,30 @@ class RateDistortion(CaptumInterface):
         Args: as `explain`'s.
         """
         options = self.options
-        size, accelerate = options.internal_batch_size, options.accelerate
-        found = find_rows(self.model, images, target, top_k, ids, additional_forward_args, size, accelerate)
+        found = find_rows(
+            self.model,
+            images,
+            target,
+            top_k,
+            ids,
+            additional_forward_args,
+            options.internal_batch_size,
+            options.accelerate,
+            self._batch_invariant,
+        )
         with found as (run, output, explained, limit):
             yield Problem(run, output, explained, self._objective(run, output, explained, limit))
 
     def _objective(self, run: Run, output: Any, explained: Rows, limit: BatchLimit) -> Objective:
         options, images = self.options, run.images
-        decision = explained.decision.compared_by(options.distortion)
-        rows = torch.arange(len(run.targets), device=images.device)
         return Objective(
             images=images,
             photos=run.photos,
             keys=run.keys,
             forward=run.forward,
-            decision=decision,
+            decision=explained.decision.compared_by(options.distortion),
             distortion=options.distortion,
-            clean=decision.read(output, rows),
+            output=output,
             transform=self.representation.transform_of(images),
             noise=options.noise,
             seed=options.seed,
@@ -160,17 +174,6 @@ class RateDistortion(CaptumInterface):
             limit=limit,
             antithetic=options.antithetic,
         )
-
-    def _solve(self, objective: Objective, start: Tensor, progress: Progress | None) -> Solution:
-        try:
-            if self.options.bound is not None:
-                return within(objective, start, self.options.settings, self.options.bound, progress)
-            return solve(objective, start, self.options.settings, progress)
-        except SolverError as error:
-            blamed = {int(objective.photos[row]) for row in error.photos}
-            if not blamed:
-                raise
-            raise SolverError.of(blamed, error) from error
 
     def _explain(
         self,
@@ -180,48 +183,79 @@ class RateDistortion(CaptumInterface):
         names: Sequence[str | None] | None = None,
         show_progress: bool = False,
         progress: Progress | None = None,
+        repeats: int = 1,
     ) -> Explanation:
+        options = self.options
+        parts = parts_of(problem.objective, self._batch_invariant)
         with ExitStack() as stack:
             if show_progress and progress is None:
-                progress = stack.enter_context(progress_bar(self.options.steps, self.get_name()))
-            start = initial_mask(problem.objective, self.options.init, problem.label)
-            solution = self._solve(problem.objective, start, progress)
-            return self._explanation(problem, solution, count, names, started)
+                progress = stack.enter_context(progress_bar(options.steps, self.get_name()))
+            reports = iter(shared(progress, len(parts) * repeats, options.steps))
+
+            def solve_one(objective: Objective) -> Solution:
+                return self._solve(problem, objective, options.settings, next(reports, None))
+
+            gentle = replace(options.settings, emphasis=1.0)
+            again = partial(self._solve, problem, settings=gentle) if options.retry else None
+            try:
+                outcome = solve_rows(parts, solve_one, again)
+                repeated = repeat_rows(parts, solve_one, outcome.mask, repeats) if repeats > 1 else None
+            except SolverError as error:
+                if not error.photos:
+                    raise
+                raise SolverError.of(problem.run.photos[list(error.photos)].tolist(), error) from error
+            return self._explanation(problem, parts, outcome, repeated, count, names, started)
+
+    @property
+    def _batch_invariant(self) -> bool:
+        """Whether each row is solved by itself. A GPU is full only with many rows at once."""
+        wanted = self.options.batch_invariant
+        return self.model.device.type == "cpu" if wanted is None else wanted
+
+    def _solve(
+        self, problem: Problem, objective: Objective, settings: Settings, progress: Progress | None = None
+    ) -> Solution:
+        init = self.options.init
+        if isinstance(init, str):
+            start = initial_mask(objective, init, problem.label)
+        else:
+            every = initial_mask(problem.objective, init, problem.label)
+            start = every[objective.first : objective.first + objective.rows]
+        if self.options.bound is not None:
+            return within(objective, start, settings, self.options.bound, progress)
+        return solve(objective, start, settings, progress)
 
     def _explanation(
         self,
         problem: Problem,
-        solution: Solution,
+        parts: Sequence[Objective],
+        outcome: Outcome,
+        repeated: Repeats | None,
         count: int,
         names: Sequence[str | None] | None,
         started: float,
     ) -> Explanation:
-        run, objective, mask = problem.run, problem.objective, solution.mask
-        settings = self.options.settings
-        outcome = measure(problem, mask)
-        bands = objective.transform.split(mask)
-        images = run.images[run.photos]
-        shown, shown_probabilities = samples(problem, mask, count)
-        rows = torch.arange(objective.rows, device=mask.device)
-        non_sparsity = mask.mean(dim=1)
+        run, transform, settings = problem.run, problem.objective.transform, self.options.settings
+        shown, shown_probabilities = samples(problem, parts, outcome.mask, count)
+        evaluations = outcome.evaluations.cpu() + (0 if repeated is None else repeated.evaluations)
         return Explanation(
-            images=images.cpu(),
-            mask=[band.contiguous().cpu() for band in bands],
-            picture=mask_picture(self.representation, images, bands).cpu(),
+            images=run.images[run.photos].cpu(),
+            mask=[band.contiguous().cpu() for band in transform.split(outcome.mask)],
+            picture=torch.cat([self._picture(run.images[run.photos], transform, outcome.mask, part) for part in parts]),
             distortion=outcome.distortion.cpu(),
-            non_sparsity=non_sparsity.cpu(),
-            objective=(outcome.distortion + solution.sparsity * non_sparsity).cpu(),
-            sparsity=solution.sparsity.cpu(),
+            non_sparsity=outcome.mask.mean(dim=1).cpu(),
+            objective=outcome.objective.cpu(),
+            sparsity=outcome.sparsity.cpu(),
             empty_distortion=outcome.empty_distortion.cpu(),
             collapsed=outcome.collapsed.cpu(),
             target=targets_tensor(run.targets),
-            probability=problem.label.score(problem.label.read(problem.output, rows), rows).cpu(),
+            probability=problem.probability.cpu(),
             kept_probability=outcome.kept_probability.cpu(),
             labels=problem.rows.labels,
             target_kind=problem.rows.kind,
             region=None if problem.rows.region is None else problem.rows.region.cpu(),
             box=None if problem.rows.box is None else problem.rows.box.cpu(),
-            history={"distortion": solution.distortion.cpu(), "non_sparsity": solution.non_sparsity.cpu()},
+            history={"distortion": outcome.distortions.mT.cpu(), "non_sparsity": outcome.rates.mT.cpu()},
             photo=run.photos.cpu(),
             photos=run.names(names),
             samples=shown,
@@ -231,10 +265,17 @@ class RateDistortion(CaptumInterface):
             seed=self.options.seed,
             steps=settings.steps,
             draws=settings.draws,
-            seconds=(time.perf_counter() - started) / objective.rows,
-            network_evaluations=objective.evaluations // objective.rows,
-            measurements=outcome.measurements + count,
-            device=str(mask.device),
+            seconds=(time.perf_counter() - started) / len(evaluations),
+            network_evaluations=evaluations,
+            measurements=outcome.measurements.cpu() + count,
+            repeats=1 if repeated is None else repeated.solutions,
+            selection_frequency=None if repeated is None else transform.split(repeated.frequency.cpu()),
+            agreement=None if repeated is None else repeated.agreement.cpu(),
+            device=str(outcome.mask.device),
             options=self.record(),
             versions=versions(),
         )
+
+    def _picture(self, images: Tensor, transform: Transform, mask: Tensor, part: Objective) -> Tensor:
+        rows = slice(part.first, part.first + part.rows)
+        return mask_picture(self.representation, images[rows], transform.split(mask[rows])).cpu()

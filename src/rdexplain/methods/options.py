@@ -32,6 +32,9 @@ class SharedOptions(TypedDict, total=False):
     init: "ones", "coarse", "random", "gradient" or a mask.
     seed: of the noise.
     internal_batch_size: images in one forward pass; bounds the memory, not the result.
+    batch_invariant: whether every row (a photo and a target) is solved by itself, so that its mask is the same to the
+        last bit alone, in any batch and in any run. By default it is on a CPU, where that costs nothing at 256 pixels,
+        and not on a GPU, which is full only with many rows at once.
     accelerate: whether the network may run as a private copy that is faster and equal up to rounding.
     device: where to run; by default where the model is. The model itself is never moved.
     """
@@ -49,6 +52,7 @@ class SharedOptions(TypedDict, total=False):
     init: Init | None
     seed: int
     internal_batch_size: int | None
+    batch_invariant: bool | None
     accelerate: bool
     device: str | torch.device | None
 
@@ -66,7 +70,9 @@ class Options:
     init: Init
     seed: int
     internal_batch_size: int | None
+    batch_invariant: bool | None
     accelerate: bool
+    retry: bool
 
     @property
     def steps(self) -> int:
@@ -87,6 +93,7 @@ class Options:
             "distortion": self.distortion.name,
             "init": self.init if isinstance(self.init, str) else "given",
             "internal_batch_size": self.internal_batch_size,
+            "batch_invariant": self.batch_invariant,
             "accelerate": self.accelerate,
         }
 
@@ -123,7 +130,9 @@ def resolve(given: Mapping[str, Any], presets: Presets, sparsity: float, owner: 
         init=check_init(_or(given.get("init"), preset.init)),
         seed=check_whole("seed", given.get("seed", 0), 0),
         internal_batch_size=None if size is None else check_whole("internal_batch_size", size, 1),
+        batch_invariant=given.get("batch_invariant"),
         accelerate=bool(given.get("accelerate", True)),
+        retry=preset.retry and given.get("max_distortion") is None and given.get("rate") is None,
     )
 
 

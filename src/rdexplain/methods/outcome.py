@@ -1,15 +1,19 @@
-"""From a solution to an explanation: the mask is measured on fresh draws, and what it keeps is looked at."""
+"""From a row's objective to its finished mask: solved, measured on fresh draws, and tried again where that may help."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
 from rdexplain import philox
+from rdexplain.errors import SolverError
 from rdexplain.memory import batches
 from rdexplain.methods.problem import Problem
+from rdexplain.objective import Objective
+from rdexplain.solver import Solution
 
 FRESH_DRAWS = 256
 """Draws on which a finished mask is measured."""
@@ -19,42 +23,147 @@ COLLAPSED = 0.8
 """A mask whose distortion is this share of the empty mask's, or more, keeps nothing that the model uses."""
 
 
+Solve = Callable[[Objective], Solution]
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """Figures of R masks; as in `Explanation`."""
+    """The masks of R rows and their figures; every tensor has R entries along its first axis.
 
+    Attributes:
+        mask: (R, k) in [0, 1].
+        sparsity: (R,) each row's λk.
+        distortion, non_sparsity, empty_distortion, collapsed, kept_probability: (R,), as in `Explanation`.
+        distortions, rates: (R, steps), the solver's history.
+        evaluations, measurements: (R,) images sent through the network forward and backward, and forward only.
+    """
+
+    mask: Tensor
+    sparsity: Tensor
     distortion: Tensor
+    non_sparsity: Tensor
     empty_distortion: Tensor
     collapsed: Tensor
     kept_probability: Tensor
-    measurements: int
+    distortions: Tensor
+    rates: Tensor
+    evaluations: Tensor
+    measurements: Tensor
+
+    @property
+    def objective(self) -> Tensor:
+        """D + λk mean(s), (R,)."""
+        return self.distortion + self.sparsity * self.non_sparsity
+
+    def rows(self) -> list[Outcome]:
+        """Each row by itself."""
+        parts = zip(*(getattr(self, item.name).split(1) for item in fields(self)), strict=True)
+        return [Outcome(*part) for part in parts]
+
+    @classmethod
+    def cat(cls, outcomes: Sequence[Outcome]) -> Outcome:
+        """The rows of several, one after the other."""
+        return cls(*(torch.cat([getattr(one, item.name) for one in outcomes]) for item in fields(cls)))
 
 
-def measure(problem: Problem, mask: Tensor) -> Outcome:
-    """Measure masks (R, k) on fresh draws; one draw says all where the noise is zero."""
-    objective = problem.objective
-    random = objective.noise.is_random
+def parts_of(objective: Objective, apart: bool) -> list[Objective]:
+    """The objectives that are solved by themselves: one for each row, or one for all."""
+    return [objective.alone(row) for row in range(objective.rows)] if apart else [objective]
+
+
+def solve_rows(parts: Sequence[Objective], solve: Solve, again: Solve | None = None) -> Outcome:
+    """Solve and measure the rows of several objectives.
+
+    Args:
+        parts: see `parts_of`.
+        solve: how.
+        again: how a row is solved once more, with noise of its own, whose mask is worse than the empty one; the
+            better of the two masks is taken, and both are counted.
+
+    Raises:
+        SolverError: with the numbers of all rows that cannot be solved as its `photos`.
+    """
+    found: list[Outcome] = []
+    failures: list[SolverError] = []
+    for part in parts:
+        try:
+            first = measure(part, solve_part(part, solve), part.evaluations // part.rows).rows()
+            found += [one if again is None else _better(part, one, again, row) for row, one in enumerate(first)]
+        except SolverError as error:
+            if not error.photos:
+                raise
+            failures.append(error)
+    if failures:
+        raise SolverError(str(failures[0]), [row for error in failures for row in error.photos])
+    return Outcome.cat(found)
+
+
+def solve_part(part: Objective, solve: Solve) -> Solution:
+    """Solve the rows of an objective; a SolverError blames rows by their numbers among all."""
+    try:
+        return solve(part)
+    except SolverError as error:
+        raise SolverError(str(error), [part.first + row for row in error.photos]) from error
+
+
+def _better(part: Objective, outcome: Outcome, again: Solve, row: int) -> Outcome:
+    """A row's outcome, or a second one where the first is worse than the empty mask."""
+    if float(outcome.objective) <= float(outcome.empty_distortion):
+        return outcome
+    alone = part.alone(row)
+    # Other noise for the solver; the measurement's is the same, so that the two masks can be compared.
+    other = replace(alone, seed=alone.seed + 1)
+    solution = solve_part(other, again)
+    second = measure(alone, solution, other.evaluations)
+    return replace(
+        second if float(second.objective) < float(outcome.objective) else outcome,
+        evaluations=outcome.evaluations + second.evaluations,
+        measurements=outcome.measurements + second.measurements,
+    )
+
+
+def measure(objective: Objective, solution: Solution, evaluations: int) -> Outcome:
+    """Measure masks (R, k) on fresh draws; one draw says all where the noise is zero.
+
+    Args:
+        evaluations: what each row's solution has cost.
+    """
+    mask, random = solution.mask, objective.noise.is_random
     fresh, few = (FRESH_DRAWS, EMPTY_DRAWS) if random else (1, 1)
     distortions, reading = objective.measure_draws(mask, fresh)
     # Compared on the same draws: two estimates on different ones would differ by themselves.
     compared = distortions[:, :few].mean(dim=1)
     empty, _ = objective.measure(torch.zeros_like(mask), few)
-    rows = torch.arange(objective.rows, device=mask.device)
+    rows = torch.arange(objective.first, objective.first + objective.rows, device=mask.device)
     return Outcome(
+        mask=mask,
+        sparsity=solution.sparsity,
         distortion=distortions.mean(dim=1),
+        non_sparsity=mask.mean(dim=1),
         empty_distortion=empty,
         # Where even the empty mask distorts nothing, there is nothing to keep and nothing has collapsed.
         collapsed=(compared >= COLLAPSED * empty) & (empty > 1e-8),
         kept_probability=objective.decision.score(reading, rows),
-        measurements=fresh + few,
+        distortions=solution.distortion.mT,
+        rates=solution.non_sparsity.mT,
+        evaluations=torch.full_like(rows, evaluations),
+        measurements=torch.full_like(rows, fresh + few),
     )
 
 
-def samples(problem: Problem, mask: Tensor, count: int) -> tuple[Tensor, Tensor] | tuple[None, None]:
+def samples(
+    problem: Problem, parts: Sequence[Objective], mask: Tensor, count: int
+) -> tuple[Tensor, Tensor] | tuple[None, None]:
     """Obfuscated images (R, count, c, h, w) and what the decision shows of them; None, None for a count of 0."""
     if not count:
         return None, None
-    objective, run = problem.objective, problem.run
+    pairs = [_samples(problem, part, mask[part.first : part.first + part.rows], count) for part in parts]
+    images, probabilities = (torch.cat(tensors) for tensors in zip(*pairs, strict=True))
+    return images, probabilities
+
+
+def _samples(problem: Problem, objective: Objective, mask: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    run = problem.run
 
     def work(limit: int) -> tuple[Tensor, Tensor]:
         images, probabilities = [], []

@@ -15,6 +15,7 @@ class Preset:
         steps, draws, step_size, schedule, betas, warmup, emphasis, power, guard, cut: as in `solver.Settings`.
         init: as in `initial.initial_mask`.
         antithetic: as in `objective.Objective`.
+        retry: whether a row whose mask is worse than the empty one is solved once more.
     """
 
     steps: int
@@ -29,6 +30,7 @@ class Preset:
     power: int = 1
     guard: float | None = None
     cut: bool = False
+    retry: bool = False
 
 
 PAPER = Preset(
@@ -57,6 +59,7 @@ def quick(steps: int, init: str) -> Preset:
         power=2,
         guard=0.5,
         cut=True,
+        retry=True,
     )
 
 

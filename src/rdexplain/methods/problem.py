@@ -75,6 +75,12 @@ class Problem:
     objective: Objective
 
     @property
+    def probability(self) -> Tensor:
+        """(R,) of each row's target on its clean image."""
+        rows = torch.arange(len(self.run.targets), device=self.run.photos.device).split(1)
+        return torch.cat([self.label.score(self.label.read(self.output[row], row), row) for row in rows])
+
+    @property
     def label(self) -> Decision:
         """Reads what is explained, such as the probability of the rows' targets."""
         return self.rows.decision
@@ -90,10 +96,12 @@ def find_rows(
     additional_forward_args: Any,
     internal_batch_size: int | None,
     accelerate: bool,
+    batch_invariant: bool = False,
 ) -> Iterator[tuple[Run, Any, Rows, BatchLimit]]:
     """The rows of a call, the model's output (R, ...) on their clean images, what is explained of it, and the limit.
 
-    Arguments as `explain`'s and the methods'. The model is frozen inside the ``with`` block.
+    Arguments as `explain`'s and the methods'. With `batch_invariant` each photo goes through the network by itself. The
+    model is frozen inside the ``with`` block.
     """
     images = check_images(images).to(model.device)
     limit = BatchLimit(internal_batch_size, images)
@@ -103,23 +111,29 @@ def find_rows(
         arguments = () if additional_forward_args is None else additional_forward_args
         arguments = arguments if isinstance(arguments, tuple) else (arguments,)
         every = torch.arange(len(images), device=images.device)
-        output = _clean_output(Run(model, images, arguments, every, (), ()), limit)
+        output = _clean_output(Run(model, images, arguments, every, (), ()), limit, batch_invariant)
         if not isinstance(output, Tensor) and output.proposals is not None:
             arguments = (*arguments, output.proposals)
         rows, keys = resolve(model, output, target, top_k), _keys(images, ids)
         photos = torch.tensor(rows.photos, device=images.device)
         run = Run(model, images, arguments, photos, rows.targets, tuple(keys[photo] for photo in rows.photos))
         if accelerate:
-            run = replace(run, model=accelerated(model, images[:1], run.arguments_for(torch.zeros_like(photos[:1]))))
+            arguments_of_one = run.arguments_for(torch.zeros_like(photos[:1]))
+            run = replace(run, model=accelerated(model, _probe(images), arguments_of_one))
         yield run, output[photos], rows, limit
 
 
-def _clean_output(run: Run, limit: BatchLimit) -> Any:
+def _clean_output(run: Run, limit: BatchLimit, apart: bool) -> Any:
     """The model's output on clean images, of which each is a row."""
     model = run.model
 
     def work(size: int) -> Any:
-        return join([check_output(run.forward(run.images[part], part), len(part)) for part in run.photos.split(size)])
+        def check(part: Tensor) -> Any:
+            return check_output(run.forward(run.images[part], part), len(part))
+
+        if apart and size > 1 and len(run.images) > 1:
+            check(run.photos[:2])  # a network that mixes the images of a batch is seen with two
+        return join([check(part) for part in run.photos.split(1 if apart else size)])
 
     with torch.no_grad():
         try:
@@ -135,6 +149,13 @@ def _clean_output(run: Run, limit: BatchLimit) -> Any:
     if model.classes is not None and scores.shape[1] != len(model.classes):
         raise ModelError(f"{len(model.classes)} class names for the {scores.shape[1]} outputs of {model.name}")
     return output
+
+
+def _probe(images: Tensor) -> Tensor:
+    """Noise (1, c, h, w) to compare two networks on: always the same, so that no photo decides for others."""
+    count = images[0].numel()
+    noise = philox.uniform([philox.Stream(0, 0, 0, 0, philox.START)], count, images.dtype, images.device)
+    return noise.view_as(images[:1])
 
 
 def _keys(images: Tensor, ids: Sequence[int | str] | None) -> list[int]:

@@ -168,7 +168,7 @@ def _result(figures: dict[str, Any], header: dict[str, Any], flat: Tensor, entry
         "model": header["model"],
         "seed": header["seed"],
         "seconds": figures["seconds"],
-        "network_evaluations": figures["network_evaluations"],
+        "network_evaluations": torch.tensor([figures["network_evaluations"]]),
         "device": header["device"],
         "options": header["options"] | {"fit": figures["fit"]} | frame,
         "versions": header["versions"],
@@ -184,7 +184,7 @@ def _result(figures: dict[str, Any], header: dict[str, Any], flat: Tensor, entry
         history={"distortion": torch.zeros(0, 1), "non_sparsity": torch.zeros(0, 1)},
         steps=header["steps"],
         draws=header["draws"],
-        measurements=figures["measurements"],
+        measurements=torch.tensor([figures["measurements"]]),
         target_kind=header["target_kind"],
         **common,
     )

@@ -206,7 +206,7 @@ class Worker:
             "true_index": label.get("index"),
             "probability": float(one.probability[0]),
             "seconds": one.seconds,
-            "network_evaluations": one.network_evaluations,
+            "network_evaluations": int(one.network_evaluations[0]),
             "height": photo.original_size[0],
             "width": photo.original_size[1],
             "fit": photo.fit,
@@ -224,7 +224,7 @@ class Worker:
         if isinstance(one, Explanation):
             names = ("kept_probability", "distortion", "non_sparsity", "objective", "sparsity", "empty_distortion")
             figures |= {name: float(getattr(one, name)[0]) for name in names}
-            figures |= {"collapsed": bool(one.collapsed[0]), "measurements": one.measurements}
+            figures |= {"collapsed": bool(one.collapsed[0]), "measurements": int(one.measurements[0])}
             header |= {"kind": "explanation", "steps": one.steps, "draws": one.draws, "target_kind": one.target_kind}
         else:
             figures |= {"low": float(flat.min()), "high": float(flat.max())}

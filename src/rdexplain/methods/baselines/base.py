@@ -143,7 +143,7 @@ class Baseline(CaptumInterface):
             model=self.model.name,
             seed=self.seed,
             seconds=(time.perf_counter() - started) / count,
-            network_evaluations=rows.evaluations // count,
+            network_evaluations=torch.full((count,), rows.evaluations // count),
             options=self.record() | rows.found,
             versions=versions("captum", "scikit-image"),
             device=str(attribution.device),
