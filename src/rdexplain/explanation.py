@@ -85,6 +85,11 @@ class Explanation(Result):
         return self.mask
 
     @property
+    def worse_than_empty(self) -> Tensor:
+        """(n,) bool: keeping nothing would have a lower objective, as is best where the class is unlikely."""
+        return self.objective > self.empty_distortion
+
+    @property
     def picture_colour(self) -> Tensor:
         """(n, 3, h, w) in [0, 1]: the synthesis of the masked coefficients of all channels; pixels times the mask."""
         return synthesise(self.representation, self.images, self.mask)
@@ -109,6 +114,7 @@ class Explanation(Result):
             "empty_distortion": float(self.empty_distortion[row]),
             **self._focus(row),
             "collapsed": bool(self.collapsed[row]),
+            "worse_than_empty": bool(self.worse_than_empty[row]),
             "size": list(self.images.shape[-2:]),
             "steps": self.steps,
             "draws": self.draws,

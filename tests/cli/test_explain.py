@@ -34,7 +34,7 @@ def record(name: str, folder: str = "explanations") -> dict:
 
 
 def test_a_photo(run):
-    done = run("explain photos/cat.jpg --seed 7 --draws 3")
+    done = run("explain photos/cat.jpg --seed 7 --draws 3 --sparsity 0")
     assert (done.status, done.err) == (0, [])
     assert files() == ["cat.pixel_rde.json", "cat.pixel_rde.png", "cat.pixel_rde.safetensors"]
     (line,) = done.out
@@ -53,7 +53,7 @@ def test_a_photo(run):
 
 
 def test_cartoonx_is_the_default_and_its_panel_is_drawn(place, capsys):
-    options = "--model cli_test_nets:tiny --size 16 --levels 1 --steps 1 --samples 2"
+    options = "--model cli_test_nets:tiny --size 16 --levels 1 --steps 1 --samples 2 --sparsity 0"
     assert main(["explain", "photos/cat.jpg", *options.split()]) == 0
     assert files() == [f"cat.cartoonx.{end}" for end in ("json", "png", "safetensors", "samples.png")]
     assert min(picture_size("explanations/cat.cartoonx.png")) > 300
@@ -62,17 +62,46 @@ def test_cartoonx_is_the_default_and_its_panel_is_drawn(place, capsys):
 
 def test_a_folder_with_failures_and_batches(run):
     Path("photos/broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a photo")
-    done = run("explain photos --photos-per-batch 2")
+    done = run("explain photos --photos-per-batch 2 --sparsity 0")
     assert done.status == 1
     assert len(done.out) == 3
     assert done.err[0].startswith("rdexplain: error: ")
     assert "photos/broken.jpg" in done.err[0]
     assert done.err[1:] == ["rdexplain: explained 3 of 4 photos, 1 failed"]
     assert len(files()) == 9
-    alone = run("explain photos/dog.png --out alone")
+    alone = run("explain photos/dog.png --out alone --sparsity 0")
     assert alone.status == 0
     batched, single = rx.load_explanation("explanations/dog.pixel_rde"), rx.load_explanation("alone/dog.pixel_rde")
-    torch.testing.assert_close(batched.mask, single.mask, rtol=0, atol=1e-4)
+    assert torch.equal(batched.mask[0], single.mask[0])
+
+
+def test_a_mask_worse_than_none_is_said(run):
+    """The class has a probability of 0.5 at most by its nature, so a mask that keeps half costs more than losing it."""
+    done = run("explain photos/cat.jpg --sparsity 40")
+    (warning,) = done.err
+    assert "the mask for" in warning
+    assert "costs more than it explains, keeping nothing has the lower objective: " in warning
+    assert record("cat.pixel_rde")["worse_than_empty"] is True
+    found = run("explain photos/cat.jpg --max-distortion 0.0001 --out bounded")
+    assert not any("costs more" in line for line in found.err)
+
+
+def test_repeats(run):
+    done = run("explain photos/cat.jpg --repeats 3 --seed 2 --sparsity 0")
+    assert (done.status, done.err) == (0, [])
+    one = rx.load_explanation("explanations/cat.pixel_rde")
+    assert f"agreement {float(one.agreement):.2f}" in done.out[0]
+    assert "cat.pixel_rde.repeats.png" in files()
+    written = record("cat.pixel_rde")
+    assert (written["repeats"], written["agreement"]) == (3, pytest.approx(float(one.agreement)))
+    masks = []
+    for seed in (2, 3, 4):
+        assert run(f"explain photos/cat.jpg --seed {seed} --out seed{seed} --sparsity 0").status == 0
+        masks.append(rx.load_explanation(f"seed{seed}/cat.pixel_rde").mask[0] > 0.3)
+    assert torch.equal(one.selection_frequency[0], torch.stack(masks).float().mean(0))
+    refused = run("explain photos/cat.jpg --repeats 3 --method grad_cam", small=False)
+    assert refused.status == 2
+    assert "--repeats" in refused.err[0]
 
 
 def test_the_lines_of_a_folder_are_aligned_and_summed_up(run):

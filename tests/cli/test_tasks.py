@@ -55,7 +55,7 @@ def names() -> list[str]:
 
 
 def test_why_one_rather_than_another(run):
-    done = run("explain photos/cat.jpg --classes names.txt --target zebra --against tabby~cat")
+    done = run("explain photos/cat.jpg --classes names.txt --target zebra --against tabby~cat --sparsity 0")
     assert (done.status, done.err) == (0, [])
     assert "zebra rather than tabby cat" in done.out[0]
     assert json.loads(Path("explanations/cat.pixel_rde.json").read_text())["target"]["kind"] == "contrast"
@@ -64,7 +64,7 @@ def test_why_one_rather_than_another(run):
 
 
 def test_a_region(run, scenes):
-    done = run("explain both.png --model task_nets:regions --segment green")
+    done = run("explain both.png --model task_nets:regions --segment green --sparsity 0")
     assert (done.status, done.err) == (0, [])
     assert names() == ["both.pixel_rde.png"]
     record = json.loads(Path("explanations/both.pixel_rde.json").read_text())
@@ -111,7 +111,7 @@ def test_what_is_no_detector_and_a_size_that_is_none_of_its(run, place):
 
 
 def test_objects_are_explained(run, scenes):
-    done = run("explain both.png --model task_nets:objects --object all")
+    done = run("explain both.png --model task_nets:objects --object all --sparsity 0")
     assert (done.status, done.err) == (0, [])
     assert names() == ["both.cat-0.pixel_rde.png", "both.dog-1.pixel_rde.png"]
     record = json.loads(Path("explanations/both.dog-1.pixel_rde.json").read_text())
@@ -134,7 +134,7 @@ def test_objects_that_are_not_there(run, scenes):
 
 def test_the_bars_of_a_letterbox_are_left_out(run, scenes):
     Image.new("RGB", (30, 15), (220, 220, 0)).save("wide.png")
-    done = run("explain wide.png --model task_nets:objects --confidence 0.1 --original-size")
+    done = run("explain wide.png --model task_nets:objects --confidence 0.1 --original-size --sparsity 0")
     assert (done.status, done.err) == (0, [])
     one = rx.load_explanation("explanations/wide.pixel_rde")
     assert one.frame == (4, 0, 8, 16)
@@ -173,7 +173,7 @@ def test_baselines_and_the_evaluation_have_labels_alone(run, scenes):
 def test_tasks_are_compared_by_what_can(run, scenes):
     pytest.importorskip("captum")
     command = "compare both.png --model task_nets:objects --methods pixel_rde,random_pixel --object all"
-    done = run(command, "--steps 2 --draws 1", small=False)
+    done = run(command, "--steps 2 --draws 1 --sparsity 0", small=False)
     assert done.status == 0
     assert done.err[0].startswith("rdexplain: warning: Random pixels is not applicable: random_pixel explains class ")
     assert names() == ["both.cat-0.pixel_rde.png", "both.dog-1.pixel_rde.png", "comparison.png"]

@@ -15,8 +15,9 @@ from torch import nn
 import rdexplain as rx
 from rdexplain import CartoonX, Explanation, PixelRDE, as_model, philox
 from rdexplain.errors import ModelError, OptionError, PhotoError, SolverError, TargetError
-from rdexplain.methods import outcome
+from rdexplain.methods import base, outcome
 from rdexplain.philox import Stream
+from rdexplain.solver import Solution
 
 WAVELETS = {"wavelet": "db2", "levels": 2}
 QUICK = {"steps": 3, "draws": 4, "sparsity": 0.1, "step_size": 0.1}
@@ -113,6 +114,63 @@ def assert_equal(found, expected):
             assert torch.equal(one, two), field.name
     mine, other = found.record(), expected.record()
     assert mine | {"seconds": 0} == other | {"seconds": 0}
+
+
+class Fickle(nn.Module):
+    """Loses its decision with the first noise that the solver shows it, and not with the second."""
+
+    def __init__(self, tries):
+        super().__init__()
+        self.tries, self.solves = tries, 0
+
+    def forward(self, images):
+        return torch.stack((images.mean((1, 2, 3)), 1 - images.mean((1, 2, 3))), dim=1) * 8
+
+
+def test_a_row_worse_than_nothing_is_tried_once_more(make_photos, monkeypatch, full_measurement):
+    """The second solution, on noise of its own, is taken where it is better, and both are counted."""
+    seeds = []
+
+    def solve(objective, start, settings, progress=None):
+        seeds.append((objective.seed, settings.emphasis))
+        objective.evaluations += 10 * len(seeds)
+        kept = 0.01 if len(seeds) == 2 else 0.9
+        mask, curve = torch.full_like(start, kept), start.new_zeros((0, len(start)))
+        return Solution(mask, start.new_full((len(start),), 50.0), curve, curve)
+
+    monkeypatch.setattr(base, "solve", solve)
+    photo = make_photos(1)
+    one = PixelRDE(Fickle(2), seed=5, sparsity=50.0).explain(photo)
+    assert seeds == [(5, 3.0), (6, 1.0)]
+    assert one.network_evaluations.tolist() == [30]
+    assert one.measurements.tolist() == [2 * (256 + 32)]
+    assert float(one.mask[0].max()) == pytest.approx(0.01)
+    assert bool(one.worse_than_empty) == bool(one.objective > one.empty_distortion)
+    seeds.clear()
+    PixelRDE(Fickle(2), preset="paper", sparsity=50.0, steps=1).explain(photo)
+    assert len(seeds) == 1  # the published procedure has no second try
+    seeds.clear()
+    PixelRDE(Fickle(2), sparsity=0.001).explain(photo)
+    assert len(seeds) == 1 or seeds[1][0] == 1
+
+
+def test_repeats_count_how_often_a_coefficient_is_kept(make_photos, smooth_network):
+    photos, network = make_photos(2), smooth_network()
+    settings = {**WAVELETS, **QUICK, "steps": 6, "step_size": 0.3}
+    found = CartoonX(network, seed=3, **settings).explain(photos, 1, repeats=3)
+    masks = [flat(CartoonX(network, seed=seed, **settings).explain(photos, 1)) for seed in (3, 4, 5)]
+    assert torch.equal(flat(found), masks[0])
+    kept = torch.stack(masks).numpy() > 0.3
+    frequency = torch.cat([band.flatten(1) for band in found.selection_frequency], dim=1)
+    np.testing.assert_allclose(frequency, kept.mean(axis=0), rtol=0, atol=1e-6)
+    for row in range(2):
+        sets = [set(np.flatnonzero(one[row])) for one in kept]
+        pairs = [(sets[0], sets[1]), (sets[0], sets[2]), (sets[1], sets[2])]
+        expected = np.mean([len(one & other) / len(one | other) for one, other in pairs])
+        assert float(found.agreement[row]) == pytest.approx(expected, abs=1e-6)
+    once = CartoonX(network, seed=3, **settings).explain(photos, 1)
+    assert (once.repeats, once.agreement, once.selection_frequency) == (1, None, None)
+    assert torch.equal(found.network_evaluations, 3 * once.network_evaluations)
 
 
 def tensors_in(value):

@@ -42,18 +42,24 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     options = method_options(arguments, arguments.method)
     if arguments.samples and METHODS[arguments.method].is_baseline:
         raise UsageError(f"--samples shows what a mask keeps: {arguments.method} has none")
+    if arguments.repeats > 1 and METHODS[arguments.method].is_baseline:
+        raise UsageError(f"--repeats solves for a mask again: {arguments.method} has none")
     sources = find_photos(arguments.photos)
     model = find_model(arguments, bar)
     targets = Targets(model, Wanted.of(arguments))
     size = photo_size(arguments.size, model)
     method = make_method(arguments.method, model, options, size)
     names, slugs = stems(sources), Slugs(model)
-    extras = [".samples.png"] * bool(arguments.samples) + [".original.png"] * bool(arguments.original_size)
+    wanted = {".samples.png": arguments.samples, ".repeats.png": arguments.repeats > 1}
+    wanted[".original.png"] = arguments.original_size
+    extras = [suffix for suffix, value in wanted.items() if value]
     outputs = Outputs(arguments.out, arguments.method, extras)
     outputs.check(names, targets.slugs(slugs), slugs, arguments.overwrite)
     report = Report(bar, list(names.values()), labels_of(model, targets, len(names)), arguments.quiet)
     per_batch = photos_per_batch(arguments.photos_per_batch, model.device)
-    settings = Settings(size, photo_fit(arguments.fit, model), per_batch, arguments.samples, arguments.original_size)
+    settings = Settings(
+        size, photo_fit(arguments.fit, model), per_batch, arguments.samples, arguments.original_size, arguments.repeats
+    )
     started = time.monotonic()
     with outputs.open():
         tally = Run(method, targets, slugs, outputs, report, bar, settings, provenance(options)).over(names)

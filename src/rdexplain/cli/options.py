@@ -352,6 +352,7 @@ RESULTS = Group(
     (
         *_WRITING,
         Option("--samples", "also a picture of N obfuscated images, and what the model sees in them", whole(0), "N", 0),
+        Option("--repeats", "solve N times with other noise, and say and draw what all of them keep", whole(1), "N", 1),
         Option("--original-size", "also the explanation at the size of the original photo"),
     ),
 )
@@ -366,7 +367,15 @@ RUNNING = Group(
             extra={"action": "store_const", "const": False, "dest": "accelerate", "default": None},
             of_method=True,
         ),
-        Option("--photos-per-batch", "photos that are optimised together (default 4, or 16 on a GPU)", whole(1), "N"),
+        Option(
+            "--no-batch-invariant",
+            "photos share forward passes on a CPU too: faster for small ones, but masks then differ as rounding does, "
+            "amplified",
+            extra={"action": "store_const", "const": False, "dest": "batch_invariant", "default": None},
+            of_method=True,
+            only=_MASKS,
+        ),
+        Option("--photos-per-batch", "photos that are explained together (default 4, or 16 on a GPU)", whole(1), "N"),
         Option("--quiet", "print nothing but errors"),
     ),
 )

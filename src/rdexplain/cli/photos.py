@@ -39,6 +39,7 @@ class Settings:
     per_batch: int
     samples: int
     original_size: bool
+    repeats: int = 1
 
 
 @dataclass
@@ -110,7 +111,9 @@ class Run:
         """A batch, without the photos that the solver cannot explain."""
         while batch:
             self.bar.begin(len(batch), names[batch[0].source])
-            samples: dict[str, Any] = {"samples": self.settings.samples} if self.settings.samples else {}
+            extras: dict[str, Any] = {"samples": self.settings.samples} if self.settings.samples else {}
+            if self.settings.repeats > 1:
+                extras["repeats"] = self.settings.repeats
             images = torch.stack([photo.pixels for photo in batch]).to(self.method.model.dtype)
             try:
                 explanation = self.method.explain(
@@ -118,7 +121,7 @@ class Run:
                     **self.targets.of(images),
                     photos=[photo.source for photo in batch],
                     progress=self.bar.step,
-                    **samples,
+                    **extras,
                 )
             except (AbsentError, SolverError) as error:
                 if not error.photos:
@@ -152,7 +155,7 @@ class Run:
 
     def _writers(self, explanation: Result, photo: Photo) -> dict[str, Callable[[Path], object]]:
         """For each suffix what writes the file; `Explanation.save` adds its own two."""
-        from rdexplain.render import samples_panel, save_figure, save_panel, save_picture
+        from rdexplain.render import repeats_panel, samples_panel, save_figure, save_panel, save_picture
 
         shown = undistorted(photo)
         writers: dict[str, Callable[[Path], object]] = {
@@ -162,6 +165,8 @@ class Run:
         if self.settings.samples and isinstance(explanation, Explanation):
             class_name = self.method.model.class_name
             writers[".samples.png"] = lambda path: save_figure(samples_panel(explanation, class_name=class_name), path)
+        if self.settings.repeats > 1 and isinstance(explanation, Explanation):
+            writers[".repeats.png"] = lambda path: save_figure(repeats_panel(explanation, original=shown), path)
         if self.settings.original_size:
             writers[".original.png"] = lambda path: save_picture(path, explanation.picture_at(*photo.original_size)[0])
         return writers

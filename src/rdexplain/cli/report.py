@@ -65,6 +65,11 @@ class Report:
             say(f"warning: {name}: {notice}")
         elif isinstance(explanation, Explanation) and (missed := _missed(explanation)):
             say(f"warning: {name}: no mask for {label!r} was found {missed}: this one comes nearest")
+        elif isinstance(explanation, Explanation) and _worse_than_nothing(explanation):
+            say(
+                f"warning: {name}: the mask for {label!r} costs more than it explains, keeping nothing has the lower "
+                f"objective: {_advice(explanation)}"
+            )
 
     def compared(self, paths: list[Path], seconds: float) -> None:
         """Where the panel of a comparison is."""
@@ -96,10 +101,20 @@ def _quality(explanation: Explanation | Heatmap) -> _Pieces:
     """What a mask keeps and what that costs; a heatmap says neither."""
     if isinstance(explanation, Heatmap):
         return ()
+    agreement: _Pieces = ()
+    if explanation.agreement is not None:
+        agreement = ((("agreement ", "dim"), (f"{float(explanation.agreement[0]):.2f}", "")),)
     return (
         (("distortion ", "dim"), (f"{float(explanation.distortion[0]):.4f}", "")),
         (("non-sparsity ", "dim"), (f"{float(explanation.non_sparsity[0]):.4f}", "")),
+        *agreement,
     )
+
+
+def _worse_than_nothing(explanation: Explanation) -> bool:
+    """Whether the empty mask, whose objective is its distortion, has a lower one. A bound is no such choice."""
+    searched = any(explanation.options.get(name) is not None for name in ("max_distortion", "rate"))
+    return not searched and bool(explanation.worse_than_empty[0])
 
 
 def _missed(explanation: Explanation) -> str | None:

@@ -18,6 +18,8 @@ _OF_A_RUN = ("identity", "resolved", "root")
 """Keys that a run adds to its own `config.yaml`."""
 _LISTS = ("target", "method", "mean", "std", "device")
 """Keys that may have several values."""
+_ON = ("accelerate", "batch_invariant")
+"""Switches that can only be turned off."""
 _FILES = ("photos", "weights", "classes", "init")
 
 
@@ -49,7 +51,7 @@ def gather(arguments: argparse.Namespace) -> argparse.Namespace:
     if given.get("photos") is None:
         raise UsageError("name the photos: --photos, or the key photos of a configuration")
     defaults = {name: False if option.kind is None else option.default for name, option in keys().items()}
-    defaults["accelerate"] = None
+    defaults |= dict.fromkeys(_ON)
     return argparse.Namespace(**{**defaults, **given, "config": file, "quiet": getattr(arguments, "quiet", False)})
 
 
@@ -66,8 +68,7 @@ def plain(options: argparse.Namespace) -> dict[str, Any]:
     """The options as a run's `config.yaml` has them: ready for YAML, files with their whole path."""
     values = {name: getattr(options, name) for name in keys() if name != "out"}
     said = {name: value for name, value in values.items() if value not in (None, False)}
-    if options.accelerate is False:
-        said["accelerate"] = False
+    said |= {name: False for name in _ON if values[name] is False}
     return {name: _plain(name, value) for name, value in said.items()}
 
 
@@ -117,7 +118,7 @@ def _checked(found: Mapping[str, Any], file: Path) -> dict[str, Any]:
                 if not isinstance(value, bool):
                     raise argparse.ArgumentTypeError(f"must be true or false, not {value!r}")
                 # `accelerate: true` is what there is without the option.
-                checked[name] = None if name == "accelerate" and value else value
+                checked[name] = None if name in _ON and value else value
             elif option.extra.get("action") == "append":
                 checked[name] = [option.kind(str(one)) for one in (value if isinstance(value, list) else [value])]
             else:

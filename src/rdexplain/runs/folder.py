@@ -18,7 +18,7 @@ from rdexplain.storage import write_whole
 
 CONFIG, LEDGER, SHARDS, LOG, LOCK = "config.yaml", "ledger.sqlite", "shards", "log.txt", "lock"
 _BYTES = torch.uint8
-HOW = ("internal_batch_size", "accelerate", "weights")
+HOW = ("internal_batch_size", "batch_invariant", "accelerate", "weights")
 """What a method's record says of how it runs, which changes results by rounding at most, and where a file of weights
 lies; their `fingerprint` says what they are."""
 
