@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks import growth, quality, step, transform
+from benchmarks import growth, quality, stability, step, transform
 from benchmarks.compare import compare
 from benchmarks.machine import machine
 
-PARTS = ("step", "transform", "growth", "quality")
+PARTS = ("step", "transform", "growth", "quality", "stability")
 
 
 def main() -> None:
@@ -31,7 +32,8 @@ def main() -> None:
     print(", ".join(f"{key} {value}" for key, value in where["versions"].items()))
     found: dict[str, Any] = {"machine": where}
     for part in options.parts or PARTS:
-        found[part] = {"step": _step, "transform": _transform, "growth": _growth, "quality": _quality}[part](options)
+        measured = {"step": _step, "transform": _transform, "growth": _growth, "quality": _quality}
+        found[part] = (measured | {"stability": _stability})[part](options)
         if options.json:
             options.json.write_text(json.dumps(found, indent=2) + "\n")
 
@@ -55,6 +57,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--reference", help="quality: the setting that ratios are taken to (default the last)")
     parser.add_argument("--results", type=Path, help="quality: a JSON file of runs; those in it are not run again")
+    parser.add_argument("--keep", type=Path, help="stability: a folder for the explanations (default a temporary one)")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     unknown = [part for part in options.parts if part not in PARTS]
@@ -119,6 +122,33 @@ def _quality(options: argparse.Namespace) -> list[dict[str, Any]]:
         print(
             f"{row['setting']:<28} {row['runs']:>5} {row['evaluations']:>12.0f} {row['objective']:>10.4f} "
             f"{interval:>18} {ratio:>13} {worst:>6} {row['collapsed']:>10}"
+        )
+    return table
+
+
+def _stability(options: argparse.Namespace) -> list[dict[str, Any]]:
+    print()
+    with tempfile.TemporaryDirectory() as temporary:
+        table = stability.measure(
+            options.photos,
+            options.settings,
+            options.seeds if len(options.seeds) > 1 else [0, 1],
+            options.size,
+            quality.Results(options.results),
+            options.keep or Path(temporary),
+            lambda text: print(text, flush=True),
+            options.method,
+            options.device,
+        )
+    print(
+        f"\n{'setting':<28} {'photos':>6} {'evaluations':>12} {'objective':>10} {'IoU':>6} {'95 % interval':>16}",
+        end="",
+    )
+    print(f" {'rank':>6} {'SSIM':>6}   (between two seeds)")
+    for row in table:
+        print(
+            f"{row['setting']:<28} {row['photos']:>6} {row['evaluations']:>12.0f} {row['objective']:>10.4f} "
+            f"{row['iou']:>6.2f} {row['low']:>7.2f} to {row['high']:.2f} {row['rank']:>7.2f} {row['ssim']:>6.2f}"
         )
     return table
 

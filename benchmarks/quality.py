@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 import json
+import math
 import random
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -83,8 +84,13 @@ def measure(
     method: str = "cartoonx",
     model_name: str = "efficientnet_lite0",
     device: str = "cpu",
+    keep: Path | None = None,
 ) -> list[dict[str, Any]]:
-    """Run every setting on every photo and seed, but for what the results hold already; the rows of all."""
+    """Run every setting on every photo and seed, but for what the results hold already; the rows of all.
+
+    Args:
+        keep: a folder for the explanations themselves.
+    """
     classes: dict[str, Any] = {"cartoonx": rx.CartoonX, "pixel_rde": rx.PixelRDE}
     base = classes[method]
     model = rx.load_model(model_name, device=device)
@@ -94,11 +100,13 @@ def measure(
             for setting in settings:
                 run = dict(zip(RUN_KEYS, (setting, method, model_name, Path(photo).stem, size, seed), strict=True))
                 row = results.find(run)
-                if row is None:
+                if row is None or (keep is not None and not (keep / f"{file_of(row)}.json").exists()):
                     preset = preset_of(setting, base.presets)
                     explainer = type(base.__name__, (base,), {"presets": {setting: preset}})
                     pixels = rx.load_photo(photo, size).pixels[None].to(model.device)
                     done = explainer(model, preset=setting, seed=seed).explain(pixels)
+                    if keep is not None:
+                        done.save(keep / file_of(run))
                     row = {
                         **run,
                         "objective": float(done.objective[0]),
@@ -119,6 +127,11 @@ def measure(
     return rows
 
 
+def file_of(run: dict[str, Any]) -> str:
+    """The name of a run's explanation."""
+    return "_".join(str(run[key]) for key in RUN_KEYS)
+
+
 def summary(rows: Sequence[dict[str, Any]], reference: str) -> list[dict[str, Any]]:
     """A row for each setting: mean objective with a bootstrap interval over photos, and how it compares.
 
@@ -134,7 +147,10 @@ def summary(rows: Sequence[dict[str, Any]], reference: str) -> list[dict[str, An
             for row in own
             if (place := (row["photo"], row["size"], row["seed"])) in known
         ]
-        low, high = _interval(own)
+        photos: dict[str, list[float]] = {}
+        for row in own:
+            photos.setdefault(row["photo"], []).append(row["objective"])
+        low, high = interval([statistics.mean(values) for values in photos.values()])
         table.append(
             {
                 "setting": setting,
@@ -151,12 +167,10 @@ def summary(rows: Sequence[dict[str, Any]], reference: str) -> list[dict[str, An
     return table
 
 
-def _interval(rows: Sequence[dict[str, Any]], samples: int = 2000) -> tuple[float, float]:
-    """95 % interval of the mean, photos drawn with replacement."""
-    photos: dict[str, list[float]] = {}
-    for row in rows:
-        photos.setdefault(row["photo"], []).append(row["objective"])
-    means = [statistics.mean(values) for values in photos.values()]
+def interval(means: Sequence[float], samples: int = 2000) -> tuple[float, float]:
+    """95 % interval of the mean of some photos' figures, photos drawn with replacement."""
+    if not means:
+        return math.nan, math.nan
     chance = random.Random(0)
     drawn = sorted(statistics.mean(chance.choices(means, k=len(means))) for _ in range(samples))
     return drawn[samples * 25 // 1000], drawn[samples * 975 // 1000 - 1]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 import rdexplain as rx
-from benchmarks import compare, quality
+from benchmarks import compare, quality, stability
 from rdexplain.methods.presets import PAPER
 
 
@@ -24,7 +27,7 @@ def test_a_setting_is_a_preset_with_changes():
 
 
 def test_runs_are_kept_and_not_run_again(tmp_path, monkeypatch):
-    settings = ["fast,steps=2,draws=1", "paper,steps=1,draws=1"]
+    settings = ["fast,steps=2,draws=1,retry=0", "paper,steps=1,draws=1"]
 
     def measured(said):
         results = quality.Results(tmp_path / "runs.json")
@@ -78,3 +81,26 @@ def test_two_files_are_compared(tmp_path):
     assert list(compare.compare(tmp_path / "a", tmp_path / "c")) == [
         "not the same machine: cores differ, so compare ratios alone"
     ]
+
+
+def test_stability_compares_the_seeds_of_a_photo(tmp_path, monkeypatch):
+    """Against the definitions by hand: a mask and its picture are like themselves, and not like others."""
+    settings = ["fast,steps=3,draws=1,retry=0"]
+
+    def measured(keep):
+        results = quality.Results(tmp_path / "runs.json")
+        return stability.measure(["sample:cat"], settings, [0, 1, 2], 32, results, keep, lambda text: None)
+
+    (row,) = measured(tmp_path / "kept")
+    assert (row["photos"], len(list((tmp_path / "kept").glob("*.json")))) == (1, 3)
+    made = [rx.load_explanation(file.with_suffix("")) for file in sorted((tmp_path / "kept").glob("*.json"))]
+    masks = [torch.cat([band.flatten() for band in one.mask]).numpy() for one in made]
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    kept = [set(np.flatnonzero(mask > 0.3)) for mask in masks]
+    assert row["iou"] == pytest.approx(np.mean([len(kept[a] & kept[b]) / len(kept[a] | kept[b]) for a, b in pairs]))
+    ranks = [pd.Series(mask).rank() for mask in masks]
+    assert row["rank"] == pytest.approx(np.mean([ranks[a].corr(ranks[b]) for a, b in pairs]), abs=1e-6)
+    assert stability.likeness(made[0], made[0]) == pytest.approx({"iou": 1, "rank": 1, "ssim": 1})
+    assert 0 < row["ssim"] < 1
+    monkeypatch.setattr(rx.CartoonX, "explain", None)  # so that a second run would fail
+    assert measured(tmp_path / "kept") == [row]
