@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from rdexplain import philox
+from rdexplain.decisions import Label
 from rdexplain.distortions import DISTORTIONS, find_distortion
 from rdexplain.noise import Noise
 from rdexplain.philox import MEASURE, OPTIMISE, Stream, photo_key
@@ -148,6 +149,19 @@ def test_measure_is_the_distortion_on_fresh_draws(representation, photos, networ
         torch.testing.assert_close(reading[number, 0], q.detach(), rtol=1e-11, atol=1e-14)
     # Steps' draws are others.
     assert not torch.allclose(objective.gradient(masks, 0, 6)[1], value, rtol=1e-3)
+
+
+@pytest.mark.parametrize("batch", [1, 100])
+def test_sensitivity_is_autograd_s(batch, photos, network, make_objective):
+    """With a wavelet that is not orthogonal: of one that is, the transpose of the synthesis is the analysis."""
+    representation = Wavelet("bior2.2", levels=2, padding="symmetric")
+    objective = make_objective(representation, photos, network, batch=batch)
+    bands = [band.requires_grad_() for band in representation.analysis(photos)]
+    probability = network(representation.synthesis(bands)).softmax(1)[:, 1]
+    slopes = torch.autograd.grad(probability.sum(), bands)
+    found = objective.sensitivity(Label([1, 1], lambda output: output.softmax(1)))
+    torch.testing.assert_close(found, flat([slope.abs().mean(1) for slope in slopes], 1), rtol=1e-9, atol=1e-14)
+    assert objective.evaluations == 2
 
 
 @pytest.mark.parametrize("step", [0, 2])
