@@ -87,6 +87,16 @@ def test_insertion_and_deletion_by_loop(smooth_network, make_photos, make_result
             assert float(found[name][row]) == pytest.approx(np.trapezoid(curve, dx=1 / 8), abs=1e-5)
 
 
+def test_insertion_and_deletion_take_steps_of_two_per_cent(smooth_network, make_photos, make_result):
+    images = make_photos(1, (20, 15))
+    result = make_result(images, torch.randn(1, 300, generator=torch.Generator().manual_seed(0)), target=[2])
+    with subject(as_model(smooth_network()), images, [2]) as rows:
+        for score in (insertion, deletion):
+            _, curve = score(rows, in_own(result))
+            assert curve.percentages == pytest.approx([2 * step for step in range(51)])
+            assert curve.share[0].tolist() == pytest.approx([step / 50 for step in range(51)])
+
+
 def test_infidelity_is_captums(smooth_network, make_photos):
     network, images, samples = smooth_network(), make_photos(2, 12), 20
     maps = torch.randn(2, 12, 12, generator=torch.Generator().manual_seed(3))
