@@ -174,7 +174,7 @@ def test_measured_draws_are_not_mirrored(step, photos, recorder, network, make_o
     streams = [Stream(SEED, photo_key(photos[0]), step, draw, MEASURE) for draw in range(5)]
     noise = philox.normal(streams, 3072, torch.float64).view(5, 3, 32, 32)
     expected = photos[0].mean() + photos[0].std() * noise
-    torch.testing.assert_close(torch.cat(eyes.seen), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(torch.cat(eyes.seen)[:5], expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("batch", [1, 3, 8])
