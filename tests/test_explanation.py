@@ -13,6 +13,7 @@ import torch
 import rdexplain as rx
 from rdexplain import CartoonX, Explanation, PixelRDE
 from rdexplain.errors import OptionError
+from rdexplain.explanation import mask_picture
 from rdexplain.representations import Pixel, Wavelet
 
 SETTINGS = {"preset": "paper", "steps": 5, "draws": 3, "sparsity": 0.3, "step_size": 0.1, "seed": 4}
@@ -165,6 +166,23 @@ def test_the_picture_is_the_inverse_of_the_masked_grey_coefficients(cartoon):
         np.testing.assert_allclose(cartoon.picture[row, 0].numpy(), picture(image.mean(0)), atol=1e-5)
         colour = np.stack([picture(channel) for channel in image])
         np.testing.assert_allclose(cartoon.picture_colour[row].numpy(), colour, atol=1e-5)
+
+
+def test_the_picture_is_clamped():
+    """Details alone go below zero, and so does a low-pass alone beside an edge."""
+    representation = Wavelet("db3", levels=2)
+    edge = (torch.arange(SIZE[1]) > 20).float().expand(1, 3, *SIZE)
+    transform = representation.transform_of(edge)
+    for kept in (0, 1):
+        mask = [
+            torch.full((1, *band.shape), float((number > 0) == kept)) for number, band in enumerate(transform.bands)
+        ]
+        low, *details = pywt.wavedec2(edge[0, 0].numpy(), "db3", mode="zero", level=2)
+        details = [tuple(x * kept for x in detail) for detail in details]
+        expected = pywt.waverec2([low * (1 - kept), *details], "db3", mode="zero")[: SIZE[0], : SIZE[1]]
+        assert expected.min() < -0.005
+        found = mask_picture(representation, edge, mask)[0, 0]
+        np.testing.assert_allclose(found.numpy(), expected.clip(0, 1), rtol=0, atol=1e-5)
 
 
 def test_picture_at(cartoon):

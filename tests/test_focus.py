@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import pywt
 import torch
 
 import rdexplain as rx
@@ -31,6 +33,26 @@ def test_bars_count_nowhere(boxed):
     assert float(found.area) == pytest.approx(6 * 4 / (12 * 16))
     assert float(found.kept) == pytest.approx(float(kept[2:8, :4].sum() / kept[2:14].sum()), rel=1e-5)
     assert float(found.photo) == pytest.approx(float(plain[2:8, :4].sum() / plain[2:14].sum()), rel=1e-5)
+
+
+def test_a_wavelet_s_energy_is_that_of_its_details(smooth_network):
+    """By PyWavelets: the squares of what the mask keeps of the details, summed over the channels."""
+    images = torch.rand(1, 3, 16, 12, generator=torch.Generator().manual_seed(0))
+    method = rx.CartoonX(rx.as_model(smooth_network()), levels=2, wavelet="haar", steps=1, draws=1)
+    one = method.explain(images)
+    random = torch.Generator().manual_seed(1)
+    one = replace(one, mask=[torch.rand(band.shape, generator=random) for band in one.mask])
+    expected = 0
+    for channel in images[0].numpy():
+        low, *details = pywt.wavedec2(channel, "haar", mode="zero", level=2)
+        kept = [tuple(d * s[0].numpy()) for d, s in zip(map(np.stack, details), one.mask[1:], strict=True)]
+        expected = expected + pywt.waverec2([low * 0, *kept], "haar", mode="zero") ** 2
+    found = energy(one, one.mask)[0].numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    place = np.zeros((16, 12), dtype=bool)
+    place[3:9, 2:7] = True
+    share = float(focus(one, torch.from_numpy(place)[None]).kept)
+    assert share == pytest.approx(expected[place].sum() / expected.sum(), rel=1e-4)
 
 
 def test_other_places_can_be_asked_for(boxed):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from rdexplain import philox
+from rdexplain.decisions import Label
 from rdexplain.distortions import DISTORTIONS, find_distortion
 from rdexplain.noise import Noise
 from rdexplain.philox import MEASURE, OPTIMISE, Stream, photo_key
@@ -150,6 +151,43 @@ def test_measure_is_the_distortion_on_fresh_draws(representation, photos, networ
     assert not torch.allclose(objective.gradient(masks, 0, 6)[1], value, rtol=1e-3)
 
 
+@pytest.mark.parametrize("batch", [1, 100])
+def test_sensitivity_is_autograd_s(batch, photos, network, make_objective):
+    """With a wavelet that is not orthogonal: of one that is, the transpose of the synthesis is the analysis."""
+    representation = Wavelet("bior2.2", levels=2, padding="symmetric")
+    objective = make_objective(representation, photos, network, batch=batch)
+    bands = [band.requires_grad_() for band in representation.analysis(photos)]
+    probability = network(representation.synthesis(bands)).softmax(1)[:, 1]
+    slopes = torch.autograd.grad(probability.sum(), bands)
+    found = objective.sensitivity(Label([1, 1], lambda output: output.softmax(1)))
+    torch.testing.assert_close(found, flat([slope.abs().mean(1) for slope in slopes], 1), rtol=1e-9, atol=1e-14)
+    assert objective.evaluations == 2
+
+
+@pytest.mark.parametrize("step", [0, 2])
+def test_measured_draws_are_not_mirrored(step, photos, recorder, network, make_objective):
+    """Each is a stream of its own, of its number and of the step, also where the optimisation's are in pairs."""
+    eyes = recorder(network)
+    objective = make_objective(Pixel(), photos[:1], eyes, clamp=False, seed=SEED, antithetic=True)
+    eyes.seen.clear()
+    objective.measure(torch.zeros(1, 1024, dtype=torch.float64), 5, step)
+    streams = [Stream(SEED, photo_key(photos[0]), step, draw, MEASURE) for draw in range(5)]
+    noise = philox.normal(streams, 3072, torch.float64).view(5, 3, 32, 32)
+    expected = photos[0].mean() + photos[0].std() * noise
+    torch.testing.assert_close(torch.cat(eyes.seen)[:5], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_a_measurement_does_not_depend_on_the_batch(batch, photos, network, make_objective):
+    """Neither its distortions nor its mean reading, where a row's draws come in several batches."""
+    whole = make_objective(WAVELET, photos, network, seed=SEED)
+    masks = random_masks(whole)
+    expected = whole.measure_draws(masks, 5)
+    found = make_objective(WAVELET, photos, network, seed=SEED, batch=batch).measure_draws(masks, 5)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-14)
+
+
 def test_steps_and_seeds_give_other_draws(photos, network, make_objective):
     objective = make_objective(Pixel(), photos, network, seed=SEED)
     masks = random_masks(objective)
@@ -178,6 +216,8 @@ def test_other_noises(noise, photos, network, make_objective):
     direction = torch.randn(masks.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     above, below = (objective.gradient(masks + sign * 1e-6 * direction, 0, 3)[1] for sign in (1, -1))
     torch.testing.assert_close((above - below) / 2e-6, (gradient * direction).sum(1), rtol=1e-5, atol=1e-9)
+    # Without noise all draws are the same, and one is looked at.
+    assert objective.evaluations == 3 * 2 * (1 if noise.kind == "zero" else 3)
     if noise.kind == "zero":
         kept = WAVELET.transform((32, 32), torch.float64)
         y = kept.synthesis(kept.analysis(photos) * masks[:, None])

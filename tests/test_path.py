@@ -7,11 +7,12 @@ import math
 import pytest
 import torch
 
-from rdexplain import CartoonX, PixelRDE
+from rdexplain import CartoonX, PixelRDE, path
 from rdexplain.errors import OptionError
+from rdexplain.noise import Noise
 from rdexplain.path import DRAWS, STAGES, Bound, follow_up, steps_of, trace, within
 from rdexplain.representations import Wavelet
-from rdexplain.solver import Settings, solve
+from rdexplain.solver import Settings, Solution, solve
 
 SETTINGS = Settings(40, 4, 0.1, 0.05, "cosine", (0.7, 0.999), warmup=0.25, power=2)
 
@@ -72,6 +73,66 @@ def test_a_bound_that_nothing_meets_gives_what_is_nearest(objective):
     tried = [0.05 / 4.0**stage for stage in range(STAGES + 1)]
     assert all(min(abs(value - one) for one in tried) < 1e-12 for value in solution.sparsity.tolist())
     assert (objective.measure(solution.mask, 64)[0] < 0.01).all()
+
+
+class Known:
+    """In place of the solver and of an objective: λ leaves a mask of 1 / (1 + λ), whose distortion is λ / (1 + λ)."""
+
+    rows, evaluations, noise = 2, 0, Noise()
+
+    def __init__(self) -> None:
+        self.tried: list[list[float]] = []
+        self.starts: list[torch.Tensor] = []
+        self.steps: list[tuple[int, float]] = []
+
+    def solve(self, objective, start, settings, progress, sparsity):
+        self.tried.append(sparsity.tolist())
+        self.starts.append(start[:, 0])
+        self.steps.append((settings.steps, settings.step_size))
+        mask = (1 / (1 + sparsity)).unsqueeze(1).expand(-1, 3)
+        history = torch.zeros(settings.steps, 2, dtype=torch.float64)
+        return Solution(mask, sparsity, history, history)
+
+    def measure(self, mask, draws):
+        assert draws == DRAWS
+        return 1 - mask.mean(dim=1), mask
+
+
+@pytest.mark.parametrize("quantity", ["distortion", "rate"])
+@pytest.mark.parametrize(
+    ("best", "sequence", "warm"),
+    [
+        # The best λ lies between two that are four times apart; then the means of their logarithms.
+        (10.0, [1, 4, 16, 8, 2**3.5, 2**3.25, 2**3.375], [0, 1, 4, 4, 8, 8, 2**3.25]),
+        (0.1, [1, 1 / 4, 1 / 16, 1 / 8, 2**-3.5, 2**-3.25, 2**-3.375], [0, 0, 0, 1 / 16, 1 / 16, 2**-3.5, 2**-3.5]),
+    ],
+)
+def test_the_search_by_hand(quantity, best, sequence, warm, monkeypatch):
+    """A known curve: the weights that are tried, the masks that they start from, and the mask that is chosen."""
+    known, settings = Known(), Settings(41, 4, 0.1, 1.0)
+    monkeypatch.setattr(path, "solve", known.solve)
+    bound = best / (1 + best) if quantity == "distortion" else 1 / (1 + best)
+    start = torch.ones(2, 3, dtype=torch.float64)
+    found = within(known, start, settings, Bound(quantity, bound))
+    for row in range(2):
+        assert [weights[row] for weights in known.tried] == pytest.approx(sequence)
+        # λ = 0 stands for the start: a mask of ones.
+        assert [float(one[row]) for one in known.starts] == pytest.approx([1 / (1 + one) for one in warm])
+    assert known.steps == [(41, 0.1)] + [(21, 0.05)] * STAGES
+    assert known.evaluations == 2 * DRAWS * (STAGES + 1)
+    # A greater λ is sparser and more distorted: the nearest to the bound on its side of it.
+    within_it = max(one for one in sequence if one <= best) if quantity == "distortion" else None
+    expected = within_it or min(one for one in sequence if one >= best)
+    assert found.sparsity.tolist() == pytest.approx([expected] * 2)
+    torch.testing.assert_close(found.mask, torch.full((2, 3), 1 / (1 + expected), dtype=torch.float64))
+
+
+def test_of_masks_that_are_all_beyond_the_bound_the_nearest_is_taken(monkeypatch):
+    known = Known()
+    monkeypatch.setattr(path, "solve", known.solve)
+    for bound, chosen in ((Bound("distortion", 1e-9), 4.0**-STAGES), (Bound("rate", 1e-9), 4.0**STAGES)):
+        found = within(known, torch.ones(2, 3, dtype=torch.float64), Settings(4, 4, 0.1, 1.0), bound)
+        assert found.sparsity.tolist() == pytest.approx([chosen] * 2)
 
 
 def test_progress_counts_on(objective):

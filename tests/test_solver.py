@@ -11,6 +11,7 @@ import torch
 from rdexplain import philox
 from rdexplain.errors import OptionError, SolverError
 from rdexplain.methods.presets import PAPER
+from rdexplain.noise import Noise
 from rdexplain.philox import Stream, photo_key
 from rdexplain.representations import Pixel, Wavelet
 from rdexplain.solver import Settings, solve
@@ -116,6 +117,16 @@ def test_a_square_leaves_a_start_at_zero(make_photos, smooth_network, make_objec
     assert (found > 0.1).any()
 
 
+@pytest.mark.parametrize("power", [1, 2, 3])
+def test_it_starts_where_it_is_told_to(power, make_photos, smooth_network, make_objective):
+    """With steps of almost nothing the mask stays, also where Adam moves a root of it."""
+    objective = make_objective(WAVELET, make_photos(2, 32, torch.float64), smooth_network(torch.float64))
+    start = torch.linspace(0, 1, objective.transform.count, dtype=torch.float64).expand(2, -1)
+    found = solve(objective, start, settings_of(power=power, step_size=1e-9)).mask
+    # What is given as zero starts a little above, or it could not rise.
+    assert (found - start.clamp_min(1e-4 if power > 1 else 0)).abs().max() < 1e-6
+
+
 def test_the_guard_keeps_a_decision_that_sparsity_would_lose(make_photos, smooth_network, make_objective):
     """Under a pull far stronger than the distortion the mask empties; with a guard it stays where the limit is."""
     objective = make_objective(WAVELET, make_photos(2, 32, torch.float64), smooth_network(torch.float64))
@@ -133,6 +144,62 @@ def test_a_guard_that_nothing_trips_changes_nothing(make_photos, smooth_network,
     objective = make_objective(WAVELET, make_photos(1, 32, torch.float64), smooth_network(torch.float64))
     plain = solve(objective, ones(objective), settings_of(sparsity=1e-6))
     assert torch.equal(plain.mask, solve(objective, ones(objective), settings_of(sparsity=1e-6, guard=100.0)).mask)
+
+
+def test_the_guard_of_a_row_is_its_own(make_photos, smooth_network, make_objective):
+    """One row's pull is far too strong and is held; the other's is nothing and never is."""
+    photos, network = make_photos(2, 32, torch.float64), smooth_network(torch.float64)
+    options = {"steps": 12, "guard": 0.2, "schedule": "constant"}
+    both = make_objective(WAVELET, photos, network)
+    weights = torch.tensor([100.0, 0.05], dtype=torch.float64)
+    together = solve(both, ones(both), settings_of(**options), sparsity=weights)
+    for row, sparsity in enumerate((100.0, 0.05)):
+        one = make_objective(WAVELET, photos[row : row + 1], network)
+        alone = solve(one, ones(one), settings_of(**options, sparsity=sparsity))
+        assert (alone.mask[0] - together.mask[row]).abs().max() < 1e-9
+    unguarded = solve(both, ones(both), settings_of(**{**options, "guard": None}), sparsity=weights)
+    changed = (unguarded.mask - together.mask).abs().amax(dim=1)
+    assert changed[0] > 0.1
+    assert changed[1] < 1e-9
+
+
+def test_the_guard_by_hand(make_photos, smooth_network, make_objective):
+    """Without noise, where there is nothing to estimate: the pull is there while the distortion, a mean in which each
+    step has half the weight of the next, is at most the share of the empty mask's."""
+    photos, network = make_photos(2, 32, torch.float64), smooth_network(torch.float64)
+    objective = make_objective(WAVELET, photos, network, noise=Noise("zero"))
+    settings = settings_of(steps=30, step_size=0.1, sparsity=5.0, schedule="constant", guard=0.3)
+    with torch.no_grad():
+        p, q = (network(images).softmax(1)[:, 1] for images in (photos, torch.zeros_like(photos)))
+    limit = 0.3 * (p - q).square()
+    s = ones(objective).requires_grad_()
+    adam = torch.optim.Adam([s], lr=0.1, betas=settings.betas)
+    recent, held = None, []
+    for step in range(30):
+        slope, distortion = objective.gradient(s.detach(), step, 1)
+        recent = distortion if recent is None else (recent + distortion) / 2
+        held.append(recent > limit)
+        s.grad = slope + (5.0 / s.shape[1]) * (recent <= limit).unsqueeze(1)
+        adam.step()
+        s.data.clamp_(0, 1)
+    solution = solve(objective, ones(objective), settings)
+    assert (solution.mask - s.detach()).abs().max() < 1e-6
+    assert torch.stack(held).any()
+    assert not torch.stack(held).all(dim=0).any()
+
+
+def test_what_the_solver_looked_at_is_not_measured_again(make_photos, smooth_network, recorder, make_objective):
+    """The guard sees the empty mask and the cut sees the mask that is found: neither on the draws of a measurement."""
+    eyes = recorder(smooth_network(torch.float64))
+    objective = make_objective(Pixel(), make_photos(1, 32, torch.float64), eyes, clamp=False)
+    solution = solve(objective, ones(objective), settings_of(steps=6, guard=0.5, cut=True, sparsity=2.0))
+    seen = torch.cat(eyes.seen)
+    assert objective.evaluations == 6 * 4 + 8 + 64  # the steps, the guard, the cut
+    for mask in (torch.zeros_like(solution.mask), solution.mask):
+        eyes.seen.clear()
+        objective.measure(mask, 24)
+        measured = torch.cat(eyes.seen)
+        assert (measured.unsqueeze(1) - seen).abs().amax(dim=(2, 3, 4)).min() > 1e-3
 
 
 def test_each_row_may_have_its_own_sparsity(make_photos, smooth_network, make_objective):
@@ -191,13 +258,14 @@ def test_it_minimises(make_photos, smooth_network, make_objective):
     assert ((solution.mask >= 0) & (solution.mask <= 1)).all()
 
 
-def test_history_is_before_each_step(make_photos, smooth_network, make_objective):
+@pytest.mark.parametrize("power", [1, 2])
+def test_history_is_before_each_step(power, make_photos, smooth_network, make_objective):
     objective = make_objective(WAVELET, make_photos(2, 32, torch.float64), smooth_network(torch.float64))
     solution = solve(objective, ones(objective), settings_of())
     assert solution.distortion.shape == solution.non_sparsity.shape == (10, 2)
     assert torch.equal(solution.non_sparsity[0], torch.ones(2, dtype=torch.float64))
-    shorter = solve(objective, ones(objective), settings_of(steps=3, schedule="constant"))
-    longer = solve(objective, ones(objective), settings_of(steps=4, schedule="constant"))
+    shorter = solve(objective, ones(objective), settings_of(steps=3, schedule="constant", power=power))
+    longer = solve(objective, ones(objective), settings_of(steps=4, schedule="constant", power=power))
     assert torch.equal(shorter.mask.mean(1), longer.non_sparsity[3])
     assert torch.equal(shorter.distortion, longer.distortion[:3])
     assert torch.equal(objective.gradient(shorter.mask, 3, 4)[1], longer.distortion[3])

@@ -45,6 +45,14 @@ def test_values_are_in_units_of_the_clean_one_and_scores_are_not():
     assert rows.decision.score(reading, order).tolist() == [4.0, -2.0]
 
 
+def test_values_of_half_precision_are_read_in_float32():
+    """The clean value is 3, and a third of it is no number of half precision."""
+    output = torch.tensor([[3.0], [3.0]], dtype=torch.float16)
+    for value in (Value(ClassifierOutputTarget(0)), Value(batched=lambda output: output[:, 0])):
+        reading = value.ask(MODEL, output).decision.read(output / 3, torch.arange(2))
+        torch.testing.assert_close(reading, torch.full((2, 1), 1 / 3), rtol=1e-6, atol=0)
+
+
 def test_one_callable_for_each_image():
     rows = Value([ClassifierOutputTarget(0), ClassifierOutputTarget(2)], relative=False).ask(MODEL, OUTPUT)
     assert rows.targets == ((0,), (1,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from rdexplain import philox
 from rdexplain.errors import OptionError
 from rdexplain.evaluation.ordering import counts, ranks, true_share
 
@@ -20,6 +21,18 @@ def test_the_largest_comes_first_and_counts_are_exact():
     limits = counts([0, 12.5, 50, 100], 8)
     assert limits.tolist() == [0, 1, 4, 8]
     assert true_share(positions, limits).tolist() == [[0, 0.125, 0.5, 1]] * 2
+
+
+def test_percentages_are_rounded_to_the_nearest_count():
+    assert counts([0, 6, 7, 18, 19, 93, 94, 100], 8).tolist() == [0, 0, 1, 1, 2, 7, 8, 8]
+    assert counts([33.3, 66.6], 69831).tolist() == [23254, 46507]  # of 23253.7 and 46507.4
+
+
+def test_ties_come_in_the_order_of_a_stream_of_their_own():
+    """By the rank of each component's random integer, and nothing else."""
+    bits = [philox.random_bits([philox.Stream(3, key, 0, 0, philox.TIES)], 50)[0].tolist() for key in (7, 9)]
+    found = ranks(torch.zeros(2, 50), [7, 9], seed=3)
+    assert found.tolist() == [[sorted(row).index(one) for one in row] for row in bits]
 
 
 def test_ties_come_in_an_order_of_the_seed_and_the_photo():

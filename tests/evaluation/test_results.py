@@ -79,6 +79,12 @@ def test_the_bootstrap_by_numpy():
     assert bootstrap(values[:, 1], seed=9, resamples=500, level=0.9)[1] == pytest.approx(low[1])
 
 
+def test_two_photos_have_an_interval():
+    """Drawn twice with replacement: both the one, both the other, or their mean half of the time."""
+    mean, low, high, photos = interval([0.25, 0.75])
+    assert (mean, low, high, photos) == (0.5, 0.25, 0.75, 2)
+
+
 def test_one_photo_has_no_interval():
     mean, low, high, photos = interval([0.3])
     assert (mean, photos) == (0.3, 1)

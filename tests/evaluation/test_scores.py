@@ -54,6 +54,8 @@ def test_localisation_by_hand():
         [[0, 1, 0], [0, 1, 0], [0, 1, 0]],
         [[0, 0, 0], [0, 0, 0], [0, 0, 1]],
     ]
+    # A centre on the left or upper edge is inside, on the right or lower one outside.
+    assert inside([[(0.5, 1.5, 2.5, 2.5)]], 3, 3).int().tolist() == [[[0, 0, 0], [1, 1, 0], [0, 0, 0]]]
     with pytest.raises(OptionError, match="has no pixel in it"):
         inside([[(9, 9, 12, 12)]], 3, 3)
 
@@ -87,10 +89,22 @@ def test_insertion_and_deletion_by_loop(smooth_network, make_photos, make_result
             assert float(found[name][row]) == pytest.approx(np.trapezoid(curve, dx=1 / 8), abs=1e-5)
 
 
-def test_infidelity_is_captums(smooth_network, make_photos):
+def test_insertion_and_deletion_take_steps_of_two_per_cent(smooth_network, make_photos, make_result):
+    images = make_photos(1, (20, 15))
+    result = make_result(images, torch.randn(1, 300, generator=torch.Generator().manual_seed(0)), target=[2])
+    with subject(as_model(smooth_network()), images, [2]) as rows:
+        for score in (insertion, deletion):
+            _, curve = score(rows, in_own(result))
+            assert curve.percentages == pytest.approx([2 * step for step in range(51)])
+            assert curve.share[0].tolist() == pytest.approx([step / 50 for step in range(51)])
+
+
+@pytest.mark.parametrize("batch", [3, None])
+def test_infidelity_is_captums(batch, smooth_network, make_photos):
     network, images, samples = smooth_network(), make_photos(2, 12), 20
     maps = torch.randn(2, 12, 12, generator=torch.Generator().manual_seed(3))
-    with subject(as_model(network), images, [1, 3], ids=[5, 6], accelerate=False) as rows:
+    options = {"ids": [5, 6], "accelerate": False, "internal_batch_size": batch}
+    with subject(as_model(network), images, [1, 3], **options) as rows:
         before = torch.random.get_rng_state()
         found = infidelity(rows, maps, samples=samples, scale=0.2, seed=4)
         assert torch.equal(torch.random.get_rng_state(), before)

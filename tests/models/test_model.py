@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -176,3 +178,20 @@ def test_as_model(network):
 def test_repr(network):
     shown = repr(Model(network, name="mine", input_size=8, fixed_size=True, mean=0.5, std=1, weights="random"))
     assert shown == ("Model('mine', random weights, 8 px only, cpu, logits, mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0))")
+
+
+def test_probabilities_of_half_precision_scores_are_those_of_float32():
+    """In half precision itself, the smallest probability of a softmax is 6e-8, and 0.3333 is off by 8e-5."""
+    scores = torch.tensor([[0.0, 0.0, 0.0, -18.0], [3.0, 1.0, 0.5, -0.5]])
+    for dtype in (torch.float16, torch.bfloat16):
+        found = Model(lambda images: images).probabilities(scores.to(dtype))
+        assert found.dtype == torch.float32
+        exact = scores.double().exp() / scores.double().exp().sum(dim=1, keepdim=True)
+        torch.testing.assert_close(found.double(), exact, rtol=1e-6, atol=0)
+    assert Model(lambda images: images).probabilities(scores.double()).dtype == torch.float64
+
+
+def test_logits_of_probabilities_are_their_logarithms_with_a_floor():
+    p = torch.tensor([[0.25, 0.75, 0.0]], dtype=torch.float64)
+    found = Model(lambda images: images, output="probabilities").logits(p)[0].tolist()
+    assert found == pytest.approx([math.log(0.25), math.log(0.75), math.log(1e-12)])

@@ -1,0 +1,74 @@
+"""The figures of a finished mask, where they are known by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rdexplain import PixelRDE, as_model
+from rdexplain.methods import outcome
+
+SIZE = (8, 8)
+
+
+def brightness(slope: float = 1.0):
+    """The probability of class 0 is linear in the mean of the image."""
+
+    def probabilities(images):
+        p = 0.5 + slope * (images.mean((1, 2, 3)) - 0.5)
+        return torch.stack((p, 1 - p), dim=1)
+
+    return as_model(probabilities, output="probabilities")
+
+
+def explained(model, photos, mask, **options):
+    """A mask that is given, as it is."""
+    method = PixelRDE(model, preset="paper", steps=0, init=mask, sparsity=2, **options)
+    return method.explain(photos, 0, ids=list(range(len(photos))))
+
+
+def test_figures_without_noise_by_hand(make_photos):
+    """Of the mask s = c everywhere y is c x, so D is ((1 - c) mean(x))²."""
+    photos = make_photos(3, SIZE)
+    found = explained(brightness(), photos, torch.full(SIZE, 0.4), noise="zero")
+    mean = photos.mean((1, 2, 3))
+    torch.testing.assert_close(found.distortion, (0.6 * mean).square())
+    torch.testing.assert_close(found.empty_distortion, mean.square())
+    torch.testing.assert_close(found.kept_probability, 0.4 * mean)
+    torch.testing.assert_close(found.objective, (0.6 * mean).square() + 2 * 0.4)
+
+
+@pytest.mark.parametrize(("value", "collapsed"), [(0.0, True), (0.1, True), (0.11, False), (1.0, False)])
+def test_a_mask_has_collapsed_from_four_fifths_of_the_empty_one_s_distortion_on(value, collapsed, make_photos):
+    """(1 - c)² is 0.81 of it at c = 0.1, and 0.79 at 0.11."""
+    found = explained(brightness(), make_photos(2, SIZE), torch.full(SIZE, value), noise="zero")
+    assert found.collapsed.tolist() == [collapsed] * 2
+
+
+def test_where_the_empty_mask_distorts_nothing_nothing_has_collapsed(make_photos):
+    found = explained(brightness(1e-6), make_photos(2, SIZE), torch.zeros(SIZE))
+    assert found.empty_distortion.max() < 1e-10
+    assert not found.collapsed.any()
+
+
+def test_the_empty_mask_has_always_collapsed(make_photos):
+    """Both are measured on the same draws. On others a distortion that only few draws have would often be smaller."""
+
+    def rarely(images):
+        return torch.stack((images.amax((1, 2, 3)) * 20 - 40, torch.zeros(len(images))), dim=1)
+
+    photos = make_photos(1, SIZE).expand(12, -1, -1, -1)
+    found = explained(rarely, photos, torch.zeros(SIZE))
+    few, many = found.empty_distortion, found.distortion
+    assert (few / many).max() > 1.3  # they differ by what is drawn
+    assert (few / many).min() < 0.75
+    assert found.collapsed.all()
+
+
+def test_samples_are_draws_of_their_own(make_photos, recorder):
+    """What is shown is not what was measured."""
+    eyes = recorder(brightness().network)
+    method = PixelRDE(as_model(eyes, output="probabilities"), preset="paper", steps=0, init=torch.zeros(SIZE))
+    samples = method.explain(make_photos(1, SIZE), 0, samples=4).samples[0]
+    measured = torch.cat(eyes.seen)[: 1 + outcome.FRESH_DRAWS + outcome.EMPTY_DRAWS]
+    assert (measured.unsqueeze(1) - samples).abs().amax(dim=(2, 3, 4)).min() > 0.01
