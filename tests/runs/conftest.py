@@ -63,6 +63,14 @@ class Deadly(Mean):
             os._exit(9)
         return super().forward(x)
 
+class Uneven(Mean):
+    """Sums in an order that depends on how many images there are."""
+    def forward(self, x):
+        order = torch.arange(x[0].numel()).roll(17 * len(x))
+        generator = torch.Generator().manual_seed(5)
+        weight = torch.randn(4, len(order), generator=generator)
+        return torch.stack([(weight[:, order] * image.flatten()[order]).sum(dim=1) / 3 for image in x])
+
 class Once(DiesOnce, Mean):
     pass
 '''

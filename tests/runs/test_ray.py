@@ -11,7 +11,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 def test_ray_gives_what_local_gives(command, equal):
     assert command("run", "--out local", "--photos-per-batch 3").status == 0
-    done = command("run", "--out ray", "--photos-per-batch 3", "--engine ray --workers 2")
+    done = command("run", "--out ray", "--photos-per-batch 2", "--engine ray --workers 2")
     assert done.status == 0, done.err
     assert equal("local", "ray")
 
