@@ -51,7 +51,7 @@ def test_a_run_is_what_explain_gives(command):
 
 def test_masks_are_the_same_with_any_batch_in_a_folder_and_alone(command, equal, place):
     """A network whose sums depend on how many images it sees, as those of a library's kernels may."""
-    options = "--model run_test_nets:Uneven --method pixel_rde --size 8 --steps 6 --draws 4 --seed 3 --step-size 0.1"
+    options = "--model run_test_nets:Uneven --method pixel_rde --size 8 --steps 6 --draws 4 --seed 3 --sparsity 0.1"
     for size in (1, 3, 10):
         done = command("run", f"--out run{size} --photos-per-batch {size} {options}")
         assert done.status == 0, done.err
@@ -59,7 +59,7 @@ def test_masks_are_the_same_with_any_batch_in_a_folder_and_alone(command, equal,
     assert equal("run1", "run10")
     run = open_run("run3")
     assert command("explain", f"photos --out folder --photos-per-batch 4 {options}", small=False).status == 0
-    method = rx.PixelRDE(rx.load_model("run_test_nets:Uneven"), steps=6, draws=4, seed=3, step_size=0.1)
+    method = rx.PixelRDE(rx.load_model("run_test_nets:Uneven"), steps=6, draws=4, seed=3, sparsity=0.1)
     for number in range(10):
         alone = method.explain(rx.load_photo(f"photos/{number:02}.png", 8).pixels[None])
         assert alone.mask[0].std() > 1e-3
