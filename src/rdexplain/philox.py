@@ -141,3 +141,12 @@ def normal(streams: Sequence[Stream], count: int, dtype: torch.dtype, device: to
     radius.mul_(angle.cos_())
     angle.copy_(sine)
     return numbers[:, :count]
+
+
+def noise_image(images: Tensor) -> Tensor:
+    """Uniform noise (1, c, h, w) of the shape of images (n, c, h, w), to try a network on.
+
+    It is always the same: what is found out about a network depends on no photo.
+    """
+    stream = Stream(0, 0, 0, 0, START)
+    return uniform([stream], images[0].numel(), images.dtype, images.device).view_as(images[:1])

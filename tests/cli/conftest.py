@@ -132,6 +132,8 @@ def run(place: Path, quick_panels: None, capsys: pytest.CaptureFixture[str]) -> 
         argv = " ".join(parts).split()
         if small:
             given = {"--model": "cli_test_nets:tiny", "--method": "pixel_rde", "--size": "16", "--steps": "2"}
+            if argv[0] == "explain":
+                given["--activation"] = "softmax"
             for option, value in given.items():
                 if option not in argv:
                     argv += [option, value]

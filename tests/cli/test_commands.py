@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
@@ -13,6 +14,7 @@ from rdexplain.cli import COMMANDS, main, options
 from rdexplain.cli.targets import Slugs
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model
+from rdexplain.models.activation import Activation
 
 
 def test_version(capsys):
@@ -57,6 +59,7 @@ def test_names_are_those_of_the_library():
     assert options.NOISES == noise.KINDS
     assert set(options.NOISE_SCALINGS) == set(noise.SCALINGS)
     assert options.INITS == initial.INITS
+    assert get_args(Activation) == options.ACTIVATIONS
     assert set(options.FITS) == set(images._FITS)
     for name, method in METHODS.items():
         assert method.load().name == name

@@ -53,7 +53,7 @@ def test_a_photo(run):
 
 
 def test_cartoonx_is_the_default_and_its_panel_is_drawn(place, capsys):
-    options = "--model cli_test_nets:tiny --size 16 --levels 1 --steps 1 --samples 2 --sparsity 0"
+    options = "--model cli_test_nets:tiny --size 16 --levels 1 --steps 1 --samples 2 --sparsity 0 --activation softmax"
     assert main(["explain", "photos/cat.jpg", *options.split()]) == 0
     assert files() == [f"cat.cartoonx.{end}" for end in ("json", "png", "safetensors", "samples.png")]
     assert min(picture_size("explanations/cat.cartoonx.png")) > 300
@@ -347,7 +347,9 @@ def test_an_explanation_of_nothing_is_reported(run, place):
         "rdexplain: warning: cat: the model's answer for 'class 2' does not depend on what is shown: "
         "there is nothing to explain"
     ]
-    done = run("explain photos/cat.jpg --model blind:Falling --method grad_cam --size 16", small=False)
+    done = run(
+        "explain photos/cat.jpg --model blind:Falling --method grad_cam --size 16 --activation softmax", small=False
+    )
     assert (done.status, len(done.err)) == (0, 1)
     assert "cat: every score is zero" in done.err[0]
     done = run("explain photos/cat.jpg --model cli_test_nets:Corner --classes names.txt --overwrite")

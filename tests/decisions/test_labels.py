@@ -47,7 +47,7 @@ def test_probabilities_reads_all():
         ({"out": torch.zeros(2, 3)}, "returned a dict, not a tensor"),
         ((torch.zeros(2, 3),), "returned a tuple"),
         (None, "returned a NoneType"),
-        (torch.zeros(2), r"shape \(2,\) for 2 images"),
+        (torch.zeros(3), r"shape \(3,\) for 2 images"),
         (torch.zeros(1, 3), r"shape \(1, 3\) for 2 images"),
         (torch.zeros(()), "for 2 images"),
         (torch.zeros(2, 3, dtype=torch.int64), "torch.int64, not floating-point"),

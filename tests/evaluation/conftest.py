@@ -42,7 +42,7 @@ def _result(
 
 def _linear(weights: Tensor) -> Model:
     """A model whose "probabilities" are linear in the pixels: weights (classes, c * h * w)."""
-    return Model(lambda images: images.flatten(1) @ weights.T, name="linear", output="probabilities")
+    return Model(lambda images: images.flatten(1) @ weights.T, name="linear", activation="none")
 
 
 @pytest.fixture

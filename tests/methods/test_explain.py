@@ -192,7 +192,8 @@ def test_what_the_model_sees_is_the_same_in_any_batch(method, options, steps, ma
         eyes = recorder(network)
         settings = {**options, "preset": "paper", "steps": steps, "draws": 5, "internal_batch_size": batch}
         settings |= {"batch_invariant": False}
-        method(eyes, **settings, init=zero_mask(method(eyes, **settings))).explain(images, 1)
+        model = as_model(eyes, activation="softmax")
+        method(model, **settings, init=zero_mask(method(model, **settings))).explain(images, 1)
         # The clean images come first; then the step's draws, in order, row by row.
         return torch.cat(eyes.seen)[len(images) :][: len(images) * (5 * steps or 12)].unflatten(0, (len(images), -1))
 
@@ -216,7 +217,8 @@ def test_what_the_model_sees_is_the_same_in_any_batch(method, options, steps, ma
 def test_the_noise_is_philox_s(make_photos, smooth_network, recorder):
     photo = make_photos(1)
     eyes = recorder(smooth_network())
-    PixelRDE(eyes, steps=2, draws=3, seed=5, preset="paper", init=torch.zeros(32, 32), step_size=1e-12).explain(
+    model = as_model(eyes, activation="softmax")
+    PixelRDE(model, steps=2, draws=3, seed=5, preset="paper", init=torch.zeros(32, 32), step_size=1e-12).explain(
         photo, 1
     )
     seen = torch.cat(eyes.seen)[1:7]
@@ -486,7 +488,8 @@ def test_a_loss_that_is_not_finite(make_photos, smooth_network):
         calls += 1
         return network(images).masked_fill(bad[:, None] & (calls > 4), float("nan"))
 
-    method = PixelRDE(breaking, steps=5, draws=2, internal_batch_size=100, batch_invariant=False)
+    model = as_model(breaking, activation="softmax")
+    method = PixelRDE(model, steps=5, draws=2, internal_batch_size=100, batch_invariant=False)
     with pytest.raises(SolverError, match=r"image 1 of the batch.* not finite at step 2") as caught:
         method.explain(
             make_photos(3), [[0, 1], [2, 3], [0, 1]], additional_forward_args=torch.tensor([False, True, False])
@@ -540,7 +543,6 @@ def test_an_image_that_is_not_finite_is_named(value, make_photos):
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        (lambda x: x.mean((1, 2, 3)), "shape (2,) for 2 images"),
         (lambda x: x.mean((2, 3))[:1], "shape (1, 3) for 2 images"),
         (lambda x: {"a": x, "b": x}, "returned a dict"),
         (lambda x: x.mean((2, 3)).argmax(1, keepdim=True), "not floating-point"),
@@ -628,7 +630,7 @@ def test_every_distortion(distortion, make_photos, smooth_network):
 def test_models_that_give_probabilities(make_photos, smooth_network):
     network = smooth_network()
     logits = PixelRDE(network, **QUICK).explain(make_photos(2), 1)
-    wrapped = as_model(lambda images: network(images).softmax(1), output="probabilities")
+    wrapped = as_model(lambda images: network(images).softmax(1), activation="none")
     probabilities = PixelRDE(wrapped, **QUICK).explain(make_photos(2), 1)
     torch.testing.assert_close(flat(probabilities), flat(logits), rtol=0, atol=1e-5)
 
@@ -706,13 +708,13 @@ def test_progress(make_photos, smooth_network, capsys):
 
 
 def test_class_names_that_are_not_as_many_as_the_outputs():
-    model = rx.as_model(lambda images: images.flatten(1)[:, :5], classes=["a", "b", "c"])
+    model = rx.as_model(lambda images: images.flatten(1)[:, :5], classes=["a", "b", "c"], activation="softmax")
     with pytest.raises(ModelError, match="3 class names for the 5 outputs"):
         rx.PixelRDE(model, steps=1).explain(torch.rand(1, 3, 8, 8))
 
 
 def test_a_network_without_a_gradient():
-    model = rx.as_model(lambda images: images.detach().mean((2, 3)))
+    model = rx.as_model(lambda images: images.detach().mean((2, 3)), activation="softmax")
     with pytest.raises(ModelError, match="not differentiable"):
         rx.PixelRDE(model, steps=1).explain(torch.rand(1, 3, 8, 8))
 
@@ -729,13 +731,14 @@ def test_an_unknown_init_is_refused_at_once():
 
 
 def test_half_precision_images_are_explained_in_float32():
-    model = rx.as_model(lambda images: images.mean((2, 3)))
+    model = rx.as_model(lambda images: images.mean((2, 3)), activation="softmax")
     explanation = rx.PixelRDE(model, steps=1).explain(torch.rand(1, 3, 8, 8).half())
     assert explanation.mask[0].dtype == torch.float32
 
 
 @pytest.mark.parametrize("size", [(0, 4), (-3, 4), ("x", 2), (2.5, 2)])
 def test_a_picture_at_no_size(size):
-    explanation = rx.PixelRDE(lambda images: images.mean((2, 3)), steps=0).explain(torch.rand(1, 3, 8, 8))
+    model = rx.as_model(lambda images: images.mean((2, 3)), activation="softmax")
+    explanation = rx.PixelRDE(model, steps=0).explain(torch.rand(1, 3, 8, 8))
     with pytest.raises(OptionError, match="whole numbers above 0"):
         explanation.picture_at(*size)

@@ -18,7 +18,7 @@ def brightness(slope: float = 1.0):
         p = 0.5 + slope * (images.mean((1, 2, 3)) - 0.5)
         return torch.stack((p, 1 - p), dim=1)
 
-    return as_model(probabilities, output="probabilities")
+    return as_model(probabilities, activation="none")
 
 
 def explained(model, photos, mask, **options):
@@ -68,7 +68,7 @@ def test_the_empty_mask_has_always_collapsed(make_photos):
 def test_samples_are_draws_of_their_own(make_photos, recorder):
     """What is shown is not what was measured."""
     eyes = recorder(brightness().network)
-    method = PixelRDE(as_model(eyes, output="probabilities"), preset="paper", steps=0, init=torch.zeros(SIZE))
+    method = PixelRDE(as_model(eyes, activation="none"), preset="paper", steps=0, init=torch.zeros(SIZE))
     samples = method.explain(make_photos(1, SIZE), 0, samples=4).samples[0]
     measured = torch.cat(eyes.seen)[: 1 + outcome.FRESH_DRAWS + outcome.EMPTY_DRAWS]
     assert (measured.unsqueeze(1) - samples).abs().amax(dim=(2, 3, 4)).min() > 0.01

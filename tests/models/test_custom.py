@@ -24,7 +24,7 @@ def function():
     return torch.sin
 
 def model():
-    return Model(tiny(), name="mine", mean=0.5, std=0.25, classes=["cat", "dog"], output="probabilities")
+    return Model(tiny(), name="mine", mean=0.5, std=0.25, classes=["cat", "dog"], activation="none")
 
 def needs(size):
     return tiny()
@@ -70,7 +70,7 @@ def test_the_same_random_weights_each_time(nets):
 def test_a_callable_and_a_model(nets):
     assert load_model(f"{nets}:function").network is torch.sin
     model = load_model(f"{nets}:model")
-    assert (model.name, model.mean, model.output) == ("mine", (0.5, 0.5, 0.5), "probabilities")
+    assert (model.name, model.mean, model.activation) == ("mine", (0.5, 0.5, 0.5), "none")
     assert not model.network.training
     assert load_model(f"{nets}:model", std=1, classes=["a", "b"]).class_name(1) == "b"
 

@@ -81,7 +81,7 @@ def test_onnx_agrees_with_onnxruntime(tmp_path, make_photos):
     path = classifier(tmp_path / "net.onnx", names="{0: 'cat', 1: 'dog', 2: 'owl'}")
     model = rx.load_model(str(path))
     assert (model.name, model.task, model.input_size, model.fixed_size) == ("net", "classification", 8, True)
-    assert (model.output, model.batch_size, model.weights) == ("logits", None, "net.onnx")
+    assert (model.activation, model.batch_size, model.weights) == ("auto", None, "net.onnx")
     assert [entry.name for entry in model.classes] == ["cat", "dog", "owl"]
     photos = make_photos(3, 8).requires_grad_()
     output = model(photos)
@@ -95,7 +95,8 @@ def test_onnx_agrees_with_onnxruntime(tmp_path, make_photos):
 def test_an_onnx_file_for_one_image_with_probabilities(tmp_path, make_photos):
     path = classifier(tmp_path / "net.onnx", batch=1, softmax=True)
     model = rx.load_model(str(path))
-    assert (model.batch_size, model.output, model.classes) == (1, "probabilities", None)
+    assert (model.batch_size, model.classes) == (1, None)
+    assert model.resolve(make_photos(1, 8)).activation == "none"
     photos = make_photos(2, 8)
     expected = torch.cat([through_onnxruntime(path, photo[None]) for photo in photos])
     torch.testing.assert_close(model(photos), expected)

@@ -86,7 +86,7 @@ def test_an_error_of_the_network_is_not_masked(network):
 def test_probabilities():
     output = torch.tensor([[1.0, 2.0], [0.0, 0.0]])
     assert torch.equal(Model(nn.Identity()).probabilities(output), output.softmax(1))
-    assert Model(nn.Identity(), output="probabilities").probabilities(output) is output
+    assert Model(nn.Identity(), activation="none").probabilities(output) is output
 
 
 def test_classes():
@@ -143,7 +143,7 @@ def test_an_unknown_device_is_an_error(network, device):
         ({"std": float("nan")}, "std is one number or three"),
         ({"std": (1, 1, 0)}, "std must be above 0"),
         ({"std": -1}, "std must be above 0"),
-        ({"output": "scores"}, "logits"),
+        ({"activation": "relu"}, "softmax"),
         ({"input_size": 0}, "input_size"),
     ],
 )
@@ -177,7 +177,9 @@ def test_as_model(network):
 
 def test_repr(network):
     shown = repr(Model(network, name="mine", input_size=8, fixed_size=True, mean=0.5, std=1, weights="random"))
-    assert shown == ("Model('mine', random weights, 8 px only, cpu, logits, mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0))")
+    assert shown == (
+        "Model('mine', random weights, 8 px only, cpu, activation auto, mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0))"
+    )
 
 
 def test_probabilities_of_half_precision_scores_are_those_of_float32():
@@ -193,5 +195,5 @@ def test_probabilities_of_half_precision_scores_are_those_of_float32():
 
 def test_logits_of_probabilities_are_their_logarithms_with_a_floor():
     p = torch.tensor([[0.25, 0.75, 0.0]], dtype=torch.float64)
-    found = Model(lambda images: images, output="probabilities").logits(p)[0].tolist()
+    found = Model(lambda images: images, activation="none").logits(p)[0].tolist()
     assert found == pytest.approx([math.log(0.25), math.log(0.75), math.log(1e-12)])

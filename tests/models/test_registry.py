@@ -59,7 +59,7 @@ def test_normalisation_can_be_switched_off_or_replaced():
     replaced = load_model(name, **options, mean=0.5)
     assert (replaced.mean, replaced.std) == ((0.5, 0.5, 0.5), published.std)
     assert load_model(name, **options, input_size=256).input_size == 256
-    assert load_model(name, **options, output="probabilities").output == "probabilities"
+    assert load_model(name, **options, activation="none").activation == "none"
     assert load_model(name, **options, device="cpu").device == torch.device("cpu")
 
 
@@ -68,7 +68,7 @@ def test_normalisation_can_be_switched_off_or_replaced():
     [
         {"std": 0},
         {"mean": (1, 2)},
-        {"output": "scores"},
+        {"activation": "relu"},
         {"input_size": -3},
         {"normalise": False, "mean": 0.5},
         {"device": "nowhere", "weights": "random"},

@@ -12,6 +12,7 @@ import torch
 
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.command import UsageError
+from rdexplain.cli.guard import say
 from rdexplain.cli.options import method_options
 from rdexplain.cli.outputs import Outputs, stems
 from rdexplain.cli.photos import Run, Settings
@@ -64,7 +65,22 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     with outputs.open():
         tally = Run(method, targets, slugs, outputs, report, bar, settings, provenance(options)).over(names)
     report.summary(len(names), tally.failed, time.monotonic() - started)
+    if tally.explained and not arguments.quiet and (taken := _taken(model)):
+        say(f"note: {taken}")
     return tally.status
+
+
+def _taken(model: Model) -> str | None:
+    """How a network's output was read, where nobody said it: logits of labels look like those of classes."""
+    meaning = model.meaning
+    if model.activation != "auto" or model.task != "classification":
+        return None
+    if meaning.activation == "none":
+        kind = "exclude each other" if meaning.exclusive else "exclude nothing"
+        return f"{model.name} gives probabilities of classes that {kind} (--activation none)"
+    if meaning.activation == "sigmoid":
+        return f"{model.name} gives one logit, whose sigmoid is the probability of class 1 (--activation sigmoid)"
+    return f"{model.name} gives logits, read by a softmax: --activation sigmoid if its labels exclude nothing"
 
 
 def find_model(arguments: argparse.Namespace, bar: Bar, name: str | None = None) -> Model:
@@ -88,6 +104,7 @@ def model_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
         "normalise": not arguments.no_normalise,
         "classes": arguments.classes,
         "precision": arguments.precision,
+        "activation": arguments.activation,
     }
 
 

@@ -31,6 +31,7 @@ NOISE_SCALINGS = ("original", "linear", "inverse_linear", "exponential")
 DISTORTIONS = ("label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root", "kl")
 DEFAULT_CONFIDENCE = 0.25
 INITS = ("ones", "coarse", "random", "gradient")
+ACTIVATIONS = ("auto", "softmax", "sigmoid", "none")
 PRECISIONS = ("float32", "float16", "bfloat16")
 FITS = ("squash", "crop", "letterbox")
 SCORES = ("logit", "probability")
@@ -172,6 +173,12 @@ MODEL = Group(
         _choice("--precision", "precision", PRECISIONS, "what the network computes in (default its own)"),
         Option("--mean", "normalisation: a number or R,G,B, in place of the model's own", per_channel, "M"),
         Option("--std", "normalisation: a number or R,G,B, in place of the model's own", per_channel, "S"),
+        _choice(
+            "--activation",
+            "activation",
+            ACTIVATIONS,
+            "what makes probabilities of the output: softmax, sigmoid (each label by itself), none (default auto)",
+        ),
         Option(
             "--no-normalise --no-normalize",
             "feed images in [0, 1] as they are, as the published scripts do",
@@ -199,6 +206,7 @@ TARGETS = Group(
     CLASSES.title,
     (
         *CLASSES.options,
+        Option("--above", "every label with at least this probability", probability, "P"),
         Option(
             "--against",
             "why the target rather than this class; may be repeated",

@@ -1,4 +1,4 @@
-"""What `--target`, `--top-k`, `--against`, `--segment` and `--object` ask for, and its name in file names."""
+"""What `--target`, `--above`, `--against`, `--segment`, `--object` ask for, and its name in file names."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from rdexplain.cli.command import UsageError
 from rdexplain.cli.options import DEFAULT_CONFIDENCE
-from rdexplain.decisions import Contrast, Detect, Segment, check_output
+from rdexplain.decisions import Above, Contrast, Detect, Segment
 from rdexplain.decisions.objects import ANCHORS
 from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
-from rdexplain.models import Model, frozen
+from rdexplain.methods.targets import predicted_classes
+from rdexplain.models import Model
 
 AUTO = "auto"
 _FLAGS = {
     "target": "--target",
     "top_k": "--top-k",
+    "above": "--above",
     "against": "--against",
     "segment": "--segment",
     "object": "--object",
@@ -41,6 +42,7 @@ class Wanted:
 
     target: Sequence[str] | None = None
     top_k: int | None = None
+    above: float | None = None
     against: Sequence[str] | None = None
     segment: Sequence[str] | None = None
     object: Sequence[str] | None = None
@@ -95,7 +97,8 @@ class Targets:
         """Whether files are named after what they explain."""
         if self._by_object:
             return len(self._objects) > 1 or not (self._objects[0].isdecimal() or self._objects[0] == ANCHORS)
-        return len(self.classes) > 1 or (self._wanted.top_k or 1) > 1 or "all" in self._categories
+        several = (self._wanted.top_k or 1) > 1 or self._wanted.above is not None
+        return len(self.classes) > 1 or several or "all" in self._categories
 
     @property
     def labels_are_classes(self) -> bool:
@@ -111,7 +114,7 @@ class Targets:
     @property
     def known(self) -> bool:
         """Whether the classes are the same for all photos."""
-        return self._wanted.top_k is None and None not in self.classes
+        return self._wanted.top_k is None and self._wanted.above is None and None not in self.classes
 
     def of(self, images: Tensor) -> dict[str, Any]:
         """The arguments of `explain` for some photos."""
@@ -126,17 +129,14 @@ class Targets:
             return {"target": Contrast(self.classes[0], *rivals)}
         if wanted.top_k is not None:
             return {"top_k": wanted.top_k}
+        if wanted.above is not None:
+            return {"target": Above(wanted.above)}
         if self.classes == (None,):
             return {}
-        predicted = self._predicted(images) if None in self.classes else [-1] * len(images)
+        predicted = predicted_classes(self._model, images) if None in self.classes else [-1] * len(images)
         # The predicted class may be one of the others: then it is explained once.
         rows = [list(dict.fromkeys(best if index is None else index for index in self.classes)) for best in predicted]
         return {"target": rows}
-
-    def _predicted(self, images: Tensor) -> list[int]:
-        with frozen(self._model), torch.no_grad():
-            output = check_output(self._model(images.to(self._model.device)), len(images))
-        return output.flatten(1).argmax(dim=1).tolist()
 
 
 def _once(values: Sequence[Any]) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ from rdexplain.decisions.base import Decision as Decision
 from rdexplain.decisions.base import Rows as Rows
 from rdexplain.decisions.base import Task as Task
 from rdexplain.decisions.base import check_label as check_label
+from rdexplain.decisions.labels import Above as Above
 from rdexplain.decisions.labels import Contrast as Contrast
 from rdexplain.decisions.labels import Label as Label
 from rdexplain.decisions.labels import Probabilities as Probabilities
@@ -16,6 +17,7 @@ from rdexplain.decisions.regions import Segment as Segment
 from rdexplain.decisions.values import Value as Value
 
 __all__ = [
+    "Above",
     "AbsentError",
     "Contrast",
     "Decision",

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.decisions.base import Decision, Rows, Task
+from rdexplain.decisions.base import AbsentError, Decision, Rows, Task
 from rdexplain.decisions.outputs import check_output, check_target, scores_in
 from rdexplain.distortions import DISTORTIONS, Distortion
-from rdexplain.errors import TargetError
+from rdexplain.errors import OptionError, TargetError
 from rdexplain.models import Model
 
 Target = int | tuple[int, ...]
@@ -24,11 +24,15 @@ class Label(Decision):
         targets: one for each row: a class, or as many indices as the output has axes after the first, the first of
             them the class (captum's tuples).
         probabilities: from the model's output to probabilities over axis 1.
+        exclusive: whether they are of classes that exclude each other.
     """
 
     fits = tuple(DISTORTIONS)
 
-    def __init__(self, targets: Sequence[Target], probabilities: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self, targets: Sequence[Target], probabilities: Callable[[Tensor], Tensor], exclusive: bool = True
+    ) -> None:
+        self._exclusive = exclusive
         self.targets = tuple(target if isinstance(target, tuple) else (target,) for target in targets)
         self._indices = torch.tensor(self.targets)
         self._probabilities = probabilities
@@ -48,21 +52,26 @@ class Label(Decision):
 
     def compared_by(self, distortion: Distortion) -> Decision:
         if distortion.reads == "all":
-            return Probabilities(self._probabilities, self)
+            # The divergence of two labels that exclude nothing is that of "yes" and of "no".
+            return Probabilities(self._probabilities, self, both=distortion.name == "kl" and not self._exclusive)
         return super().compared_by(distortion)
 
 
 class Probabilities(Decision):
-    """All probabilities: a reading (b, classes).
+    """All probabilities: a reading (b, classes), or (b, 2 classes) with those of the opposites.
 
     Args:
         probabilities: from the model's output to probabilities over axis 1.
         label: whose probability is the score.
+        both: whether the probability that a label is not there is read too.
     """
 
     fits = tuple(name for name, distortion in DISTORTIONS.items() if distortion.reads == "all")
 
-    def __init__(self, probabilities: Callable[[Tensor], Tensor], label: Label | None = None) -> None:
+    def __init__(
+        self, probabilities: Callable[[Tensor], Tensor], label: Label | None = None, both: bool = False
+    ) -> None:
+        self._both = both
         self._probabilities = probabilities
         self._label = label
         self._shape: torch.Size | None = None
@@ -70,12 +79,62 @@ class Probabilities(Decision):
     def read(self, output: Any, rows: Tensor) -> Tensor:
         probabilities = self._probabilities(output)
         self._shape = probabilities.shape[1:]
-        return probabilities.flatten(1)
+        flat = probabilities.flatten(1)
+        return torch.cat((flat, 1 - flat), dim=1) if self._both else flat
 
     def score(self, reading: Tensor, rows: Tensor) -> Tensor:
         if self._label is None or self._shape is None:
             return super().score(reading, rows)
-        return self._label.pick(reading.unflatten(1, self._shape), rows)
+        return self._label.pick(reading[:, : self._shape.numel()].unflatten(1, self._shape), rows)
+
+
+class Above(Task):
+    """Every label whose probability is at least so much, one row each, from the likeliest on.
+
+    Args:
+        least: the probability, above 0 and up to 1.
+
+    Raises:
+        OptionError: another number.
+    """
+
+    def __init__(self, least: float) -> None:
+        if not 0 < least <= 1:
+            raise OptionError(f"a probability lies above 0 and is at most 1, not {least!r}")
+        self.least = least
+
+    def __repr__(self) -> str:
+        return f"Above({self.least:g})"
+
+    def ask(self, model: Model, output: Any) -> Rows:
+        """One row a photo and label.
+
+        Raises:
+            AbsentError: a photo has no label that is so likely.
+        """
+        probabilities = model.probabilities(scores_in(check_output(output, len(output))))
+        if probabilities.ndim != 2:
+            raise TargetError(f"labels above a probability need an output (n, classes), not {tuple(output.shape)}")
+        rows: list[tuple[int, int]] = []
+        absent: dict[int, str] = {}
+        for photo, values in enumerate(probabilities.detach()):
+            chosen = [index for index in values.argsort(descending=True).tolist() if float(values[index]) >= self.least]
+            rows += [(photo, index) for index in chosen]
+            if not chosen:
+                best = int(values.argmax())
+                absent[photo] = (
+                    f"no label has a probability of {self.least:g}: the likeliest is {model.class_name(best)} with "
+                    f"{float(values[best]):.1%}"
+                )
+        if absent:
+            raise AbsentError(absent)
+        targets = tuple((index,) for _, index in rows)
+        return Rows(
+            photos=tuple(photo for photo, _ in rows),
+            targets=targets,
+            labels=tuple(model.class_name(index) for _, index in rows),
+            decision=Label(targets, model.probabilities, model.meaning.exclusive),
+        )
 
 
 class Contrast(Task):
@@ -99,7 +158,7 @@ class Contrast(Task):
 
     def ask(self, model: Model, output: Any) -> Rows:
         """One row a photo; the target's indices are the class and its rivals."""
-        scores = scores_in(check_output(output, len(output)))
+        scores = model.scores(scores_in(check_output(output, len(output))))
         if scores.ndim != 2:
             raise TargetError(f"a contrast needs an output (n, classes), not {tuple(scores.shape)}")
         rivals = [model.find_class(rival) for rival in self.rivals]

@@ -11,7 +11,7 @@ from rdexplain.models.detections import RawDetections
 
 
 def check_output(output: Any, images: int) -> Any:
-    """The output of a network, (n, classes), (n, classes, ...) or `RawDetections`, finite and for so many images.
+    """The output of a network, (n,), (n, classes, ...) or `RawDetections`, finite and for so many images.
 
     Raises:
         ModelError: it is something else; the message says what.
@@ -22,7 +22,7 @@ def check_output(output: Any, images: int) -> Any:
         return output
     if not isinstance(output, Tensor):
         raise ModelError(f"the model returned a {type(output).__name__}, not a tensor of shape (n, classes)")
-    if output.ndim < 2 or output.shape[0] != images:
+    if output.ndim < 1 or output.shape[0] != images:
         raise ModelError(
             f"the model returned a tensor of shape {tuple(output.shape)} for {images} images, not (n, classes)"
         )

@@ -111,7 +111,10 @@ def find_rows(
         arguments = () if additional_forward_args is None else additional_forward_args
         arguments = arguments if isinstance(arguments, tuple) else (arguments,)
         every = torch.arange(len(images), device=images.device)
-        output = _clean_output(Run(model, images, arguments, every, (), ()), limit, batch_invariant)
+        clean = Run(model, images, arguments, every, (), ())
+        output = _clean_output(clean, limit, batch_invariant)
+        model.resolve(philox.noise_image(images), *clean.arguments_for(every[:1]))
+        _check_classes(model, output)
         if not isinstance(output, Tensor) and output.proposals is not None:
             arguments = (*arguments, output.proposals)
         rows, keys = resolve(model, output, target, top_k), _keys(images, ids)
@@ -119,7 +122,7 @@ def find_rows(
         run = Run(model, images, arguments, photos, rows.targets, tuple(keys[photo] for photo in rows.photos))
         if accelerate:
             arguments_of_one = run.arguments_for(torch.zeros_like(photos[:1]))
-            run = replace(run, model=accelerated(model, _probe(images), arguments_of_one))
+            run = replace(run, model=accelerated(model, philox.noise_image(images), arguments_of_one))
         yield run, output[photos], rows, limit
 
 
@@ -145,17 +148,14 @@ def _clean_output(run: Run, limit: BatchLimit, apart: bool) -> Any:
             shape = tuple(run.images.shape)
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise ModelError(f"{model.name} failed on images of shape {shape}: {reason}") from error
-    scores = output if isinstance(output, Tensor) else output.scores.transpose(1, 2)
-    if model.classes is not None and scores.shape[1] != len(model.classes):
-        raise ModelError(f"{len(model.classes)} class names for the {scores.shape[1]} outputs of {model.name}")
     return output
 
 
-def _probe(images: Tensor) -> Tensor:
-    """Noise (1, c, h, w) to compare two networks on: always the same, so that no photo decides for others."""
-    count = images[0].numel()
-    noise = philox.uniform([philox.Stream(0, 0, 0, 0, philox.START)], count, images.dtype, images.device)
-    return noise.view_as(images[:1])
+def _check_classes(model: Model, output: Any) -> None:
+    """ModelError if there are not as many class names as classes."""
+    scores = model.scores(output) if isinstance(output, Tensor) else output.scores.transpose(1, 2)
+    if model.classes is not None and scores.shape[1] != len(model.classes):
+        raise ModelError(f"{len(model.classes)} class names for the {scores.shape[1]} outputs of {model.name}")
 
 
 def _keys(images: Tensor, ids: Sequence[int | str] | None) -> list[int]:

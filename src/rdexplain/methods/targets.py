@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rdexplain import philox
 from rdexplain.decisions import Decision, Detect, Label, Rows, Segment, Task, Value, check_target
-from rdexplain.decisions.outputs import scores_in
+from rdexplain.decisions.outputs import check_output, scores_in
 from rdexplain.errors import OptionError, TargetError
-from rdexplain.models import Model
+from rdexplain.models import Model, frozen
 
 Row = tuple[int, tuple[int, ...]]
 """A photo's position and its target's indices."""
@@ -38,7 +39,7 @@ def resolve(model: Model, output: Any, target: Any, top_k: int | None) -> Rows:
         rows = rows_for(model, scores_in(output), target, top_k)
         photos, targets = tuple(photo for photo, _ in rows), tuple(indices for _, indices in rows)
         labels = tuple(model.class_name(indices[0]) for indices in targets)
-        return Rows(photos, targets, labels, Label(targets, model.probabilities))
+        return Rows(photos, targets, labels, Label(targets, model.probabilities, model.meaning.exclusive))
     if top_k is not None:
         raise OptionError("give either a target or top_k, not both")
     return task.ask(model, output)
@@ -67,6 +68,7 @@ def rows_for(model: Model, output: Tensor, target: Any, top_k: int | None) -> li
         TargetError: outside the output, an unknown name, or not one for each photo.
         OptionError: both `target` and `top_k`, or `top_k` out of range.
     """
+    output = model.scores(output)
     photos = len(output)
     if top_k is not None:
         return _most_probable(output, target, top_k)
@@ -91,6 +93,14 @@ def rows_for(model: Model, output: Tensor, target: Any, top_k: int | None) -> li
         for photo, wanted in enumerate(target)
         for one in (wanted if isinstance(wanted, list) else [wanted])
     ]
+
+
+def predicted_classes(model: Model, images: Tensor) -> list[int]:
+    """The likeliest class of each of the images (n, 3, h, w)."""
+    with frozen(model), torch.no_grad():
+        output = check_output(model(images.to(model.device)), len(images))
+        model.resolve(philox.noise_image(images.to(model.device)))
+        return model.scores(output).flatten(1).argmax(dim=1).tolist()
 
 
 def _most_probable(output: Tensor, target: Any, top_k: int) -> list[Row]:

@@ -40,7 +40,7 @@ def accelerated(model: Model, images: Tensor, arguments: Sequence[Any] = ()) -> 
     fold_batch_norms(twin)
     if not any(isinstance(module, nn.Conv2d) for module in twin.modules()):
         return model
-    candidate = model.with_network(_ChannelsLast(twin))
+    candidate = model.with_twin(_ChannelsLast(twin))
     return candidate if _agree(model, candidate, images, arguments) else model
 
 

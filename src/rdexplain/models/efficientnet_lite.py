@@ -84,6 +84,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
         input_size=INPUT_SIZE,
         classes=imagenet_classes() if classes is None else classes,
         weights="random" if state is None else str(weights or _weights_file(name).name),
+        activation="softmax",
     )
 
 

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from rdexplain.errors import ModelError
 from rdexplain.models import yolov5
+from rdexplain.models.activation import Activation
 from rdexplain.models.checkpoint import one_line
 from rdexplain.models.classes import ClassName
 from rdexplain.models.known_classes import coco_classes, voc_classes
-from rdexplain.models.model import Kind, Model, Output, as_model
+from rdexplain.models.model import Kind, Model, as_model
 from rdexplain.models.outputs import scores_of
 from rdexplain.models.source import ModelInfo
 
@@ -146,7 +147,7 @@ def described(
     *,
     batch: int | None = None,
     size: int | None = None,
-    output: Output = "logits",
+    activation: Activation = "auto",
 ) -> Model:
     """The model of a network from a file, after a look at what it returns.
 
@@ -170,7 +171,7 @@ def described(
         size = side
     if batch is None and not _takes_two(network, side, found):
         batch = 1
-    task, names = _task(path, found)
+    task, names = _task(path, found, count)
     return as_model(
         network,
         name=path.stem,
@@ -180,7 +181,7 @@ def described(
         weights=path.name,
         task=task,
         batch_size=batch,
-        output=output,
+        activation=activation,
     )
 
 
@@ -199,13 +200,13 @@ def _takes_two(network: nn.Module, side: int, one: Any) -> bool:
         return False
 
 
-def _task(path: Path, output: Any) -> tuple[Kind, tuple[ClassName, ...] | None]:
-    """What an output is for, and the classes that it may have."""
+def _task(path: Path, output: Any, images: int) -> tuple[Kind, tuple[ClassName, ...] | None]:
+    """What an output for so many images is for, and the classes that it may have."""
     shape = tuple(output.shape) if isinstance(output, Tensor) else ()
-    if len(shape) == 2:
+    if len(shape) == 2 or shape == (images,):
         from rdexplain.models.imagenet import imagenet_classes
 
-        return "classification", imagenet_classes() if shape[1] == 1000 else None
+        return "classification", imagenet_classes() if shape[1:] == (1000,) else None
     if len(shape) == 3 and min(shape[1:]) > 5:
         count = shape[2] - 5 if shape[1] >= shape[2] else shape[1] - 4
         return "detection", coco_classes() if count == 80 else None

@@ -65,6 +65,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
         fixed_size=size is not None and hasattr(config, "patch_size"),
         classes=as_class_names(labels) if classes is None else classes,
         weights=place if weights is None else str(weights),
+        activation="sigmoid" if config.problem_type == "multi_label_classification" else "softmax",
     )
 
 

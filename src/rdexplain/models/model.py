@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import Any, Literal, SupportsIndex, get_args
@@ -13,12 +14,12 @@ from typing import Any, Literal, SupportsIndex, get_args
 import torch
 from torch import Tensor, nn
 
-from rdexplain.errors import ModelError, OptionError
+from rdexplain.errors import ModelError, OptionError, unknown
+from rdexplain.models.activation import Activation, Meaning, is_single, meaning_of, two_classes
 from rdexplain.models.classes import ClassIndex, ClassName, as_class_names
 from rdexplain.models.detectors import as_detector, is_torchvision_detector
 from rdexplain.models.outputs import join, scores_of
 
-Output = Literal["logits", "probabilities"]
 Kind = Literal["classification", "segmentation", "detection"]
 Triple = tuple[float, float, float]
 
@@ -34,7 +35,9 @@ class Model:
         input_size: the side, in pixels, of the square images it prefers.
         fixed_size: whether it takes images of that size only.
         classes: the class names in index order.
-        output: whether the network's output is "logits" or "probabilities".
+        activation: what makes probabilities of the output: "softmax" over classes that exclude each other; "sigmoid",
+            each label by itself; "none", it is probabilities already; "auto", found out by `resolve`. An output of one
+            number, (n,) or (n, 1), is that of two classes, "no" and "yes", whose probability is its sigmoid, or itself.
         weights: where the weights come from, for provenance: "IMAGENET1K_V1", "random", a file, ...
         task: "classification" (n, classes), "segmentation" (n, classes, h, w) or "detection" (`RawDetections`): what
             is explained where the user does not say.
@@ -42,7 +45,7 @@ class Model:
             networks do.
 
     Raises:
-        OptionError: a mean, standard deviation, size or output that cannot be.
+        OptionError: a mean, standard deviation, size or activation that cannot be.
     """
 
     def __init__(
@@ -55,15 +58,15 @@ class Model:
         input_size: int | None = None,
         fixed_size: bool = False,
         classes: Iterable[str | ClassName] | None = None,
-        output: Output = "logits",
+        activation: Activation = "auto",
         weights: str | None = None,
         task: Kind = "classification",
         batch_size: int | None = None,
     ) -> None:
         if task not in get_args(Kind):
             raise OptionError(f"task is one of {', '.join(get_args(Kind))}, not {task!r}")
-        if output not in get_args(Output):
-            raise OptionError(f"output is 'logits' or 'probabilities', not {output!r}")
+        if activation not in get_args(Activation):
+            raise OptionError(unknown("activation", str(activation), get_args(Activation)))
         if input_size is not None and (input_size != int(input_size) or input_size < 1):
             raise OptionError(f"input_size is a whole number of pixels, not {input_size!r}")
         self.network = network
@@ -74,7 +77,8 @@ class Model:
         self.input_size = input_size
         self.fixed_size = fixed_size
         self.classes = None if classes is None else as_class_names(classes)
-        self.output: Output = output
+        self.activation: Activation = activation
+        self._meaning: Meaning | None = None
         self.weights = weights
         self.task: Kind = task
         self.batch_size = batch_size
@@ -130,17 +134,78 @@ class Model:
         mean, std = self._constants[key]
         return (images - mean) / std
 
+    def resolve(self, image: Tensor, *args: Any) -> Meaning:
+        """Find out once what the output means, where `activation` leaves that open.
+
+        The operation that made an output says it (a softmax, a sigmoid, a linear layer), else its range does. The
+        network is a property of its own, so it is asked with noise, not with a photo: what one photo alone gets is
+        what it gets in any batch.
+
+        Args:
+            image: (1, 3, h, w), noise in [0, 1]. The network must be in eval mode, see `frozen`.
+            args: the network's further arguments for it.
+
+        Warns:
+            RuntimeWarning: it cannot be told whether numbers from 0 to 1 are probabilities.
+        """
+        if self._meaning is None:
+            self._meaning = self._found_meaning(image, args)
+        return self._meaning
+
+    def _found_meaning(self, image: Tensor, args: Sequence[Any]) -> Meaning:
+        if self.task == "detection" or self.activation in ("softmax", "sigmoid"):
+            return self._default
+        try:
+            with torch.inference_mode(False), torch.enable_grad():
+                output = self(image.clone().requires_grad_(), *args)
+                found = meaning_of(self.activation, output)
+        except Exception:  # what a network objects to is said where it is used
+            return self._default
+        if not found.certain:
+            one = "is a probability or a logit" if is_single(output) else "are probabilities of labels or logits"
+            warnings.warn(
+                f"it cannot be told whether the output of {self.name}, from 0 to 1, {one}: it is taken for "
+                "probabilities; activation softmax, sigmoid or none (--activation) says what it is",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return found
+
+    @property
+    def _default(self) -> Meaning:
+        """What is taken for granted of an output that nothing has been found out about."""
+        return Meaning("softmax" if self.activation == "auto" else self.activation, self.activation != "sigmoid")
+
+    @property
+    def meaning(self) -> Meaning:
+        """What the output means, as far as it is known."""
+        return self._meaning or self._default
+
+    def scores(self, output: Tensor) -> Tensor:
+        """The output with at least two classes, (n, classes, ...): the larger a class's number, the likelier it is."""
+        return two_classes(output, self.meaning) if is_single(output) else output
+
     def probabilities(self, output: Tensor) -> Tensor:
-        """Class probabilities (n, classes, ...): the output itself, or the softmax over its dimension 1."""
-        if self.output == "probabilities":
-            return output
+        """Class probabilities (n, classes, ...) of an output; those of labels need not sum to 1."""
+        if self.meaning.activation == "none":
+            return self.scores(output)
         # Half precision is the network's choice; its softmax would lose the small probabilities.
-        return output.softmax(dim=1, dtype=torch.promote_types(output.dtype, torch.float32))
+        dtype = torch.promote_types(output.dtype, torch.float32)
+        if self.meaning.activation == "sigmoid" and not is_single(output):
+            return output.to(dtype).sigmoid()
+        return self.scores(output.to(dtype)).softmax(dim=1)
 
     def logits(self, output: Tensor) -> Tensor:
-        """Class logits (n, classes, ...): the output itself, or the logarithm of its probabilities (those below 1e-12
-        count as that), which is the logits up to a number for each image."""
-        return output if self.output == "logits" else output.clamp_min(1e-12).log()
+        """Class logits (n, classes, ...): the output itself, or those of its probabilities (those below 1e-12 count as
+        that). Of a softmax's probabilities their logarithm is the logits up to a number for each image; of a label's
+        probability p it is log(p / (1 - p))."""
+        if self.meaning.activation != "none":
+            return self.scores(output)
+        least = 1e-12
+        if self.meaning.exclusive and not is_single(output):
+            return output.clamp_min(least).log()
+        odds = output.clamp_min(least).log() - (1 - output).clamp_min(least).log()
+        return two_classes(odds, Meaning("sigmoid")) if is_single(output) else odds
 
     def find_class(self, query: str | SupportsIndex) -> int:
         """The index of a class.
@@ -215,17 +280,24 @@ class Model:
             raise TypeError(f"a Model has no option {', '.join(sorted(unknown))}")
         return Model(network, **{**self._options(), **changes})
 
+    def with_twin(self, network: Callable[..., Any]) -> Model:
+        """A model of a network that computes the same, so that what is found out of this one holds."""
+        twin = self.with_network(network)
+        twin._meaning = self._meaning
+        return twin
+
     def _options(self) -> dict[str, Any]:
         return {option: getattr(self, option) for option in _OPTIONS}
 
     def record(self) -> dict[str, Any]:
-        """Where the weights come from and the normalisation, ready for JSON."""
+        """Where the weights come from, the normalisation and the activation, ready for JSON."""
         mean, std = (None if values is None else list(values) for values in (self.mean, self.std))
-        return {"weights": self.weights, "mean": mean, "std": std}
+        activation = self.activation if self._meaning is None else self._meaning.activation
+        return {"weights": self.weights, "mean": mean, "std": std, "activation": activation}
 
     def __repr__(self) -> str:
         size = "any size" if self.input_size is None else f"{self.input_size} px{' only' if self.fixed_size else ''}"
-        shown = [repr(self.name), size, str(self.device), self.output]
+        shown = [repr(self.name), size, str(self.device), f"activation {self.activation}"]
         if self.weights is not None:
             shown.insert(1, "random weights" if self.weights == "random" else f"weights {self.weights}")
         if self.mean is not None:

@@ -38,15 +38,12 @@ def load_onnx(path: Path, classes: tuple[ClassName, ...] | None) -> Model:
         network: nn.Module = onnx2torch.convert(content).eval()
     except Exception as error:  # an operator that onnx2torch does not know, most often
         raise ModelError(f"onnx2torch cannot convert {path}: {one_line(error)}") from error
-    result = content.graph.output[0].name
-    softmax = any(node.op_type == "Softmax" and result in node.output for node in content.graph.node)
     return described(
         _Converted(network, last),
         path,
         classes or _names(content),
         batch=batch,
         size=square(path, height, width),
-        output="probabilities" if softmax else "logits",
     )
 
 

@@ -21,8 +21,9 @@ from rdexplain.models import (
     torchvision_segmentation,
     yolov5,
 )
+from rdexplain.models.activation import Activation
 from rdexplain.models.classes import ClassName, read_classes
-from rdexplain.models.model import Model, Output
+from rdexplain.models.model import Model
 from rdexplain.models.source import ModelInfo, Source
 
 # The first that matches a name loads it, so the cheap questions come first.
@@ -50,7 +51,7 @@ def load_model(
     normalise: bool = True,
     input_size: int | None = None,
     classes: str | Path | Iterable[str | ClassName] | None = None,
-    output: Output = "logits",
+    activation: Activation | None = None,
     device: str | torch.device | None = None,
     precision: str | None = None,
 ) -> Model:
@@ -69,7 +70,8 @@ def load_model(
         input_size: the side of the images in pixels, in place of the published one.
         classes: class names: a list, a text file with one name per line, or "imagenet". Together with weights
             from a file or random ones, their number is that of the network's outputs.
-        output: whether the network gives "logits" or "probabilities". A factory's `Model` keeps its own.
+        activation: what makes probabilities of the output, in place of the model's own: "softmax", "sigmoid", "none",
+            or "auto" to find it out; see `Model`.
         device: where it shall be, such as "cuda".
         precision: "float32", "float16" or "bfloat16", what the network computes in; masks stay in float32.
 
@@ -82,7 +84,7 @@ def load_model(
     if precision is not None and precision not in _PRECISIONS:
         raise OptionError(unknown("precision", precision, _PRECISIONS))
     # Options are checked before anything is downloaded.
-    options = Model(_nothing, mean=mean, std=std, input_size=input_size, output=output)
+    options = Model(_nothing, mean=mean, std=std, input_size=input_size, activation=activation or "auto")
     names = None if classes is None else read_classes(classes)
     model = find_source(name).load(name, weights=weights, classes=names)
     changes: dict[str, Any] = {}
@@ -92,8 +94,8 @@ def load_model(
         changes["mean"] = options.mean
     if std is not None:
         changes["std"] = options.std
-    if output != "logits":
-        changes["output"] = output
+    if activation is not None:
+        changes["activation"] = activation
     if input_size is not None:
         if model.fixed_size and input_size != model.input_size:
             raise ModelError(f"{name} takes images of {model.input_size} x {model.input_size} pixels only")

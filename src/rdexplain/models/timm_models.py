@@ -56,6 +56,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
         fixed_size=bool(settings.get("fixed_input_size")),
         classes=known if classes is None else classes,
         weights=str(settings.get("tag") or "pretrained") if weights is None else str(weights),
+        activation="softmax",
     )
 
 

@@ -60,6 +60,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
         fixed_size=name.startswith(_FIXED_SIZE),
         classes=published if classes is None else classes,
         weights=found.origin,
+        activation="softmax",
     )
 
 

@@ -46,6 +46,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
         classes=names,
         weights=found.origin,
         task="segmentation",
+        activation="softmax",
     )
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from rdexplain.decisions import check_output
 from rdexplain.errors import PhotoError, SolverError, TargetError
 from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
 from rdexplain.images import Photo
-from rdexplain.models import Model, frozen, load_model
+from rdexplain.methods.targets import predicted_classes
+from rdexplain.models import Model, load_model
 from rdexplain.runs.ledger import Unit
 from rdexplain.runs.shards import Row, pack
 from rdexplain.runs.sources import read
@@ -163,9 +163,7 @@ class Worker:
             return None
         predicted = [-1] * len(units)
         if any(None in one for one in wanted):
-            with frozen(self.model), torch.no_grad():
-                output = check_output(self.model(images.to(self.model.device)), len(images))
-            predicted = output.flatten(1).argmax(dim=1).tolist()
+            predicted = predicted_classes(self.model, images)
         # The predicted class may be one of the others: then it is explained once.
         return [
             list(dict.fromkeys(best if index is None else index for index in one))

@@ -63,7 +63,7 @@ def test_integrated_gradients_of_a_linear_model(linear, make_photos, references)
 def test_the_logit_of_probabilities(network, make_photos):
     """A network that gives probabilities has logits up to a number for each image, which softmax does not see."""
     photos = make_photos(2)
-    model = rx.as_model(lambda images: network(images).softmax(1), output="probabilities")
+    model = rx.as_model(lambda images: network(images).softmax(1), activation="none")
     torch.testing.assert_close(model.logits(model(photos)).softmax(1), network(photos).softmax(1), rtol=1e-4, atol=1e-6)
 
 

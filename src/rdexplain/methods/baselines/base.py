@@ -22,6 +22,7 @@ from rdexplain.methods.interface import CaptumInterface, same_ids
 from rdexplain.methods.outcome import targets_tensor
 from rdexplain.methods.problem import Run, find_rows
 from rdexplain.models import Model, as_model
+from rdexplain.models.activation import is_single
 from rdexplain.progress import Progress, progress_bar
 from rdexplain.representations import Pixel, Representation
 from rdexplain.versions import versions
@@ -188,6 +189,8 @@ class Baseline(CaptumInterface):
                 limit,
                 Label(run.targets, read),
                 lambda evaluations: report(evaluations // len(run.photos), float("nan")),
+                single=isinstance(output, Tensor) and is_single(output),
+                flat=isinstance(output, Tensor) and output.ndim == 1,
             )
             with torch.no_grad():
                 attribution = self._attributions(rows).detach().to(images.dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, Unpack, get_args
 
+import torch
 from torch import Tensor
 
 from rdexplain.errors import OptionError, unknown
@@ -75,14 +76,21 @@ class LRP(Baseline):
         images = run.model.normalised(rows.images).to(run.model.dtype)
         graph = prepared(copy, run.model.name, images[:1], run.arguments_for(run.photos[:1]), self.rule)
 
+        # Of a single output, that of "yes", the relevance of "no" is the negative.
+        signs = torch.tensor([2.0 * run.targets[row][0] - 1 if rows.single else 1.0 for row in range(len(rows))])
+
+        def target(row: int) -> tuple[int, ...]:
+            return (0,) if rows.single else run.targets[row]
+
         def work(which: Tensor) -> Tensor:
             attach_rules(graph, self.epsilon)
             rows.count(2 * len(which))
             with gradient_warnings_off():
-                return self._captum.LRP(graph).attribute(
+                relevance = self._captum.LRP(graph).attribute(
                     images[which].clone(),
-                    target=[run.targets[row] for row in which.tolist()],
+                    target=None if rows.flat else [target(row) for row in which.tolist()],
                     additional_forward_args=tuple(run.arguments_for(run.photos[which])) or None,
                 )
+            return relevance * signs.to(relevance)[which].view(-1, 1, 1, 1)
 
         return rows.batched(work).to(rows.images)

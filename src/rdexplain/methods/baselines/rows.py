@@ -24,6 +24,8 @@ class Rows:
         limit: the largest batch.
         label: reads the explained number of an output.
         progress: called with the evaluations so far.
+        single: whether the output is one number for each image, as that of a binary classifier.
+        flat: whether it has no second axis, (n,).
         evaluations: images sent through the network so far.
         found: what the method found out for an option that was left open; it goes into the record.
     """
@@ -33,6 +35,8 @@ class Rows:
     limit: BatchLimit
     label: Label
     progress: Callable[[int], None]
+    single: bool = False
+    flat: bool = False
     evaluations: int = 0
     found: dict[str, Any] = field(default_factory=dict)
 

@@ -1,0 +1,92 @@
+"""What the numbers that a network returns mean: logits of a softmax, logits of sigmoids, or probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+Activation = Literal["auto", "softmax", "sigmoid", "none"]
+
+_SHAPES = ("View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Select", "Slice", "Alias", "ToCopy", "Clone")
+_LAYOUTS = ("Transpose", "Permute", "Expand", "T")
+_MIXES = ("Mean", "Sum", "Add", "Mul", "Div", "Stack", "Cat")
+_LINEAR = ("Addmm", "Mm", "Bmm", "Linear", "Convolution", "MkldnnConvolution", "Baddbmm")
+_PROBABILITIES = ("Softmax", "Sigmoid", "Hardsigmoid")
+_ROUNDING = 1e-3
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What an output means.
+
+    Attributes:
+        activation: what makes probabilities of it: ``softmax``, ``sigmoid`` or ``none``.
+        exclusive: whether its classes exclude each other, so that their probabilities sum to 1.
+        certain: False where it cannot be told.
+    """
+
+    activation: Literal["softmax", "sigmoid", "none"]
+    exclusive: bool = True
+    certain: bool = True
+
+
+def meaning_of(activation: Activation, output: Any) -> Meaning:
+    """What an output means, by the operation that made it, else by its range.
+
+    Args:
+        activation: what the user says; "auto" for nothing.
+        output: of the network for any images, with its autograd graph where there is one, (n,) or (n, classes, ...).
+    """
+    single = is_single(output)
+    if activation == "softmax":
+        return Meaning("sigmoid") if single else Meaning("softmax")
+    if activation == "sigmoid":
+        return Meaning("sigmoid", exclusive=single)
+    values = output.detach()
+    in_range = bool(((values >= 0) & (values <= 1)).all())
+    exclusive = single or (in_range and bool(((values.sum(dim=1) - 1).abs() < _ROUNDING).all()))
+    if activation == "none":
+        return Meaning("none", exclusive)
+    made = _made_by(output.grad_fn)
+    if made == "probabilities" and in_range:
+        return Meaning("none", exclusive)
+    if made == "logits" or not in_range:
+        return Meaning("sigmoid" if single else "softmax")
+    # Rows that sum to 1 are no accident; single numbers from 0 to 1 may be one.
+    return Meaning("none", exclusive, certain=exclusive and not single)
+
+
+def is_single(output: Tensor) -> bool:
+    """Whether an output is one number for each image (or pixel), as that of a binary classifier."""
+    return output.ndim == 1 or output.shape[1] == 1
+
+
+def two_classes(output: Tensor, meaning: Meaning) -> Tensor:
+    """A single output as that of two classes, (n, 2, ...): "no" and "yes".
+
+    A logit z becomes (-z/2, z/2): its softmax is the sigmoid, and each of the two has a gradient. A probability p
+    becomes (1 - p, p).
+    """
+    one = output.unsqueeze(1) if output.ndim == 1 else output
+    return torch.cat((1 - one, one) if meaning.activation == "none" else (-one / 2, one / 2), dim=1)
+
+
+def _made_by(node: Any) -> Literal["probabilities", "logits"] | None:
+    """What an autograd graph ends in, seen through changes of shape and through means of several outputs."""
+    if node is None:
+        return None
+    name = type(node).__name__.split("Backward")[0]
+    if name in _PROBABILITIES:
+        return "probabilities"
+    if name in _LINEAR or name == "LogSoftmax":
+        return "logits"
+    before = [one for one, _ in node.next_functions if one is not None]
+    if name in _SHAPES or name in _LAYOUTS:
+        return _made_by(before[0]) if before else None
+    if name in _MIXES and before:
+        found = {_made_by(one) for one in before}
+        return found.pop() if len(found) == 1 else None
+    return None

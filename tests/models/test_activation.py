@@ -1,0 +1,105 @@
+"""What a network's output means: found out by the operation that made it, or by its range."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from rdexplain import as_model, philox
+from rdexplain.models.activation import Meaning, meaning_of
+
+IMAGE = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def head(outputs: int) -> nn.Sequential:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Flatten(), nn.Linear(192, outputs))
+
+
+def exp_of_log(x):
+    return x.log_softmax(1).exp()
+
+
+@pytest.mark.parametrize(
+    ("outputs", "end", "expected"),
+    [
+        (4, lambda x: x, Meaning("softmax")),
+        (4, lambda x: 20 * x, Meaning("softmax")),
+        (4, lambda x: x.log_softmax(1), Meaning("softmax")),
+        (4, lambda x: x.softmax(1), Meaning("none")),
+        (4, exp_of_log, Meaning("none")),
+        (4, lambda x: (x.softmax(1) + (2 * x).softmax(1)) / 2, Meaning("none")),
+        (4, lambda x: x.sigmoid(), Meaning("none", exclusive=False)),
+        (4, lambda x: torch.stack([x.sigmoid(), (2 * x).sigmoid()]).mean(0), Meaning("none", exclusive=False)),
+        (4, lambda x: x.clamp(0, 1), Meaning("none", exclusive=False, certain=False)),
+        (1, lambda x: x, Meaning("sigmoid")),
+        (1, lambda x: x.squeeze(1), Meaning("sigmoid")),
+        (1, lambda x: x.sigmoid(), Meaning("none")),
+        (1, lambda x: x.sigmoid().squeeze(1), Meaning("none")),
+        (1, lambda x: x.clamp(0, 1), Meaning("none", certain=False)),
+    ],
+)
+def test_auto(outputs, end, expected):
+    network = head(outputs)
+    assert meaning_of("auto", end(network(IMAGE.clone().requires_grad_()))) == expected
+
+
+def test_a_small_logit_is_a_logit():
+    """From 0 to 1 by chance, but made by a linear layer."""
+    network = head(3)
+    with torch.no_grad():
+        network[1].weight.mul_(0.001)
+        network[1].bias.copy_(torch.tensor([0.2, 0.5, 0.1]))
+    assert meaning_of("auto", network(IMAGE.clone().requires_grad_())) == Meaning("softmax")
+
+
+def test_what_is_said_counts():
+    output = head(4)(IMAGE).sigmoid()
+    assert meaning_of("softmax", output) == Meaning("softmax")
+    assert meaning_of("sigmoid", output) == Meaning("sigmoid", exclusive=False)
+    assert meaning_of("none", output) == Meaning("none", exclusive=False)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_single_output_is_two_classes(flat):
+    network = head(1)
+    logit = network(IMAGE.repeat(3, 1, 1, 1) * torch.tensor([0.0, 0.5, 1.0]).view(3, 1, 1, 1)).detach()
+    expected = torch.cat((1 - logit.double().sigmoid(), logit.double().sigmoid()), dim=1)
+    shown = logit[:, 0] if flat else logit
+    of_logits = as_model(lambda x: x, activation="sigmoid")
+    torch.testing.assert_close(of_logits.probabilities(shown).double(), expected, rtol=0, atol=1e-6)
+    both = of_logits.logits(shown)
+    torch.testing.assert_close(both[:, 1:] - both[:, :1], logit)
+    of_probabilities = as_model(lambda x: x, activation="none")
+    torch.testing.assert_close(of_probabilities.probabilities(shown.sigmoid()).double(), expected, rtol=0, atol=1e-6)
+    both = of_probabilities.logits(shown.sigmoid())
+    torch.testing.assert_close(both[:, 1:] - both[:, :1], logit, rtol=0, atol=1e-5)
+
+
+def test_labels_by_themselves():
+    logits = torch.tensor([[2.0, -1.0, 0.5]])
+    model = as_model(lambda x: x, activation="sigmoid")
+    torch.testing.assert_close(model.probabilities(logits), 1 / (1 + (-logits).exp()))
+    assert torch.equal(model.logits(logits), logits)
+    read = as_model(head(3), activation="none")
+    read.network.append(nn.Sigmoid())
+    assert read.resolve(IMAGE) == Meaning("none", exclusive=False)
+    torch.testing.assert_close(read.logits(logits.sigmoid()), logits)
+
+
+def test_the_network_is_asked_once_and_about_no_photo(monkeypatch):
+    network = head(2)
+    model = as_model(network)
+    assert model.meaning == Meaning("softmax")
+    assert model.resolve(philox.noise_image(IMAGE)) == Meaning("softmax")
+    monkeypatch.setattr(network, "forward", None)
+    assert model.resolve(IMAGE) == Meaning("softmax")
+
+
+def test_what_cannot_be_told_is_said():
+    model = as_model(lambda x: x.mean((2, 3)), name="means")
+    with pytest.warns(RuntimeWarning, match="cannot be told whether the output of means.*--activation"):
+        model.resolve(IMAGE)
+    assert model.record()["activation"] == "none"
