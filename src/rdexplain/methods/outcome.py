@@ -72,5 +72,5 @@ def samples(problem: Problem, mask: Tensor, count: int) -> tuple[Tensor, Tensor]
 
 def targets_tensor(targets: tuple[tuple[int, ...], ...]) -> Tensor:
     """Targets as (R,), or (R, axes) where they have several indices."""
-    tensor = torch.tensor(targets)
+    tensor = torch.tensor(targets, device="cpu")
     return tensor.squeeze(1) if tensor.shape[1] == 1 else tensor
