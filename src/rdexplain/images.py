@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 import io
+import logging
 import operator
 import os
 import stat
@@ -27,10 +28,12 @@ from rdexplain.quiet import quietly
 
 SAMPLE = "sample:"
 MAX_SIZE = 8192
+# Without a handler Pillow's messages about odd files would be lines of their own on stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 # What counts as a photo in a folder. A file that is named outright may have any suffix.
 SUFFIXES = (
-    *(".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"),
-    *(".ppm", ".tga", ".tif", ".tiff", ".webp"),
+    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"),
+    *(".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
 )
 
 
@@ -215,13 +218,25 @@ def _read(source: str, content: bytes | None = None) -> Image.Image:
             start = stream.read(4)
             if start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
                 raise PhotoError(f"cannot read {shown}: {_CONVERT_TIFF}") from None
-            what = "is not an image that can be read" if start else "is empty (0 bytes)"
-            raise PhotoError(f"{shown} {what}") from None
+            raise PhotoError(f"{shown} {_unidentified(start + stream.read(60))}") from None
         except Image.DecompressionBombError:
             raise PhotoError(f"cannot read {shown}: it has too many pixels; scale it down first") from None
         except Exception as error:
             # Pillow's plugins raise nearly anything on bytes they did not expect.
             raise PhotoError(f"cannot read {shown}: damaged or cut off ({_reason(error)})") from error
+
+
+def _unidentified(start: bytes) -> str:
+    """What is wrong with a file that Pillow does not know, by how it begins."""
+    if not start:
+        return "is empty (0 bytes)"
+    if start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"):
+        return "is a HEIC photo, which cannot be read: convert it to JPEG first"
+    if start.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS, not the photo itself: git lfs pull fetches it"
+    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "is a web page, not a photo: the download has failed"
+    return "is not an image that can be read"
 
 
 def _decode(stream: IO[bytes]) -> Image.Image:

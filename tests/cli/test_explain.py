@@ -347,9 +347,8 @@ def test_an_explanation_of_nothing_is_reported(run, place):
         "rdexplain: warning: cat: the model's answer for 'class 2' does not depend on what is shown: "
         "there is nothing to explain"
     ]
-    done = run(
-        "explain photos/cat.jpg --model blind:Falling --method grad_cam --size 16 --activation softmax", small=False
-    )
+    options = "--method grad_cam --size 16 --activation softmax"
+    done = run(f"explain photos/cat.jpg --model blind:Falling {options}", small=False)
     assert (done.status, len(done.err)) == (0, 1)
     assert "cat: every score is zero" in done.err[0]
     done = run("explain photos/cat.jpg --model cli_test_nets:Corner --classes names.txt --overwrite")

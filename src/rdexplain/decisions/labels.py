@@ -34,7 +34,7 @@ class Label(Decision):
     ) -> None:
         self._exclusive = exclusive
         self.targets = tuple(target if isinstance(target, tuple) else (target,) for target in targets)
-        self._indices = torch.tensor(self.targets)
+        self._indices = torch.tensor(self.targets, device="cpu")
         self._probabilities = probabilities
 
     def read(self, output: Any, rows: Tensor) -> Tensor:
@@ -190,7 +190,7 @@ class _Share(Decision):
     fits = ("label", "maximise_label")
 
     def __init__(self, targets: Sequence[tuple[int, ...]], probabilities: Callable[[Tensor], Tensor]) -> None:
-        self._indices = torch.tensor(targets)
+        self._indices = torch.tensor(targets, device="cpu")
         self._probabilities = probabilities
 
     def read(self, output: Any, rows: Tensor) -> Tensor:

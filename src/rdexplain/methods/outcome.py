@@ -181,5 +181,5 @@ def _samples(problem: Problem, objective: Objective, mask: Tensor, count: int) -
 
 def targets_tensor(targets: tuple[tuple[int, ...], ...]) -> Tensor:
     """Targets as (R,), or (R, axes) where they have several indices."""
-    tensor = torch.tensor(targets)
+    tensor = torch.tensor(targets, device="cpu")
     return tensor.squeeze(1) if tensor.shape[1] == 1 else tensor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,16 +10,21 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from rdexplain import philox
 from rdexplain.decisions import Decision, Rows, check_output
 from rdexplain.errors import ModelError, OptionError, RDExplainError
-from rdexplain.memory import BatchLimit
+from rdexplain.memory import BatchLimit, is_out_of_memory
 from rdexplain.methods.checks import check_images
 from rdexplain.methods.targets import resolve
 from rdexplain.models import Model, accelerated, frozen
-from rdexplain.models.outputs import join
+from rdexplain.models.outputs import join, tensors_of
 from rdexplain.objective import Objective
+from rdexplain.surroundings import usual_surroundings
+
+UNSTEADY = 0.02
+"""Change of the same image's output, relative to its size, that is no rounding, not even of half precision."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,14 @@ class Run:
 
     def forward(self, images: Tensor, rows: Tensor) -> Any:
         """The model's output for images (b, c, h, w) made of the rows (b,)."""
-        return self.model(images, *self.arguments_for(self.photos[rows]))
+        try:
+            return self.model(images, *self.arguments_for(self.photos[rows]))
+        except Exception as error:
+            # The user's own network may object in any way; memory is another matter, see `BatchLimit`.
+            if isinstance(error, RDExplainError) or is_out_of_memory(error):
+                raise
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ModelError(f"{self.model.name} failed on images of shape {tuple(images.shape)}: {reason}") from error
 
     def arguments_for(self, photos: Tensor) -> list[Any]:
         """The further arguments of some photos: tensors with one entry per photo are picked from."""
@@ -103,9 +116,10 @@ def find_rows(
     Arguments as `explain`'s and the methods'. With `batch_invariant` each photo goes through the network by itself. The
     model is frozen inside the ``with`` block.
     """
+    _check_weights(model)
     images = check_images(images).to(model.device)
     limit = BatchLimit(internal_batch_size, images)
-    with torch.inference_mode(False), frozen(model):
+    with usual_surroundings(images.device), frozen(model):
         # A tensor made in inference mode could not take part in autograd.
         images = images.clone() if images.is_inference() else images
         arguments = () if additional_forward_args is None else additional_forward_args
@@ -121,9 +135,22 @@ def find_rows(
         photos = torch.tensor(rows.photos, device=images.device)
         run = Run(model, images, arguments, photos, rows.targets, tuple(keys[photo] for photo in rows.photos))
         if accelerate:
+            if isinstance(model.network, torch.nn.Module):
+                _check_steady(run, output, limit.size)
             arguments_of_one = run.arguments_for(torch.zeros_like(photos[:1]))
             run = replace(run, model=accelerated(model, philox.noise_image(images), arguments_of_one))
         yield run, output[photos], rows, limit
+
+
+def _check_weights(model: Model) -> None:
+    """ModelError for a network whose weights are still to come."""
+    network = model.network
+    if not isinstance(network, torch.nn.Module):
+        return
+    if any(is_lazy(one) for one in (*network.parameters(), *network.buffers())):
+        raise ModelError(f"{model.name} has lazy layers without weights: load them, or run it once")
+    if model.device.type == "meta":
+        raise ModelError(f"{model.name} lies on the meta device, without weights: load them onto a real one")
 
 
 def _clean_output(run: Run, limit: BatchLimit, apart: bool) -> Any:
@@ -139,16 +166,7 @@ def _clean_output(run: Run, limit: BatchLimit, apart: bool) -> Any:
         return join([check(part) for part in run.photos.split(1 if apart else size)])
 
     with torch.no_grad():
-        try:
-            output = limit.run(work)
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
-            if isinstance(error, RDExplainError):
-                raise
-            # The user's own network on images that it may not be made for.
-            shape = tuple(run.images.shape)
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise ModelError(f"{model.name} failed on images of shape {shape}: {reason}") from error
-    return output
+        return limit.run(work)
 
 
 def _check_classes(model: Model, output: Any) -> None:
@@ -156,6 +174,23 @@ def _check_classes(model: Model, output: Any) -> None:
     scores = model.scores(output) if isinstance(output, Tensor) else output.scores.transpose(1, 2)
     if model.classes is not None and scores.shape[1] != len(model.classes):
         raise ModelError(f"{len(model.classes)} class names for the {scores.shape[1]} outputs of {model.name}")
+
+
+def _check_steady(run: Run, output: Any, size: int) -> None:
+    """A warning where the first image gives another output than it did a moment ago, or beside another image."""
+    images = run.images[:1] if size == 1 else torch.cat((run.images[:1], philox.noise_image(run.images)))
+    with torch.no_grad():
+        again = run.model(images, *run.arguments_for(torch.zeros(len(images), dtype=torch.int64, device=images.device)))
+    for before, now in zip(tensors_of(output), tensors_of(again), strict=False):
+        same = before.shape[1:] == now.shape[1:]
+        if same and bool((before[:1] - now[:1]).abs().max() > UNSTEADY * before[:1].abs().max()):
+            warnings.warn(
+                f"{run.model.name} gives another output each time, or in another batch: is dropout on in eval mode, "
+                "or a batch normalisation without statistics? Its explanation is of that noise too",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            return
 
 
 def _keys(images: Tensor, ids: Sequence[int | str] | None) -> list[int]:

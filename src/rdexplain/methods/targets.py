@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -74,10 +76,9 @@ def rows_for(model: Model, output: Tensor, target: Any, top_k: int | None) -> li
         return _most_probable(output, target, top_k)
     if target is None:
         return [(photo, (index,)) for photo, index in enumerate(_scores(output).argmax(dim=1).tolist())]
-    if isinstance(target, Tensor):
-        if target.is_floating_point() or target.ndim > 2:
-            raise TargetError("a target tensor holds integers, of shape (n,) or (n, targets)")
-        target = target.tolist()
+    if isinstance(target, Tensor) and (target.is_floating_point() or target.ndim > 2):
+        raise TargetError("a target tensor holds integers, of shape (n,) or (n, targets)")
+    target = _plain(target)
     if isinstance(target, int | str | tuple):
         target = [target] * photos
     if not isinstance(target, Sequence):
@@ -86,13 +87,25 @@ def rows_for(model: Model, output: Tensor, target: Any, top_k: int | None) -> li
         target = list(target) * photos
     if len(target) != photos:
         raise TargetError(f"targets for {len(target)} images, but {photos} images: give one for each, or one for all")
+    target = [_plain(wanted) for wanted in target]
     if any(isinstance(wanted, list) and not wanted for wanted in target):
         raise TargetError("a photo without targets: give each at least one")
-    return [
+    rows = [
         (photo, check_target(_index(model, one), output))
         for photo, wanted in enumerate(target)
         for one in (wanted if isinstance(wanted, list) else [wanted])
     ]
+    # Rows of zeros and a one are no lists of classes, but look like them.
+    for (photo, indices), count in Counter(rows).items():
+        if count > 1:
+            shown = indices[0] if len(indices) == 1 else indices
+            raise TargetError(f"target {shown} is asked for twice of image {photo} (of one-hot rows give the argmax)")
+    return rows
+
+
+def _plain(target: Any) -> Any:
+    """The numbers of a tensor, an array of NumPy or a column of pandas as Python has them; all else as it is."""
+    return target if isinstance(target, Sequence) or not hasattr(target, "tolist") else target.tolist()
 
 
 def predicted_classes(model: Model, images: Tensor) -> list[int]:
@@ -107,11 +120,10 @@ def _most_probable(output: Tensor, target: Any, top_k: int) -> list[Row]:
     if target is not None:
         raise OptionError("give either a target or top_k, not both")
     scores = _scores(output)
-    if not 1 <= top_k <= scores.shape[1]:
+    if isinstance(top_k, bool) or not isinstance(top_k, Integral) or not 1 <= top_k <= scores.shape[1]:
         raise OptionError(f"top_k must lie between 1 and the model's {scores.shape[1]} classes, got {top_k}")
-    return [
-        (photo, (index,)) for photo, best in enumerate(scores.topk(top_k, dim=1).indices.tolist()) for index in best
-    ]
+    best = scores.topk(int(top_k), dim=1).indices.tolist()
+    return [(photo, (index,)) for photo, indices in enumerate(best) for index in indices]
 
 
 def _scores(output: Tensor) -> Tensor:
@@ -126,8 +138,7 @@ def _scores(output: Tensor) -> Tensor:
 def _index(model: Model, target: Any) -> int | tuple[int, ...]:
     if isinstance(target, str):
         return model.find_class(target)
-    if isinstance(target, tuple):
-        return tuple(int(index) for index in target)
-    if isinstance(target, bool) or not isinstance(target, int | torch.SymInt):
+    indices = [_plain(index) for index in target] if isinstance(target, tuple) else [_plain(target)]
+    if any(isinstance(index, bool) or not isinstance(index, int | torch.SymInt) for index in indices):
         raise TargetError(f"a target is a whole number, a class name or a tuple of numbers, not {target!r}")
-    return int(target)
+    return tuple(map(int, indices)) if isinstance(target, tuple) else int(indices[0])

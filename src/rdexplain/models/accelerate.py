@@ -13,6 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from rdexplain.models.model import Model
 from rdexplain.models.outputs import tensors_of
+from rdexplain.models.tracing import Tracer
 
 TOLERANCE = 1e-4
 """Largest change of the output, relative to its size, that rounding may make; beyond it the network is left alone."""
@@ -89,7 +90,7 @@ def _pairs(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
             yield module, str(before.target), str(node.target)
 
 
-class _Tracer(fx.Tracer):
+class _Tracer(Tracer):
     """Looks into blocks, but takes every kind of convolution and normalisation as one call."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import operator
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, SupportsIndex
 
-from rdexplain.errors import ModelError, TargetError, unknown
+from rdexplain.errors import ModelError, OptionError, TargetError, unknown
 
 _WNID = re.compile(r"n\d{8}")
 
@@ -28,7 +28,17 @@ class ClassName:
 
 
 def as_class_names(classes: Iterable[str | ClassName]) -> tuple[ClassName, ...]:
-    """Class names from plain strings or `ClassName`s, in index order."""
+    """Class names from plain strings or `ClassName`s, in index order, or from a dict of numbers to names.
+
+    Raises:
+        OptionError: one string, which would be taken letter by letter, or numbers that are not 0, 1, 2, ...
+    """
+    if isinstance(classes, str | Path):
+        raise OptionError(f"classes is a list of names, not {str(classes)!r}: load_model(...) reads them from a file")
+    if isinstance(classes, Mapping):
+        if set(classes) != set(range(len(classes))):
+            raise OptionError("classes is a list of names, or a dict of the numbers 0, 1, 2, ... to names")
+        classes = [classes[index] for index in range(len(classes))]
     return tuple(name if isinstance(name, ClassName) else ClassName(str(name)) for name in classes)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,16 +29,35 @@ def frozen(network: Model | Callable[..., Any]) -> Iterator[None]:
         return
     # The flags are set directly: train() and eval() may be overridden, and may then do more than set them.
     # A ScriptModule that torch.jit.freeze has been at has no flag left.
-    modes = [(module, module.training) for module in network.modules() if hasattr(module, "training")]
-    flags = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    modules = [module for module in network.modules() if hasattr(module, "training")]
+    parameters = list(network.parameters())
     try:
-        for module, _ in modes:
-            module.training = False
-        for parameter, _ in flags:
-            parameter.requires_grad_(False)
+        _hold(modules, "training")
+        _hold(parameters, "requires_grad")
         yield
     finally:
-        for module, training in modes:
-            module.training = training
-        for parameter, requires_grad in flags:
-            parameter.requires_grad_(requires_grad)
+        _release(modules, "training")
+        _release(parameters, "requires_grad")
+
+
+# Several threads may hold one network: the first finds its flags, and the last puts them back.
+_held: dict[int, tuple[int, bool]] = {}
+_lock = threading.Lock()
+
+
+def _hold(things: Iterable[Any], flag: str) -> None:
+    with _lock:
+        for thing in things:
+            holders, before = _held.get(id(thing), (0, getattr(thing, flag)))
+            _held[id(thing)] = (holders + 1, before)
+            setattr(thing, flag, False)
+
+
+def _release(things: Iterable[Any], flag: str) -> None:
+    with _lock:
+        for thing in things:
+            holders, before = _held.pop(id(thing), (0, getattr(thing, flag)))
+            if holders > 1:
+                _held[id(thing)] = (holders - 1, before)
+            else:
+                setattr(thing, flag, before)

@@ -90,4 +90,22 @@ def _preprocessing(place: str) -> dict[str, Any]:
         settings = json.loads(Path(file or "").read_text()) if file else {}
     except (OSError, ValueError):
         return {}
-    return settings if settings.get("do_normalize", True) else {}
+    normalise = settings.get("do_normalize", True)
+    mean, std = (_triple(settings.get(key) if normalise else None) for key in ("image_mean", "image_std"))
+    # The processor's images are bytes times a factor; here they are in [0, 1].
+    rescales, of_bytes = settings.get("do_rescale", True), mean is not None and max(mean) > 1
+    scale = 255 * settings.get("rescale_factor", 1 / 255) if rescales else 255 if of_bytes else 1
+    offset = 1 if settings.get("rescale_offset") else 0
+    if mean is None and std is None and scale == 1 and not offset:
+        return {}
+    return {
+        "image_mean": [(value + offset) / scale for value in mean or (0, 0, 0)],
+        "image_std": [value / scale for value in std or (1, 1, 1)],
+    }
+
+
+def _triple(values: Any) -> list[float] | None:
+    """One number for each channel, or one for all three."""
+    return (
+        None if values is None else [float(value) for value in (values if isinstance(values, list) else [values] * 3)]
+    )

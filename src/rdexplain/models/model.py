@@ -28,7 +28,7 @@ class Model:
     """A network that takes images in [0, 1].
 
     Args:
-        network: an ``nn.Module`` or any differentiable callable.
+        network: an ``nn.Module`` or any differentiable callable; of a compiled module its original is explained.
         name: what it is called in results; by default the name of its class or function.
         mean, std: the normalisation, a number or one number per channel (R, G, B), in units of [0, 1] images.
             Both None is no normalisation; one of them None is a mean of 0 or a standard deviation of 1.
@@ -69,7 +69,7 @@ class Model:
             raise OptionError(unknown("activation", str(activation), get_args(Activation)))
         if input_size is not None and (input_size != int(input_size) or input_size < 1):
             raise OptionError(f"input_size is a whole number of pixels, not {input_size!r}")
-        self.network = network
+        self.network = network = uncompiled(network)
         self.name = name or getattr(network, "__name__", None) or type(network).__name__
         self.mean: Triple | None
         self.std: Triple | None
@@ -101,8 +101,11 @@ class Model:
             if size != (self.input_size, self.input_size):
                 needed = f"{self.input_size} x {self.input_size}"
                 raise ModelError(f"{self.name} takes images of {needed} pixels only, not {' x '.join(map(str, size))}")
-        images, tensor = self.normalised(images), self._first_tensor(floating=True)
+        given, tensor = images, self._first_tensor(floating=True)
+        images = self.normalised(images)
         images = images if tensor is None else images.to(tensor.dtype)
+        # The images are the caller's, and a network may change its input in place.
+        images = images.clone() if images is given else images
         if self.batch_size is None:
             return scores_of(self.network(images, *args))
         parts = [self._padded(part, *args) for part in images.split(self.batch_size)]
@@ -120,7 +123,8 @@ class Model:
         if self.mean is None or self.std is None:
             return images
         # Unchecked, grey images would broadcast to three channels, and bytes would round the mean to 0.
-        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        one = len(set(zip(self.mean, self.std, strict=True))) == 1  # for all channels, however many there are
+        if images.ndim != 4 or (images.shape[1] != 3 and not one) or not images.is_floating_point():
             got = f"{tuple(images.shape)} of {str(images.dtype).removeprefix('torch.')}"
             raise ModelError(f"{self.name} takes (n, 3, h, w) images of floats in [0, 1], not {got}")
         key = (images.device, images.dtype)
@@ -132,6 +136,8 @@ class Model:
                     for values in (self.mean, self.std)
                 )
         mean, std = self._constants[key]
+        if images.shape[1] != 3:
+            mean, std = mean[:, :1], std[:, :1]
         return (images - mean) / std
 
     def resolve(self, image: Tensor, *args: Any) -> Meaning:
@@ -330,6 +336,14 @@ def as_model(model: Model | Callable[..., Any], **options: Any) -> Model:
         options = {"name": type(model).__name__, "task": "detection", **options}
         model = as_detector(model)
     return Model(model, **options)
+
+
+def uncompiled(network: Any) -> Any:
+    """What `torch.compile` was given, or the network as it is.
+
+    It computes the same, takes hooks, and is not compiled anew for each number of images.
+    """
+    return getattr(network, "_orig_mod", network) if isinstance(network, nn.Module) else network
 
 
 def _normalisation(

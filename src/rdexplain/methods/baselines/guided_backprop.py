@@ -80,6 +80,8 @@ class _Rectifier(nn.Module):
         self.rectifier = _ReLU6() if isinstance(activation, nn.ReLU6) else nn.ReLU()
 
     def forward(self, inputs: Tensor) -> Tensor:
+        if not inputs.requires_grad:  # a table of positions, say: captum would look for its gradient
+            return type(self.rectifier).forward(self.rectifier, inputs)
         return self.rectifier(inputs.clone())
 
 

@@ -9,9 +9,14 @@ from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from rdexplain.errors import ModelError
 from rdexplain.models import Model
+from rdexplain.models.model import uncompiled
 
 
 def private_copy(model: Model, method: str) -> nn.Module:
@@ -21,6 +26,8 @@ def private_copy(model: Model, method: str) -> nn.Module:
         ModelError: the network is no ``nn.Module``, is compiled or has compiled parts, or cannot be copied.
     """
     network = model.network
+    while isinstance(network, nn.DataParallel):  # what is inside computes the same, and has the layers
+        network = network.module
     compiled = isinstance(network, nn.Module) and any(
         isinstance(one, torch.jit.ScriptModule) for one in network.modules()
     )
@@ -31,9 +38,11 @@ def private_copy(model: Model, method: str) -> nn.Module:
     except Exception as error:  # whatever a user's network objects to copying with
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ModelError(f"{method} works on a copy, and {model.name} cannot be copied: {reason}") from error
-    for module in twin.modules():
+    for module in list(twin.modules()):
         if getattr(module, "inplace", False) is True:
             module.inplace = False  # type: ignore[assignment]
+        for name, child in list(module.named_children()):
+            setattr(module, name, uncompiled(child))
     return twin
 
 
@@ -52,6 +61,22 @@ def replaced(
         if isinstance(getattr(owner, child), kinds):  # its parent may have two names as well
             setattr(owner, child, build(getattr(owner, child)))
     return found
+
+
+def plain_weights(network: nn.Module) -> None:
+    """Weights that are computed before each pass (weight and spectral norm, pruning) become parameters, in place."""
+    for module in list(network.modules()):
+        if parametrize.is_parametrized(module):
+            # PyTorch's own way would take the properties off the class, which the copied network shares.
+            values = {name: getattr(module, name).detach() for name in module.parametrizations}  # type: ignore[union-attr]
+            module.__class__ = parametrize.type_before_parametrizations(module)
+            del module.parametrizations
+            for name, value in values.items():
+                module.register_parameter(name, nn.Parameter(value, requires_grad=False))
+        for key, hook in list(module._forward_pre_hooks.items()):
+            if isinstance(hook, WeightNorm | SpectralNorm | BasePruningMethod):
+                del module._forward_pre_hooks[key]
+                hook.remove(module)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from torch import Tensor
 from rdexplain.errors import OptionError, unknown
 from rdexplain.extras import needed
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions
-from rdexplain.methods.baselines.layers import gradient_warnings_off, private_copy
+from rdexplain.methods.baselines.layers import gradient_warnings_off, plain_weights, private_copy
 from rdexplain.methods.baselines.relevance import attach_rules, prepared
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_number
@@ -71,6 +71,7 @@ class LRP(Baseline):
     def _attributions(self, rows: Rows) -> Tensor:
         run = rows.run
         copy = private_copy(run.model, self.get_name())
+        plain_weights(copy)
         fold_batch_norms(copy)
         # Relevance is that of the network's own inputs: a normalised pixel's is the pixel's.
         images = run.model.normalised(rows.images).to(run.model.dtype)

@@ -18,6 +18,7 @@ from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional
 
 from rdexplain.errors import ModelError
+from rdexplain.models.tracing import Tracer
 
 _WEIGHTED = (nn.Conv2d, nn.Linear)
 _LINEAR = (nn.BatchNorm2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.MaxPool2d, nn.Flatten, nn.Unflatten, nn.ZeroPad2d)
@@ -39,7 +40,7 @@ _MOVING = (
 )
 
 
-class _Tracer(fx.Tracer):
+class _Tracer(Tracer):
     """Every module without modules of its own is one step."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -55,9 +56,12 @@ def watched(model: Model, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
     nothing changes its output in place.
     """
     seen: dict[str, Tensor] = {}
+    thread = threading.get_ident()
 
     def hook(name: str) -> Callable[[nn.Module, Any, Any], Any]:
         def keep(module: nn.Module, inputs: Any, output: Any) -> Any:
+            if threading.get_ident() != thread:  # another one explains with the same network
+                return None
             if not isinstance(output, Tensor) or not output.is_floating_point():
                 return None
             seen.pop(name, None)
@@ -93,11 +97,11 @@ def find_grid(model: Model, score: Callable[[Tensor], Tensor], image: Tensor, la
         raise ModelError(
             f"Grad-CAM looks into the network's layers: {model.name} is no nn.Module with layers of its own"
         )
-    # A compiled part takes no hooks.
+    # A compiled part takes no hooks; what torch.compile was given lies in it as _orig_mod.
     modules = {
         name: module
         for name, module in model.network.named_modules()
-        if name and not isinstance(module, torch.jit.ScriptModule)
+        if name and not isinstance(module, torch.jit.ScriptModule) and "_orig_mod" not in name.split(".")
     }
     if layer is not None and layer not in modules:
         raise OptionError(unknown("layer", layer, modules))
