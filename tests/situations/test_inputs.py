@@ -190,7 +190,7 @@ def test_grey_networks(method):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
-    model = rx.as_model(network, mean=0.5, std=0.25)
+    model = rx.as_model(network, mean=0.5, std=0.25, activation="softmax")
     photo = some_photos()[:, :1]
     options = {"steps": 2, "draws": 2} if method in (rx.CartoonX, rx.PixelRDE) else {}
     found = method(model, **options).explain(photo)

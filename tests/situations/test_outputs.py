@@ -95,7 +95,7 @@ def test_several_heads(photo):
         (lambda scores: None, "returned a NoneType"),
         (lambda scores: scores.detach().numpy(), "returned a ndarray"),
         (lambda scores: ((scores,),), "returned a tuple"),
-        (lambda scores: scores.argmax(1), r"a tensor of shape \(1,\) for 1 images"),
+        (lambda scores: scores.argmax(1), r"returned torch.int64"),
         (lambda scores: (scores * 10).long(), "returned torch.int64"),
         (lambda scores: torch.complex(scores, scores), "returned torch.complex64"),
         (lambda scores: scores.masked_fill(torch.arange(5) == 4, -torch.inf), "is not finite"),
@@ -181,13 +181,13 @@ def test_a_second_input():
 @situation(
     "A second input is missing, or has rows for another number of photos",
     source="pytorch-grad-cam#321",
-    right="a ModelError in one line with the network's own words",
+    right="a ModelError in one line that says what is missing, or of which shape the output is",
 )
 def test_a_second_input_that_does_not_fit():
     photos = some_photos(3)
     with pytest.raises(ModelError, match=r"TypeError: .*missing 1 required positional argument: 'numbers'"):
         explained(TwoInputs(), photos)
-    with pytest.raises(ModelError, match=r"RuntimeError: The size of tensor a"):
+    with pytest.raises(ModelError, match=r"shape \(2, 5\) for 1 images"):
         explained(TwoInputs(), photos, additional_forward_args=torch.zeros(2, 5))
 
 

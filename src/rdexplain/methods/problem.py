@@ -155,7 +155,6 @@ def _check_weights(model: Model) -> None:
 
 def _clean_output(run: Run, limit: BatchLimit, apart: bool) -> Any:
     """The model's output on clean images, of which each is a row."""
-    model = run.model
 
     def work(size: int) -> Any:
         def check(part: Tensor) -> Any:
@@ -180,7 +179,7 @@ def _check_steady(run: Run, output: Any, size: int) -> None:
     """A warning where the first image gives another output than it did a moment ago, or beside another image."""
     images = run.images[:1] if size == 1 else torch.cat((run.images[:1], philox.noise_image(run.images)))
     with torch.no_grad():
-        again = run.model(images, *run.arguments_for(torch.zeros(len(images), dtype=torch.int64, device=images.device)))
+        again = run.forward(images, torch.zeros(len(images), dtype=torch.int64, device=images.device))
     for before, now in zip(tensors_of(output), tensors_of(again), strict=False):
         same = before.shape[1:] == now.shape[1:]
         if same and bool((before[:1] - now[:1]).abs().max() > UNSTEADY * before[:1].abs().max()):
