@@ -10,6 +10,7 @@ import torch
 
 from rdexplain import philox
 from rdexplain.errors import OptionError, SolverError
+from rdexplain.groups import blocks
 from rdexplain.methods.presets import PAPER
 from rdexplain.noise import Noise
 from rdexplain.philox import Stream, photo_key
@@ -108,6 +109,36 @@ def test_a_mask_that_is_a_square_by_autograd(make_photos, smooth_network, make_o
         u.data.clamp_(0, 1)
     solution = solve(objective, ones(objective), settings)
     assert (solution.mask - u.detach().square()).abs().max() < 1e-9
+    assert ((solution.mask > 0.01) & (solution.mask < 0.99)).any()
+
+
+@pytest.mark.parametrize("representation", REPRESENTATIONS)
+def test_blocks_and_weights_by_autograd(representation, make_photos, smooth_network, make_objective):
+    """Adam on u and on a factor U of each block, s = u U, the gradients from autograd's chain rule; the pull of the
+    sparsity at each entry is its own in the first two thirds."""
+    objective = make_objective(representation, make_photos(2, 32, torch.float64), smooth_network(torch.float64))
+    settings = settings_of(steps=9, step_size=0.3, power=2, block=2, emphasis=2.0)
+    generator = torch.Generator().manual_seed(0)
+    start = 0.1 + 0.9 * torch.rand(ones(objective).shape, generator=generator, dtype=torch.float64)
+    pulls = 0.5 + start.flip(1)
+    block = blocks(objective.transform, 2, torch.device("cpu"))
+    u = start.sqrt().requires_grad_()
+    mean = [u.detach()[:, block == number].mean(dim=1) for number in range(int(block.max()) + 1)]
+    shared = torch.stack(mean, dim=1).requires_grad_()
+    adam = torch.optim.Adam([u, shared], betas=settings.betas)
+    mask = start
+    for step in range(9):
+        pull = settings.sparsity / u.shape[1] * (2 * pulls if step < 6 else 1)
+        gradient = objective.gradient(mask, step, 4)[0] + pull
+        adam.zero_grad()
+        (u * shared[:, block]).backward(gradient)
+        adam.param_groups[0]["lr"] = 0.3 * 0.5 * (1 + math.cos(math.pi * step / 9))
+        adam.step()
+        u.data.clamp_(0, 1)
+        shared.data.clamp_(0, 1)
+        mask = (u * shared[:, block]).detach()
+    solution = solve(objective, start, settings, weights=pulls)
+    assert (solution.mask - mask).abs().max() < 1e-9
     assert ((solution.mask > 0.01) & (solution.mask < 0.99)).any()
 
 

@@ -75,6 +75,11 @@ class Objective:
     def rows(self) -> int:
         return len(self.keys)
 
+    @property
+    def spread(self) -> Tensor:
+        """|h - mean v|, mean over the channels, (R, k): how far noise moves each coefficient on average."""
+        return self._centred.abs().mean(dim=1)[self.photos]
+
     def alone(self, row: int) -> Objective:
         """The objective of one row, whose every tensor has the shape that it has for a single photo.
 

@@ -78,12 +78,20 @@ def trace(
 
 
 def within(
-    objective: Objective, start: Tensor, settings: Settings, bound: Bound, progress: Progress | None = None
+    objective: Objective,
+    start: Tensor,
+    settings: Settings,
+    bound: Bound,
+    progress: Progress | None = None,
+    weights: Tensor | None = None,
 ) -> Solution:
     """The best mask within a bound, with each row's λk found by bisection of log λ along a warm-started path.
 
     A stage starts from the mask of the greatest λ that was too small, since a mask shrinks more easily than it grows,
     or, where none was yet, from `start`.
+
+    Args:
+        weights: as `solve`'s.
 
     Rows do not influence each other. A row for which nothing stays within the bound gets what came nearest.
     """
@@ -94,7 +102,9 @@ def within(
     mask, done = start, 0
     for stage in range(STAGES + 1):
         stage_settings = settings if stage == 0 else follow_up(settings)
-        solution = solve(objective, mask, stage_settings, _later(progress, done), sparsity)
+        # Only the first stage starts far from its end.
+        pulls = weights if stage == 0 else None
+        solution = solve(objective, mask, stage_settings, _later(progress, done), sparsity, pulls)
         solutions.append(solution)
         done += stage_settings.steps
         distortion, _ = objective.measure(solution.mask, DRAWS if objective.noise.is_random else 1)

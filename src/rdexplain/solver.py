@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rdexplain.errors import OptionError, SolverError
+from rdexplain.groups import block_sums, blocks
 from rdexplain.objective import Objective
 from rdexplain.polish import cut_small
 from rdexplain.progress import Progress
@@ -34,6 +35,11 @@ class Settings:
             wins back in the last third, and what it keeps needlessly it would keep to the end.
         power: Adam moves u and the mask is u to this power. With 2 small entries move little, so that the noise of
             the gradient does not lift them again and again; an entry that has come to zero stays there.
+        block: side of the blocks of neighbours that move together; 0 for none. The mask is then u times a factor that
+            its block shares, and Adam moves both, so that what matters is found by all entries of a block. Only with a
+            power of 2, of which this is the form for blocks.
+        anchor: how much harder, in the first two thirds, sparsity pulls at entries to which the decision on the clean
+            image is not sensitive, see `groups.weights`; 0 for equally hard.
         guard: while a row's distortion is above this share of the empty mask's, sparsity does not pull at it: the
             empty mask is a local optimum from which no gradient leads away. None for no guard.
         cut: whether small entries are cut in the end, see `polish.cut_small`.
@@ -48,6 +54,8 @@ class Settings:
     warmup: float = 0.0
     emphasis: float = 1.0
     power: int = 1
+    block: int = 0
+    anchor: float = 0.0
     guard: float | None = None
     cut: bool = False
 
@@ -64,6 +72,8 @@ class Settings:
             raise OptionError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
         if self.power < 1:
             raise OptionError(f"power must be at least 1, got {self.power}")
+        if self.block and self.power != 2:
+            raise OptionError(f"blocks need a power of 2, got {self.power}")
 
     def rate(self, step: int) -> float:
         """The learning rate of a step (from 0)."""
@@ -94,6 +104,7 @@ def solve(
     settings: Settings,
     progress: Progress | None = None,
     sparsity: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> Solution:
     """Minimise D(s) + λk mean(s) from a mask (R, k): Adam step, then clamp to [0, 1].
 
@@ -101,6 +112,7 @@ def solve(
 
     Args:
         sparsity: (R,) each row's own λk, in place of the settings'.
+        weights: (R, k) factors on the pull of the sparsity in the first two thirds, see `Settings.anchor`.
 
     Raises:
         SolverError: the loss of a row is not finite.
@@ -108,9 +120,7 @@ def solve(
     if sparsity is None:
         sparsity = start.new_full((start.shape[0],), settings.sparsity)
     mask = start.clone()
-    moved = start if settings.power == 1 else start.clamp_min(LEAST) ** (1 / settings.power)
-    moved = moved.clone()
-    adam = _Adam(mask, settings.betas)
+    moves = _Blocks(objective, start, settings) if settings.block else _Entries(start, settings)
     guard = None if settings.guard is None or not settings.steps else _Guard(objective, mask, settings.guard)
     distortions, rates, sound = [], [], []
     pull = sparsity / mask.shape[1]
@@ -122,12 +132,11 @@ def solve(
         rates.append(mask.mean(dim=1))
         # A finite distortion can have an infinite slope.
         sound.append(distortion.isfinite() & gradient.isfinite().all(dim=1))
-        now = pull * (settings.emphasis if 3 * step < 2 * settings.steps else 1.0)
-        gradient += (now if guard is None else guard.hold(now, distortion)).unsqueeze(1)
-        if settings.power != 1:
-            gradient *= settings.power * moved ** (settings.power - 1)
-        adam.step(moved, gradient, settings.rate(step))
-        mask = moved.clamp_(0, 1) ** settings.power
+        early = 3 * step < 2 * settings.steps
+        now = pull * (settings.emphasis if early else 1.0)
+        held = (now if guard is None else guard.hold(now, distortion)).unsqueeze(1)
+        gradient += held if weights is None or not early else held * weights
+        mask = moves.step(gradient, settings.rate(step))
         if (step + 1) % every == 0 or step + 1 == settings.steps:
             _check(sound, every)
             if progress is not None:
@@ -139,6 +148,43 @@ def solve(
         torch.stack(distortions) if distortions else empty,
         torch.stack(rates) if rates else empty,
     )
+
+
+class _Entries:
+    """Adam moves u, and the mask is u to a power."""
+
+    def __init__(self, start: Tensor, settings: Settings) -> None:
+        self._power = settings.power
+        self._moved = start.clone() if self._power == 1 else start.clamp_min(LEAST) ** (1 / self._power)
+        self._adam = _Adam(start, settings.betas)
+
+    def step(self, gradient: Tensor, rate: float) -> Tensor:
+        """The mask (R, k) after a step down the gradient (R, k) by the mask."""
+        if self._power != 1:
+            gradient *= self._power * self._moved ** (self._power - 1)
+        self._adam.step(self._moved, gradient, rate)
+        return self._moved.clamp_(0, 1) ** self._power
+
+
+class _Blocks:
+    """Adam moves u and a factor for each block, and the mask is their product."""
+
+    def __init__(self, objective: Objective, start: Tensor, settings: Settings) -> None:
+        self._transform, self._side = objective.transform, settings.block
+        self._block = blocks(self._transform, self._side, start.device)
+        self._moved = start.clamp_min(LEAST).sqrt()
+        self._shared = self._sums(self._moved) / self._sums(torch.ones_like(start[:1]))
+        self._adams = _Adam(self._moved, settings.betas), _Adam(self._shared, settings.betas)
+
+    def step(self, gradient: Tensor, rate: float) -> Tensor:
+        """The mask (R, k) after a step down the gradient (R, k) by the mask."""
+        shared = self._sums(gradient * self._moved)
+        self._adams[0].step(self._moved, gradient * self._shared[:, self._block], rate)
+        self._adams[1].step(self._shared, shared, rate)
+        return self._moved.clamp_(0, 1) * self._shared.clamp_(0, 1)[:, self._block]
+
+    def _sums(self, values: Tensor) -> Tensor:
+        return block_sums(values, self._transform, self._side)
 
 
 class _Guard:

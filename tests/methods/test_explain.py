@@ -131,7 +131,7 @@ def test_a_row_worse_than_nothing_is_tried_once_more(make_photos, monkeypatch, f
     """The second solution, on noise of its own, is taken where it is better, and both are counted."""
     seeds = []
 
-    def solve(objective, start, settings, progress=None):
+    def solve(objective, start, settings, progress=None, weights=None):
         seeds.append((objective.seed, settings.emphasis))
         objective.evaluations += 10 * len(seeds)
         kept = 0.01 if len(seeds) == 2 else 0.9
@@ -486,7 +486,7 @@ def test_a_loss_that_is_not_finite(make_photos, smooth_network):
     def breaking(images, bad):
         nonlocal calls
         calls += 1
-        return network(images).masked_fill(bad[:, None] & (calls > 4), float("nan"))
+        return network(images).masked_fill(bad[:, None] & (calls > 5), float("nan"))
 
     model = as_model(breaking, activation="softmax")
     method = PixelRDE(model, steps=5, draws=2, internal_batch_size=100, batch_invariant=False)

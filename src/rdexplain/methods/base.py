@@ -15,6 +15,7 @@ from torch import Tensor
 from rdexplain.decisions import Rows
 from rdexplain.errors import SolverError
 from rdexplain.explanation import Explanation, mask_picture
+from rdexplain.groups import weights
 from rdexplain.initial import initial_mask
 from rdexplain.memory import BatchLimit
 from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
@@ -221,9 +222,13 @@ class RateDistortion(CaptumInterface):
         else:
             every = initial_mask(problem.objective, init, problem.label)
             start = every[objective.first : objective.first + objective.rows]
+        pulls = None
+        if settings.anchor:
+            sensitivity = objective.sensitivity(problem.label) * objective.spread
+            pulls = weights(sensitivity, objective.transform, settings.anchor)
         if self.options.bound is not None:
-            return within(objective, start, settings, self.options.bound, progress)
-        return solve(objective, start, settings, progress)
+            return within(objective, start, settings, self.options.bound, progress, pulls)
+        return solve(objective, start, settings, progress, weights=pulls)
 
     def _explanation(
         self,

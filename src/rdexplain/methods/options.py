@@ -158,6 +158,8 @@ def _settings(preset: Preset, given: Mapping[str, Any], sparsity: float) -> Sett
         warmup=preset.warmup,
         emphasis=preset.emphasis,
         power=preset.power,
+        block=preset.block,
+        anchor=preset.anchor,
         guard=preset.guard,
         cut=preset.cut,
     )
