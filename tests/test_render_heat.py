@@ -10,8 +10,10 @@ from PIL import Image
 
 import rdexplain as rx
 from rdexplain.errors import OptionError
+from rdexplain.heatmap import picture_of
 from rdexplain.render import Cell, Compared, cell_of, comparison, heat_panel, save_figure, save_panel
 from rdexplain.render.heat import overlay
+from rdexplain.representations import Pixel
 
 
 def network(images):
@@ -101,3 +103,30 @@ def test_networks_as_columns(photos):
     assert "".join(parts) == "efficientnet_lite0_of_another_kind"
     plain = comparison(["a", "b"], [Compared(photos[0], "cat", (Cell(photos[0]), Cell(None, "no")))])
     assert plain.get_figheight() < figure.get_figheight()
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_a_constant_heatmap_is_low_everywhere(scale):
+    layers = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 2, 1, bias=False), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    )
+    with torch.no_grad():
+        layers[0].weight.fill_(scale)
+    heatmap = rx.GradCAM(layers).explain(torch.full((1, 3, 24, 30), 0.7), 0)
+    assert float(heatmap.scores[0].min()) > 0
+    assert not heatmap.picture.any()
+    heatmap.scores[0][:, 12:] /= 2  # now it says something
+    again = picture_of(Pixel(), heatmap.images, heatmap.scores)
+    assert again[0, 0, [0, -1], 0].tolist() == [1, 0.5]
+
+
+@pytest.mark.parametrize("shape", [(8, 2000), (2000, 8)])
+def test_a_photo_that_is_hardly_more_than_a_line_is_seen(shape):
+    photo = torch.zeros(3, *shape)
+    panel = Compared(photo, "class 0", (Cell(photo), Cell(None, "it has no layers")))
+    for figure in (
+        comparison(["one", "other"], [panel]),
+        heat_panel(rx.RandomPixel(network).explain(torch.rand(1, 3, 24, 24)), original=photo),
+    ):
+        sizes = [ax.get_window_extent() for ax in figure.axes if ax.images]
+        assert min(min(size.width, size.height) for size in sizes[:2]) >= 40  # dots

@@ -64,4 +64,7 @@ def picture_of(representation: Representation, images: Tensor, scores: list[Tens
     # A few outliers would leave the rest black; where nearly all is zero, the largest is no outlier.
     top = flat.kthvalue(max(1, round(0.99 * flat.shape[1])), dim=1).values
     top = torch.where(top > 0, top, flat.amax(dim=1)).clamp_min(torch.finfo(flat.dtype).tiny)
+    # Scores that are all the same, but for rounding, single out no pixel.
+    spread = flat.amax(dim=1) - flat.amin(dim=1)
+    top = top.where(spread > 16 * torch.finfo(flat.dtype).eps * flat.amax(dim=1), torch.inf)
     return (positive / top[:, None, None]).clamp(0, 1).unsqueeze(1)

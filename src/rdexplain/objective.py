@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rdexplain.decisions import Decision
 from rdexplain.distortions import Distortion
-from rdexplain.errors import ModelError
+from rdexplain.gradients import differentiating
 from rdexplain.memory import Batch, BatchLimit, batches
 from rdexplain.noise import Noise
 from rdexplain.philox import MEASURE, OPTIMISE, Stream
@@ -113,10 +113,8 @@ class Objective:
                 inside = (images >= 0) & (images <= 1) if self.clamp else None
                 if self.clamp:
                     images.clamp_(0, 1)
-                with torch.enable_grad():
+                with differentiating():
                     values = self._distortions(images.requires_grad_(), batch)
-                    if not values.requires_grad:
-                        raise ModelError("the model is not differentiable: its output does not depend on its input")
                     (slope,) = torch.autograd.grad(values.sum(), images)
                 if inside is not None:
                     # Not a product: a slope that is infinite at 0 or 1 would make it NaN.
@@ -173,7 +171,7 @@ class Objective:
             parts = []
             for batch in batches(self.rows, 1, limit):
                 images = self.images[self.photos[batch.row : batch.row_end]]
-                with torch.enable_grad():
+                with differentiating():
                     rows = self.rows_of(batch)
                     reading = decision.read(self.forward(images.requires_grad_(), rows), rows)
                     (slope,) = torch.autograd.grad(reading.sum(), images)

@@ -18,6 +18,7 @@ from rdexplain.errors import ModelError, OptionError, unknown
 from rdexplain.models.activation import Activation, Meaning, is_single, meaning_of, two_classes
 from rdexplain.models.classes import ClassIndex, ClassName, as_class_names
 from rdexplain.models.detectors import as_detector, is_torchvision_detector
+from rdexplain.models.inference import outside_inference
 from rdexplain.models.outputs import join, scores_of
 
 Kind = Literal["classification", "segmentation", "detection"]
@@ -28,7 +29,8 @@ class Model:
     """A network that takes images in [0, 1].
 
     Args:
-        network: an ``nn.Module`` or any differentiable callable; of a compiled module its original is explained.
+        network: an ``nn.Module`` or any differentiable callable; of a compiled module its original is explained. One made
+            in ``torch.inference_mode()`` is copied, since its tensors cannot take part in autograd.
         name: what it is called in results; by default the name of its class or function.
         mean, std: the normalisation, a number or one number per channel (R, G, B), in units of [0, 1] images.
             Both None is no normalisation; one of them None is a mean of 0 or a standard deviation of 1.
@@ -46,6 +48,7 @@ class Model:
 
     Raises:
         OptionError: a mean, standard deviation, size or activation that cannot be.
+        ModelError: a network made in inference mode that cannot be copied.
     """
 
     def __init__(
@@ -69,8 +72,9 @@ class Model:
             raise OptionError(unknown("activation", str(activation), get_args(Activation)))
         if input_size is not None and (input_size != int(input_size) or input_size < 1):
             raise OptionError(f"input_size is a whole number of pixels, not {input_size!r}")
-        self.network = network = uncompiled(network)
+        network = uncompiled(network)
         self.name = name or getattr(network, "__name__", None) or type(network).__name__
+        self.network = outside_inference(network, self.name)
         self.mean: Triple | None
         self.std: Triple | None
         self.mean, self.std = _normalisation(mean, std)

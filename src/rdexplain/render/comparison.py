@@ -24,8 +24,8 @@ from rdexplain.render.words import is_pixel, percent
 NOT_APPLICABLE = "not applicable"
 _WIDTH = 2.0
 """Inches of a column."""
-_TALLEST = 1.6
-"""The height of a picture over its width, at most."""
+_FLATTEST, _TALLEST = 0.25, 1.6
+"""The height of a picture over its width, at least and at most: what is flatter would be a line."""
 _GAP, _ROW_GAP, _BELOW = 0.1, 0.16, 0.04
 _HEAD = Style(12.5, weight="bold")
 _LABEL = Style(10.5, INK)
@@ -93,7 +93,7 @@ def comparison(titles: Sequence[str], rows: Sequence[Compared], foot: str = "") 
         raise OptionError("a comparison has at least one row, and in each row a cell for every title")
     heads = [_parted(title, _HEAD, 2) for title in ("Photo", *titles)]
     top = MARGIN + _HEAD.height(max(map(len, heads))) + 0.08
-    heights = [_WIDTH * min(row.photo.shape[-2] / row.photo.shape[-1], _TALLEST) for row in rows]
+    heights = [_WIDTH * min(max(row.photo.shape[-2] / row.photo.shape[-1], _FLATTEST), _TALLEST) for row in rows]
     drawn = [[(cell.label, cell.note) for cell in row.cells if cell.picture is not None] for row in rows]
     below = [
         max(_said(*texts)[2] for texts in ((row.label, row.note), *others))

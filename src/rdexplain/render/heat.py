@@ -22,7 +22,7 @@ SCORES = colormaps["inferno"]
 SIGNED = colormaps["RdBu_r"]
 _DIMMED = 0.85
 _OPACITY = 0.8
-_KEY_HEIGHT = 0.1
+_KEY_WIDTH, _KEY_HEIGHT = 1.6, 0.1
 
 
 def heat_panel(heatmap: Heatmap, row: int = 0, *, title: str | None = None, original: Tensor | None = None) -> Figure:
@@ -63,7 +63,8 @@ def heat_panel(heatmap: Heatmap, row: int = 0, *, title: str | None = None, orig
         page.text(x, pictures_top, [caption], CAPTION)
         page.picture(x, pictures_top + CAPTION.height() + 0.06, size, picture, **options)
         if key is not None:
-            _draw_key(page, (x, key_top), width, *key)
+            room = max(width, _KEY_WIDTH)  # below a slim picture its words would lie over each other
+            _draw_key(page, (min(x, MARGIN + content - room), key_top), room, *key)
     page.text(MARGIN, foot_top, layout.wrapped(provenance(one), SMALL, content), SMALL)
     return page.figure
 

@@ -65,6 +65,8 @@ NARROWEST = 7.9
 """Inches of content, so that a line of figures fits above slim pictures."""
 # A picture has about the same area whatever its shape; all in inches.
 _SIDE, _LONGEST = 3.7, 5.2
+_LEANEST = 10
+"""The longer side of a picture over its shorter one, at most: what is more elongated would be a line."""
 _NOTICE_PAD = 0.14
 
 
@@ -97,7 +99,7 @@ def _cut(line: str, style: Style, width: float, tail: str) -> str:
 
 def picture_size(picture: Tensor) -> tuple[float, float]:
     """Width and height in inches at which a picture (c, h, w) is drawn."""
-    shape = (picture.shape[-2] / picture.shape[-1]) ** 0.5
+    shape = min(max(picture.shape[-2] / picture.shape[-1], 1 / _LEANEST), _LEANEST) ** 0.5
     width, height = _SIDE / shape, _SIDE * shape
     shrink = min(1, _LONGEST / max(width, height))
     return width * shrink, height * shrink

@@ -12,6 +12,7 @@ from functools import partial
 import torch
 
 from rdexplain.errors import OptionError
+from rdexplain.gradients import differentiating
 from rdexplain.models import Model, accelerated, frozen
 from rdexplain.models.outputs import tensors_of
 from rdexplain.studies.plan import Scale
@@ -58,7 +59,7 @@ def measure(model: Model, size: int, seconds: float = SECONDS, batch: int = BATC
                 fast(images)
 
         def backward() -> None:
-            with torch.enable_grad():
+            with differentiating():
                 leaf = images.clone().requires_grad_()
                 outputs = [one for one in tensors_of(fast(leaf)) if one.requires_grad]
                 torch.autograd.grad(outputs, leaf, [torch.ones_like(one) for one in outputs])

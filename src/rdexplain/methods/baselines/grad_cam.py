@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rdexplain.decisions import Label
+from rdexplain.gradients import differentiating
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.baselines.spatial import Grid, find_grid, watched
@@ -68,7 +69,7 @@ class GradCAM(Baseline):
 
     def _map(self, rows: Rows, which: Tensor, grid: Grid) -> Tensor:
         """The map (b, 1, h', w') of some rows at the layer's own size."""
-        with torch.enable_grad(), watched(self.model, [grid.layer]) as seen:
+        with differentiating(), watched(self.model, [grid.layer]) as seen:
             # The parameters are frozen: without a gradient of the images none would reach the layer.
             score = rows.score(rows.images[which].requires_grad_(), which)
             activation = seen[grid.layer]

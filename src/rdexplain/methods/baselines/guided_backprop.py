@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rdexplain.errors import ModelError
 from rdexplain.extras import needed
+from rdexplain.gradients import NO_INFLUENCE, differentiating
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
 from rdexplain.methods.baselines.layers import gradient_warnings_off, private_copy, replaced
 from rdexplain.methods.baselines.rows import Rows
@@ -65,8 +66,12 @@ class GuidedBackprop(Baseline):
         method = self._captum.GuidedBackprop(Scored())
 
         def work(which: Tensor) -> Tensor:
-            with gradient_warnings_off():
-                return method.attribute(rows.images[which], additional_forward_args=(which,))
+            with gradient_warnings_off(), differentiating():
+                try:
+                    return method.attribute(rows.images[which], additional_forward_args=(which,))
+                except AttributeError as error:
+                    # The network has worked before: captum's hook met no gradient behind a rectifier.
+                    raise ModelError(NO_INFLUENCE) from error
 
         return rows.batched(work)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rdexplain import philox
 from rdexplain.extras import needed
+from rdexplain.gradients import differentiating
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_whole
@@ -69,13 +70,14 @@ class IntegratedGradients(Baseline):
             for start in range(0, len(pairs), together):
                 part = pairs[start : start + together]
                 which = rows.of(*(row for row, _ in part))
-                found = method.attribute(
-                    rows.images[which],
-                    baselines=torch.cat([self.reference(rows, row, draw) for row, draw in part]),
-                    additional_forward_args=(which,),
-                    n_steps=self.steps,
-                    internal_batch_size=max(limit, len(part)),
-                )
+                with differentiating():
+                    found = method.attribute(
+                        rows.images[which],
+                        baselines=torch.cat([self.reference(rows, row, draw) for row, draw in part]),
+                        additional_forward_args=(which,),
+                        n_steps=self.steps,
+                        internal_batch_size=max(limit, len(part)),
+                    )
                 for (row, _), one in zip(part, found, strict=True):
                     total[row] += one.to(total)
             return total / self.references

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rdexplain.errors import OptionError, unknown
 from rdexplain.extras import needed
+from rdexplain.gradients import differentiating
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions
 from rdexplain.methods.baselines.layers import gradient_warnings_off, plain_weights, private_copy
 from rdexplain.methods.baselines.relevance import attach_rules, prepared
@@ -86,7 +87,7 @@ class LRP(Baseline):
         def work(which: Tensor) -> Tensor:
             attach_rules(graph, self.epsilon)
             rows.count(2 * len(which))
-            with gradient_warnings_off():
+            with gradient_warnings_off(), differentiating():
                 relevance = self._captum.LRP(graph).attribute(
                     images[which].clone(),
                     target=None if rows.flat else [target(row) for row in which.tolist()],

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rdexplain.decisions import Label
+from rdexplain.gradients import differentiating
 from rdexplain.memory import BatchLimit
 from rdexplain.methods.problem import Run
 
@@ -57,7 +58,7 @@ class Rows:
     def gradient(self, images: Tensor, rows: Tensor) -> Tensor:
         """The gradient of the explained number by the images, (b, c, h, w)."""
         leaf = images.detach().requires_grad_()
-        with torch.enable_grad():
+        with differentiating():
             return torch.autograd.grad(self.score(leaf, rows).sum(), leaf)[0]
 
     def of(self, *rows: int) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rdexplain.errors import ModelError, OptionError, unknown
+from rdexplain.gradients import NO_INFLUENCE, differentiating
 from rdexplain.models import Model
 
 _POOLING = (
@@ -105,8 +106,10 @@ def find_grid(model: Model, score: Callable[[Tensor], Tensor], image: Tensor, la
     }
     if layer is not None and layer not in modules:
         raise OptionError(unknown("layer", layer, modules))
-    with torch.enable_grad(), watched(model, list(modules)) as seen:
+    with differentiating(), watched(model, list(modules)) as seen:
         result = score(image.detach().requires_grad_()).sum()
+        if not result.requires_grad:
+            raise ModelError(NO_INFLUENCE)
         grids = _grids(seen, modules, (image.shape[-2], image.shape[-1]))
         if layer is not None:
             found = [grid for grid in grids if grid.layer == layer]
