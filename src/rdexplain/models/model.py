@@ -29,8 +29,8 @@ class Model:
     """A network that takes images in [0, 1].
 
     Args:
-        network: an ``nn.Module`` or any differentiable callable; of a compiled module its original is explained. One made
-            in ``torch.inference_mode()`` is copied, since its tensors cannot take part in autograd.
+        network: an ``nn.Module`` or any differentiable callable; of a compiled module its original is explained. One
+            made in ``torch.inference_mode()`` is copied, since its tensors cannot take part in autograd.
         name: what it is called in results; by default the name of its class or function.
         mean, std: the normalisation, a number or one number per channel (R, G, B), in units of [0, 1] images.
             Both None is no normalisation; one of them None is a mean of 0 or a standard deviation of 1.
