@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from matplotlib.figure import Figure
 
-from rdexplain.errors import RDExplainError
 from rdexplain.evaluation.statistics import Interval
 from rdexplain.explanation import Explanation
 from rdexplain.storage import load_explanation
@@ -55,9 +54,9 @@ class Unit:
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def explanation_file(folder: Path, unit: Unit) -> Path:
-    """Where a unit's explanation is, in the folder of results."""
-    return folder / f"{unit.name}.explanation"
+def explanation_file(folder: Path, name: str) -> Path:
+    """Where the explanation of a unit of that name is, in the folder of results."""
+    return folder / f"{name}.explanation"
 
 
 def explained_row(found: Explanation, row: int = 0) -> Row:
@@ -136,11 +135,7 @@ class Results:
         Raises:
             RDExplainError: its files are damaged or gone.
         """
-        try:
-            return load_explanation(explanation_file(self.folder, unit))
-        except RDExplainError as error:
-            record = self.folder / f"{unit.name}.json"
-            raise RDExplainError(f"{error}: delete {record}, and run again") from error
+        return load_explanation(explanation_file(self.folder, unit.name))
 
 
 @dataclass(frozen=True)

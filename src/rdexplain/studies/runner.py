@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from rdexplain.errors import RDExplainError
 from rdexplain.evaluation.files import write_csv
 from rdexplain.extras import needed
 from rdexplain.models import Model
 from rdexplain.render import save_figure
 from rdexplain.runs.engines import Engine, Local
-from rdexplain.storage import whole_file, write_whole
+from rdexplain.storage import load_explanation, whole_file, write_whole
 from rdexplain.studies.carried import Done, UnitWorker
 from rdexplain.studies.plan import Plan
-from rdexplain.studies.recipe import Findings, Recipe, Results, Row, Unit, Verdict
+from rdexplain.studies.recipe import Findings, Recipe, Results, Row, Unit, Verdict, explanation_file
 from rdexplain.studies.schedule import Schedule, units_of
 
 UNITS, VERDICTS, TABLE, TABLES = "units", "verdicts.json", "verdicts.md", (".csv", ".parquet")
@@ -31,9 +33,28 @@ class Watch(Protocol):
 
 
 def finished(folder: Path) -> list[str]:
-    """Names of the units that have a result; what failed is tried again, and what is damaged is made again."""
-    records = (file for file in (folder / UNITS).glob("*.json") if "." not in file.stem)  # no explanations' records
-    return [file.stem for file in records if "rows" in _read(file)]
+    """Names of the units that have a result; what failed is tried again.
+
+    What is damaged is made again, with a warning that says how much.
+    """
+    records = [file for file in (folder / UNITS).glob("*.json") if "." not in file.stem]  # no explanations' records
+    found = {file: _read(file) for file in records}
+    damaged = [file for file, record in found.items() if not record or not _has_explanation(file, record)]
+    if damaged:
+        one = len(damaged) == 1
+        what = f"{len(damaged)} result{' is' if one else 's are'} damaged"
+        warnings.warn(f"{folder}: {what}, and made again", RuntimeWarning, stacklevel=2)
+    return [file.stem for file, record in found.items() if "rows" in record and file not in damaged]
+
+
+def _has_explanation(file: Path, record: Row) -> bool:
+    """Whether the explanation that belongs to a record, if one does, can be read."""
+    try:
+        if record.get("explained"):
+            load_explanation(explanation_file(file.parent, file.stem))
+    except RDExplainError:
+        return False
+    return True
 
 
 def reproduce(
@@ -63,7 +84,6 @@ def reproduce(
         the verdicts by recipe, and how many units failed.
 
     Raises:
-        RDExplainError: an explanation in the folder is damaged.
         OSError: the folder cannot be written to.
     """
     needed("pyarrow", "reproduce")
@@ -97,7 +117,8 @@ def _keep(done: Done, place: Path) -> None:
     for name, content in done.files.items():
         write_whole(place / name, content)
     unit = done.unit
-    record = {"photo": unit.photo.source, "model": unit.model, "method": unit.method, **done.result}
+    record = {"photo": unit.photo.source, "model": unit.model, "method": unit.method, "explained": bool(done.files)}
+    record |= done.result
     write_whole(place / f"{unit.name}.json", (json.dumps(record) + "\n").encode())
 
 

@@ -61,7 +61,7 @@ class Context:
 
     def file(self, unit: Unit) -> Path:
         """Where the unit's explanation is saved."""
-        return explanation_file(self.folder, unit)
+        return explanation_file(self.folder, unit.name)
 
 
 def side(size: int, model: Model) -> int:
