@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import rdexplain.storage as storage
-from rdexplain import CartoonX, Explanation, PixelRDE, RDExplainError, load_explanation
+from rdexplain import CartoonX, Explanation, PixelRDE, RDExplainError, as_model, load_explanation
 
 SETTINGS = {"steps": 2, "draws": 2, "sparsity": 0.3}
 
@@ -64,7 +64,9 @@ def test_round_trip(explanation, tmp_path):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
 def test_round_trip_of_others(photos, tmp_path, dtype):
     """Tuples as targets, no samples, more bands than ten, another type."""
-    maps = PixelRDE(lambda images: images, **SETTINGS).explain(photos.double(), (0, 3, 4))
+    maps = PixelRDE(as_model(lambda images: images, activation="softmax"), **SETTINGS).explain(
+        photos.double(), (0, 3, 4)
+    )
     maps.save(tmp_path / "maps")
     assert_equal(load_explanation(tmp_path / "maps"), maps)
     converted = dataclasses.replace(maps, mask=[torch.full((2, 1), float(i), dtype=dtype) for i in range(12)])

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from rdexplain.errors import ModelError
+from rdexplain.errors import ModelError, RDExplainError
 
 NO_INFLUENCE = "the model is not differentiable: its output does not depend on its input"
 # What autograd says, up to its second sentence, of a network that cuts the graph, or leaves no way back through it.
@@ -36,10 +36,19 @@ def differentiating() -> Iterator[None]:
         with torch.enable_grad():
             yield
     except RuntimeError as error:
-        text = str(error)
-        if any(words in text for words in _CUT):
-            raise ModelError(NO_INFLUENCE) from error
-        if any(words in text for words in _BROKEN):
-            reason = " ".join(text.split()).partition(". ")[0].rstrip(".")
-            raise ModelError(f"the model is not differentiable: {reason}") from error
+        if (found := no_gradient(error)) is not None:
+            raise found from error
         raise
+
+
+def no_gradient(error: Exception) -> ModelError | None:
+    """What to say of an error by which autograd found no gradient; None of any other."""
+    text = str(error)
+    if not isinstance(error, RuntimeError) or isinstance(error, RDExplainError):
+        return None
+    if any(words in text for words in _CUT):
+        return ModelError(NO_INFLUENCE)
+    if any(words in text for words in _BROKEN):
+        reason = " ".join(text.split()).partition(". ")[0].rstrip(".")
+        return ModelError(f"the model is not differentiable: {reason}")
+    return None

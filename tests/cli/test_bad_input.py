@@ -146,7 +146,7 @@ def test_a_photo_that_the_network_cannot_take(run):
     from PIL import Image
 
     Image.new("RGB", (16, 16)).save("photos/black.png")
-    options = "--model cli_test_nets:Fragile --noise zero --init random"
+    options = "--model cli_test_nets:Fragile --noise zero --init random --sparsity 0"
     done = run(f"explain photos {options}")
     assert done.status == 1
     assert len(done.err) == 2
@@ -176,7 +176,7 @@ def fails_after(monkeypatch: pytest.MonkeyPatch, calls: int, error: BaseExceptio
 
 def test_a_full_disk_keeps_what_is_finished(run, monkeypatch):
     fails_after(monkeypatch, 3, OSError(errno.ENOSPC, "No space left on device"))
-    done = run("explain photos --photos-per-batch 2")
+    done = run("explain photos --photos-per-batch 2 --sparsity 0")
     assert done.status == 2
     assert done.err == [
         "rdexplain: error: cannot write explanations/cat.pixel_rde.json: No space left on device "
@@ -203,7 +203,7 @@ def test_a_full_disk_keeps_the_results_of_before(run, monkeypatch):
 
 def test_interrupted_while_writing(run, monkeypatch):
     fails_after(monkeypatch, 2, KeyboardInterrupt())
-    done = run("explain photos --photos-per-batch 1")
+    done = run("explain photos --photos-per-batch 1 --sparsity 0")
     assert done.status == 130
     assert done.err == ["rdexplain: interrupted (1 of 3 photos are explained, in explanations)"]
     assert len(list(Path("explanations").iterdir())) == 3

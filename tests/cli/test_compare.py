@@ -26,7 +26,10 @@ def files(folder: str | Path = "explanations") -> list[str]:
 
 
 def test_a_baseline(run):
-    done = run(f"explain photos/cat.jpg {SMALL} --method occlusion --window 4 --stride 2 --seed 3", small=False)
+    done = run(
+        f"explain photos/cat.jpg {SMALL} --method occlusion --window 4 --stride 2 --seed 3 --activation softmax",
+        small=False,
+    )
     assert (done.status, done.err) == (0, [])
     assert files() == ["cat.occlusion.json", "cat.occlusion.png", "cat.occlusion.safetensors"]
     (line,) = done.out
@@ -81,7 +84,7 @@ def test_a_missing_extra(run, monkeypatch):
 
 def test_compare(run):
     command = f"compare photos {SMALL} --methods pixel_rde,Guided-Backprop,smooth_grad,random_pixel --out panel"
-    done = run(f"{command} --steps 1 --draws 1 --n-samples 2 --spread 0.1", small=False)
+    done = run(f"{command} --steps 1 --draws 1 --n-samples 2 --spread 0.1 --sparsity 0", small=False)
     assert done.status == 0
     assert done.err == [
         "rdexplain: warning: Guided Backprop is not applicable: cli_test_nets:tiny has no ReLU modules: "
@@ -143,7 +146,10 @@ def test_compare_several_classes_and_a_broken_photo(run):
         ("--methods grad_cam,lrp --layer conv --steps 3", "--steps is an option of cartoonx, pixel_rde and "),
         ("--methods grad_cam,lrp --wavelet haar", "not of grad_cam and lrp"),
         ("--methods guided_backprop", "has no ReLU modules"),
-        ("--methods guided_backprop,lrp --model cli_test_nets:Map", "the model's output has the shape"),
+        (
+            "--methods guided_backprop,lrp --model cli_test_nets:Map --activation softmax",
+            "the model's output has the shape",
+        ),
         ("--methods random_pixel --target 9", "target 9 is outside the model's 4 outputs"),
         ("--samples 2", "unknown option '--samples'"),
     ],

@@ -35,7 +35,7 @@ def files() -> list[str]:
 
 
 def test_a_column_for_each_network(run, drawn):
-    done = run(f"compare photos/cat.jpg photos/dog.png {NAMES} --methods pixel_rde {QUICK}", small=False)
+    done = run(f"compare photos/cat.jpg photos/dog.png {NAMES} --methods pixel_rde {QUICK} --sparsity 0", small=False)
     assert done.status == 0
     assert len(done.err) == 1
     assert done.err[0].startswith("rdexplain: warning: cli_test_nets:gone is not applicable: ")
@@ -83,7 +83,7 @@ def test_a_row_for_each_network(run, drawn):
 
 def test_cartoonx_unless_methods_are_given(run, drawn):
     command = "compare photos/cat.jpg --models cli_test_nets:tiny,cli_test_nets:double --levels 2 --wavelet haar"
-    done = run(f"{command} {QUICK}", small=False)
+    done = run(f"{command} {QUICK} --sparsity 0", small=False)
     assert (done.status, done.err) == (0, [])
     assert drawn["foot"] == "Explanations by CartoonX"
     record = json.loads(Path("explanations/cat.cli_test_nets-double.cartoonx.json").read_text())
@@ -123,7 +123,10 @@ def test_a_photo_that_one_network_cannot_explain(run, drawn):
     ("options", "message"),
     [
         ("--models cli_test_nets:gone,cli_test_nets:broken", "this factory is broken"),
-        ("--models cli_test_nets:Flat,cli_test_nets:Map --methods pixel_rde", "the model's output has the shape"),
+        (
+            "--models cli_test_nets:Flat,cli_test_nets:Map --methods pixel_rde --activation softmax",
+            "the model's output has the shape",
+        ),
         ("--models cli_test_nets:tiny,cli_test_nets:double --methods guided_backprop", "has no ReLU modules"),
         ("--models cli_test_nets:tiny --model cli_test_nets:double", "give either --model or --models, not both"),
         ("--models ,", "must be names with commas between them, not ','"),

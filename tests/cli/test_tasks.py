@@ -101,7 +101,7 @@ def test_objects_are_listed_and_drawn(run, scenes):
 
 
 def test_what_is_no_detector_and_a_size_that_is_none_of_its(run, place):
-    done = run("detect photos/cat.jpg --model cli_test_nets:tiny --size 16", small=False)
+    done = run("detect photos/cat.jpg --model cli_test_nets:tiny --size 16 --activation softmax", small=False)
     assert (done.status, len(done.err)) == (2, 1)
     assert "is no detector, it gives a tensor (1, 4); detectors are yolov5s" in done.err[0]
     done = run("detect photos/cat.jpg --model yolov5n --weights random --size 100", small=False)
@@ -184,7 +184,7 @@ def test_a_heatmap_of_a_letterboxed_photo(run, place):
     pytest.importorskip("captum")
     Image.new("RGB", (32, 16), (220, 20, 0)).save("wide.png")
     command = "explain wide.png --method occlusion --window 4 --stride 4 --fit letterbox --original-size"
-    done = run(command, "--model cli_test_nets:tiny --size 16", small=False)
+    done = run(command, "--model cli_test_nets:tiny --size 16 --activation softmax", small=False)
     assert (done.status, done.err) == (0, [])
     one = rx.load_heatmap("explanations/wide.occlusion")
     assert (one.frame, one.target_kind) == ((4, 0, 8, 16), "label")

@@ -15,7 +15,7 @@ from rdexplain.representations import Wavelet
 
 
 def test_labels_alone(make_photos):
-    model = as_model(lambda images: images.mean((2, 3)))
+    model = as_model(lambda images: images.mean((2, 3)), activation="softmax")
     photos = make_photos(1, (8, 8))
     regions = as_model(lambda images: 9 * images, task="segmentation")
     with pytest.raises(ModelError, match="measures class labels only, not a region"), subject(regions, photos):
@@ -67,7 +67,7 @@ def test_a_perturbed_photo_that_cannot_be_explained_blames_its_photo(make_photos
         return images
 
     with (
-        subject(as_model(lambda images: images.mean((2, 3))), photos) as rows,
+        subject(as_model(lambda images: images.mean((2, 3)), activation="softmax"), photos) as rows,
         pytest.raises(SolverError, match=r"^image 1 of the batch: not finite at step 2$") as caught,
     ):
         max_sensitivity(rows, attribute)
@@ -112,7 +112,7 @@ def test_photos_evaluated_in_two_parts_are_what_they_are_together(smooth_network
 
 def test_some_rows_of_a_subject(make_photos):
     photos = make_photos(3, (8, 8))
-    with subject(as_model(lambda images: images.mean((2, 3))), photos, [2, 0, 1]) as rows:
+    with subject(as_model(lambda images: images.mean((2, 3)), activation="softmax"), photos, [2, 0, 1]) as rows:
         some = rows.of([2, 0])
         assert (len(some), some.target, some.keys) == (2, [1, 2], (rows.keys[2], rows.keys[0]))
         assert torch.equal(some.images, photos[[2, 0]])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from rdexplain import CartoonX, PixelRDE
+from rdexplain import CartoonX, PixelRDE, as_model
 from rdexplain.errors import OptionError, PhotoError, TargetError
 from rdexplain.methods import outcome
 
@@ -85,7 +85,7 @@ def test_no_target_is_the_prediction(method, make_photos):
 
 
 def test_targets_of_maps(make_photos):
-    method = PixelRDE(lambda images: torch.cat((images, 1 - images), 1), **QUICK)
+    method = PixelRDE(as_model(lambda images: torch.cat((images, 1 - images), 1), activation="softmax"), **QUICK)
     photos = make_photos(2)
     one = method.attribute(photos, target=(3, 4, 5))
     assert one.shape == photos.shape

@@ -15,6 +15,7 @@ from torch.nn.parameter import is_lazy
 from rdexplain import philox
 from rdexplain.decisions import Decision, Rows, check_output
 from rdexplain.errors import ModelError, OptionError, RDExplainError
+from rdexplain.gradients import no_gradient
 from rdexplain.memory import BatchLimit, is_out_of_memory
 from rdexplain.methods.checks import check_images
 from rdexplain.methods.targets import resolve
@@ -55,6 +56,8 @@ class Run:
             # The user's own network may object in any way; memory is another matter, see `BatchLimit`.
             if isinstance(error, RDExplainError) or is_out_of_memory(error):
                 raise
+            if (found := no_gradient(error)) is not None:
+                raise found from error
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise ModelError(f"{self.model.name} failed on images of shape {tuple(images.shape)}: {reason}") from error
 

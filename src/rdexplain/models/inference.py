@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from rdexplain.errors import ModelError
 
@@ -34,4 +35,5 @@ def outside_inference(network: Any, name: str) -> Any:
 
 
 def _is_inference(network: nn.Module) -> bool:
-    return any(tensor.is_inference() for tensor in chain(network.parameters(), network.buffers()))
+    tensors = chain(network.parameters(), network.buffers())
+    return any(not is_lazy(tensor) and tensor.is_inference() for tensor in tensors)

@@ -262,7 +262,7 @@ def test_values_that_are_not_finite_name_the_photo(make_photos):
         return means * scale[:, None]
 
     with pytest.raises(SolverError, match="image 1 of the batch") as caught:
-        rx.SmoothGrad(network, n_samples=1, spread=0).explain(photos)
+        rx.SmoothGrad(rx.as_model(network, activation="softmax"), n_samples=1, spread=0).explain(photos)
     assert caught.value.photos == (1,)
 
 
