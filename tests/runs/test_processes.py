@@ -73,7 +73,7 @@ def test_an_error_in_a_worker_is_one_line(command, place):
 
 
 def test_warnings_of_workers_are_said_as_those_of_one(command):
-    options = "--model run_test_nets:Hungry --noise zero --photos-per-batch 4 --no-accelerate"
+    options = "--model run_test_nets:Hungry --noise zero --photos-per-batch 4 --no-accelerate --no-batch-invariant"
     done = command("run", "--out a", options, "--workers 2")
     assert done.status == 0
     assert all(re.match(r"rdexplain: warning: out of memory: going on with \d+ instead of", line) for line in done.err)
