@@ -16,6 +16,7 @@ from rdexplain.noise import Noise
 from rdexplain.objective import Objective
 from rdexplain.philox import photo_key
 
+pytest_plugins = ["tests.skips"]
 CLASSES = 5
 
 

@@ -105,7 +105,7 @@ def test_tensor_path_is_the_numpy_path_for_many_rows():
     assert fast.shape == (9, 4099)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_gives_the_same_integers():
     streams = [Stream(3, -7, row, 1, 2) for row in range(5)]
     assert torch.equal(random_bits(streams, 1001), random_bits(streams, 1001, "cuda").cpu())

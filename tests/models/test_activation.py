@@ -55,6 +55,14 @@ def test_a_small_logit_is_a_logit():
     assert meaning_of("auto", network(IMAGE.clone().requires_grad_())) == Meaning("softmax")
 
 
+@pytest.mark.parametrize("size", [8, 10, 16, 24, 32, 48, 64])
+def test_a_logit_from_0_to_1_by_chance(size):
+    """No operation tells it, and noise gets about 0: that of other images does."""
+    model = as_model(lambda x: 10 * (x[..., : x.shape[-1] // 2].mean((1, 2, 3)) - 0.45))
+    noise = philox.noise_image(torch.zeros(1, 3, size, size))
+    assert model.resolve(noise) == Meaning("sigmoid")
+
+
 def test_what_is_said_counts():
     output = head(4)(IMAGE).sigmoid()
     assert meaning_of("softmax", output) == Meaning("softmax")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -57,6 +58,17 @@ def meaning_of(activation: Activation, output: Any) -> Meaning:
         return Meaning("sigmoid" if single else "softmax")
     # Rows that sum to 1 are no accident; single numbers from 0 to 1 may be one.
     return Meaning("none", exclusive, certain=exclusive and not single)
+
+
+def probes(noise: Tensor) -> Iterator[Tensor]:
+    """Images that a network is asked with: noise (1, c, h, w) in [0, 1], then black, white, and halves of both."""
+    height, width = noise.shape[-2:]
+    half = torch.zeros_like(noise)
+    half[..., : width // 2] = 1
+    upper = torch.zeros_like(noise)
+    upper[..., : height // 2, :] = 1
+    for image in (noise, torch.zeros_like(noise), torch.ones_like(noise), half, 1 - half, upper, 1 - upper):
+        yield image.clone()
 
 
 def is_single(output: Tensor) -> bool:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rdexplain.errors import ModelError, OptionError, unknown
-from rdexplain.models.activation import Activation, Meaning, is_single, meaning_of, two_classes
+from rdexplain.models.activation import Activation, Meaning, is_single, meaning_of, probes, two_classes
 from rdexplain.models.classes import ClassIndex, ClassName, as_class_names
 from rdexplain.models.detectors import as_detector, is_torchvision_detector
 from rdexplain.models.inference import outside_inference
@@ -147,9 +147,9 @@ class Model:
     def resolve(self, image: Tensor, *args: Any) -> Meaning:
         """Find out once what the output means, where `activation` leaves that open.
 
-        The operation that made an output says it (a softmax, a sigmoid, a linear layer), else its range does. The
-        network is a property of its own, so it is asked with noise, not with a photo: what one photo alone gets is
-        what it gets in any batch.
+        The operation that made an output says it (a softmax, a sigmoid, a linear layer), else its range does, for
+        a few images (`activation.probes`): a logit is from 0 to 1 for one of them by chance, hardly for all. They are
+        the same whatever the photo: what one photo alone gets is what it gets in any batch.
 
         Args:
             image: (1, 3, h, w), noise in [0, 1]. The network must be in eval mode, see `frozen`.
@@ -167,8 +167,11 @@ class Model:
             return self._default
         try:
             with torch.inference_mode(False), torch.enable_grad():
-                output = self(image.clone().requires_grad_(), *args)
-                found = meaning_of(self.activation, output)
+                for probe in probes(image):
+                    output = self(probe.requires_grad_(), *args)
+                    found = meaning_of(self.activation, output)
+                    if found.certain:
+                        break
         except Exception:  # what a network objects to is said where it is used
             return self._default
         if not found.certain:
