@@ -25,6 +25,7 @@ def test_the_status(tmp_path, reason, whole):
     command = [sys.executable, "-m", "pytest", "-p", "tests.skips", "--rootdir", str(tmp_path), str(tmp_path)]
     for every in ("1", "0"):
         environment = os.environ | {"RDEXPLAIN_EVERY_TEST": every, "PYTHONPATH": str(Path(__file__).parents[1])}
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         found = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
         assert found.returncode == (TESTS[reason] if every == "1" else 0), found.stdout
         assert ("without a reason" in found.stdout) == (every == "1" and TESTS[reason] == 1)

@@ -46,19 +46,32 @@ class SolverError(RDExplainError, RuntimeError):
         return error
 
 
-def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
-    """The text of an error about a name that is none of `choices`, with the nearest ones."""
+def unknown(kind: str, name: str, choices: Iterable[str], otherwise: str | None = None) -> str:
+    """The text of an error about a name that is none of `choices`, with the nearest ones.
+
+    Args:
+        otherwise: said where none is near, in place of the choices.
+    """
     known = sorted(set(choices))
-    lowered = {choice.lower(): choice for choice in known}
-    text = name.lower()
+    # The dashes of options are alike in all of them.
+    lowered = {choice.lower().lstrip("-"): choice for choice in known}
+    text = name.lower().lstrip("-")
     # Names that hold the whole word come first: "Egyptian cat" is nearer to "cat" than "coat" is.
     holding = [choice for choice in lowered if text and text in re.split(r"[\W_]+", choice)]
-    close = difflib.get_close_matches(text, lowered, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(text, lowered, n=3, cutoff=0.6 if len(text) > 3 else 0.5)
+    # A name that is much less near than the nearest is not meant.
+    close = [one for one in close if _likeness(text, one) > _likeness(text, close[0]) - 0.1]
     near = [lowered[match] for match in dict.fromkeys([*sorted(holding, key=len), *close])][:3]
     if near:
         hint = f"did you mean {' or '.join(near)}?"
+    elif otherwise is not None:
+        hint = otherwise
     elif len(known) <= 12:
         hint = f"choose from {', '.join(known)}"
     else:
         hint = f"there are {len(known)}, such as {', '.join(known[:3])}"
     return f"unknown {kind} {name!r}: {hint}"
+
+
+def _likeness(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, other, one).ratio()

@@ -114,6 +114,8 @@ def test_a_configuration_file_says_what_options_say(command, equal, place):
     [
         ("stepz: 3", "unknown key 'stepz': did you mean steps"),
         ("steps: many", "steps must be a whole number of at least 1, not 'many'"),
+        ("quiet: true", "c.yaml: quiet is for the command line alone, not for a configuration"),
+        ("dry_run: true", "c.yaml: dry_run is for the command line alone, not for a configuration"),
         ("method: cartonx", "c.yaml: unknown method 'cartonx': did you mean cartoonx"),
         ("model: [a, b]", "model takes one value, not a list"),
         ('out: ""', "out is empty"),
@@ -200,8 +202,10 @@ def test_parts_are_merged(command, equal, place):
     assert len(open_run("some")) == 7
     rx.merge_runs(["part1", "part2", "part3"], "all")
     one, whole = open_run("all"), open_run("whole")
-    order = {photo: row for row, photo in enumerate(one.frame()["photo"])}
-    assert all(one.mask(order[photo]).equal(whole.mask(row)) for row, photo in enumerate(whole.frame()["photo"]))
+    assert list(one.frame()["photo"]) == list(whole.frame()["photo"])
+    assert all(one.mask(row).equal(whole.mask(row)) for row in range(len(whole)))
+    rx.merge_runs(["part3", "part1", "part2"], "again")
+    assert open_run("again").frame().drop(columns="seconds").equals(one.frame().drop(columns="seconds"))
     assert one[0].images.equal(whole[0].images)
     # A merged run is a run: it goes on.
     assert command("run", "--out some", options).status == 0

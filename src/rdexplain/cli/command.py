@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -14,6 +14,30 @@ from rdexplain.cli.bar import Bar
 from rdexplain.errors import RDExplainError, unknown
 
 DESCRIPTION = "Rate-distortion explanations for vision models: the few coefficients of a photo that a model needs."
+
+
+_ELSEWHERE = {
+    "batch-size": "internal-batch-size",
+    "class": "target",
+    "cuda": "device",
+    "epochs": "steps",
+    "force": "overwrite",
+    "gpu": "device",
+    "image-size": "size",
+    "iterations": "steps",
+    "labels": "classes",
+    "lambda": "sparsity",
+    "lr": "step-size",
+    "learning-rate": "step-size",
+    "model-name": "model",
+    "n-steps": "steps",
+    "network": "model",
+    "num-samples": "n-samples",
+    "output": "out",
+    "output-dir": "out",
+    "topk": "top-k",
+}
+"""What other tools call our options."""
 
 
 class UsageError(RDExplainError):
@@ -54,8 +78,17 @@ class Parser(argparse.ArgumentParser):
             if option is None:
                 self.error(f"{rest[0]!r} is one argument too many")
             name = option.partition("=")[0]
-            self.error(unknown("option", name, self._option_string_actions))
+            self.error(_unknown_option(name, self._option_string_actions))
         return namespace
+
+
+def _unknown_option(name: str, known: Iterable[str]) -> str:
+    """What is said of an option that there is not; other tools' names for what there is are known."""
+    plain = name.lstrip("-").replace("_", "-").lower()
+    meant = f"--{_ELSEWHERE.get(plain, plain)}"
+    if meant in known:
+        return f"unknown option {name!r}: did you mean {meant}?"
+    return unknown("option", name, known, "--help lists what there is")
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ DOING = Group(
     ),
 )
 CONFIGURED = (SOURCE, MODEL, CLASSES, HOW, WAVELET, BASELINES, KEPT, WORKING)
-NOT_KEYS = ("quiet",)
+NOT_KEYS = ("quiet", *(option.name for option in DOING.options))
 
 
 def keys() -> dict[str, Option]:

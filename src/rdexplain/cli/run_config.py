@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rdexplain.cli.command import UsageError
-from rdexplain.cli.run import keys
+from rdexplain.cli.run import NOT_KEYS, keys
 from rdexplain.errors import OptionError, unknown
 from rdexplain.extras import RUNS, needed
 from rdexplain.images import SAMPLE
@@ -104,6 +104,8 @@ def _checked(found: Mapping[str, Any], file: Path) -> dict[str, Any]:
     known = keys()
     checked: dict[str, Any] = {}
     for name, value in found.items():
+        if name in NOT_KEYS:
+            raise OptionError(f"{file}: {name} is for the command line alone, not for a configuration")
         if name not in known:
             raise OptionError(f"{file}: {unknown('key', str(name), known)}")
         option = known[name]

@@ -7,11 +7,12 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from rdexplain.errors import OptionError
 from rdexplain.images import SAMPLE
 from rdexplain.runs import shards
+from rdexplain.runs.entries import Entry
 from rdexplain.runs.folder import LEDGER, LOCK, SHARDS, RunError, check_alike, is_run, read_config, write_config
 from rdexplain.runs.ledger import Done, Failed, Ledger
 from rdexplain.runs.lock import locked
@@ -21,7 +22,8 @@ def merge_runs(folders: Sequence[str | Path], out: str | Path) -> Path:
     """Copy runs of the same configuration into a new one. They stay as they are.
 
     A photo that several have is taken from the first that has a result for it; one without a result in any of them
-    keeps its error, or is left to do: `rdexplain run` finishes the new run as any other.
+    keeps its error, or is left to do: `rdexplain run` finishes the new run as any other. Parts of one data set that are
+    merged in one call have the order of the whole, whatever the order of the folders.
 
     Args:
         folders: the runs.
@@ -53,10 +55,11 @@ def merge_runs(folders: Sequence[str | Path], out: str | Path) -> Path:
     try:
         methods = list(configs[0]["resolved"]["methods"])
         with Ledger(staging / LEDGER) as ledger:
+            ledger.add(_in_order(folders, configs), methods)
             following = 0
-            for folder, config in zip(map(Path, folders), configs, strict=True):
+            for folder in map(Path, folders):
                 with locked(folder / LOCK):
-                    following = _take(folder, str(config["root"]), ledger, methods, staging / SHARDS, following)
+                    following = _take(folder, ledger, methods, staging / SHARDS, following)
         kept = {name: value for name, value in configs[0].items() if name not in ("part", "identity", "resolved")}
         write_config(staging, kept, configs[0]["resolved"])
         shards.flush_folder(staging)
@@ -68,17 +71,25 @@ def merge_runs(folders: Sequence[str | Path], out: str | Path) -> Path:
     return target
 
 
-def _take(folder: Path, root: str, ledger: Ledger, methods: list[str], target: Path, following: int) -> int:
+def _in_order(folders: Sequence[str | Path], configs: Sequence[dict[str, Any]]) -> list[Entry]:
+    """The photos of all runs, each once, in the order of the whole data set: part k of n has every n-th of it."""
+    found: dict[str, tuple[int, Entry]] = {}
+    for folder, config in zip(map(Path, folders), configs, strict=True):
+        first, _, step = str(config.get("part", "1/1")).partition("/")
+        with Ledger(folder / LEDGER, read_only=True) as source:
+            for number, entry in source.entries().items():
+                # Runs made apart may have their photos in different folders.
+                file = _absolute(str(config["root"]), entry.place["file"])
+                moved = dataclasses.replace(entry, place=entry.place | {"file": file})
+                found.setdefault(entry.photo, (int(first) - 1 + number * int(step), moved))
+    return [entry for _, entry in sorted(found.values(), key=lambda one: (one[0], one[1].photo))]
+
+
+def _take(folder: Path, ledger: Ledger, methods: list[str], target: Path, following: int) -> int:
     """Copy what a run has and the new one has not; the number of the next shard."""
     with Ledger(folder / LEDGER, read_only=True) as source:
         entries, finished, failures = source.entries(), source.finished(), source.failed()
         used = source.shards()
-    # Runs made apart may have their photos in different folders.
-    moved = {
-        number: dataclasses.replace(entry, place=entry.place | {"file": _absolute(root, entry.place["file"])})
-        for number, entry in entries.items()
-    }
-    ledger.add(list(moved.values()), methods)
     numbers = {entry.photo: number for number, entry in ledger.entries().items()}
     here = {number: numbers[entry.photo] for number, entry in entries.items()}
     shard_numbers = {old: following + place for place, old in enumerate(sorted(used))}
