@@ -15,7 +15,7 @@ from rdexplain._version import __version__
 from rdexplain.errors import RDExplainError
 
 if TYPE_CHECKING:
-    from rdexplain.decisions import Contrast, Detect, Segment, Value
+    from rdexplain.decisions import Above, Contrast, Detect, Segment, Value
     from rdexplain.explanation import Explanation
     from rdexplain.heatmap import Heatmap
     from rdexplain.images import Photo, find_photos, load_photo
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LRP",
+    "Above",
     "CartoonX",
     "Contrast",
     "Detect",
@@ -71,6 +72,7 @@ __all__ = [
 
 # Importing PyTorch takes seconds, and `rdexplain --help` does not need it: these names are imported when first used.
 _HOMES = {
+    "Above": "decisions",
     "CartoonX": "methods",
     "Contrast": "decisions",
     "Detect": "decisions",
