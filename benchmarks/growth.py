@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 import rdexplain as rx
-from rdexplain.solver import Settings, solve
+from rdexplain.core.solver import Settings, solve
 
 BASE = {"photos": 1, "draws": 16, "size": 128, "internal_batch_size": 8}
 VARIED = {"draws": (4, 16, 64), "size": (64, 128, 256), "photos": (1, 8, 32), "internal_batch_size": (4, 8, 16, 32)}

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from rdexplain.versions import versions
+from rdexplain.text.versions import versions
 
 
 def machine() -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 import rdexplain as rx
-from rdexplain.images import find_photos
+from rdexplain.photos.images import find_photos
 from rdexplain.runs.engines import Local
 from rdexplain.runs.execute import Execution
 from rdexplain.runs.folder import LEDGER

@@ -8,7 +8,7 @@ import torch
 
 import rdexplain as rx
 from benchmarks.machine import interleaved, median_ratio
-from rdexplain.solver import Settings, solve
+from rdexplain.core.solver import Settings, solve
 
 NETWORKS = {"efficientnet_lite0": 256, "mobilenet_v3_small": 256, "resnet50": 256, "vit_b_16": 224}
 

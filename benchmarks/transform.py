@@ -10,7 +10,7 @@ import pywt
 import torch
 
 from benchmarks.machine import interleaved, median_ratio
-from rdexplain.representations import Wavelet
+from rdexplain.core.representations import Wavelet
 
 WAVELET, LEVELS, PADDING = "db3", 5, "zero"
 

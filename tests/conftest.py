@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rdexplain.decisions import Label, Probabilities
-from rdexplain.distortions import find_distortion
-from rdexplain.memory import BatchLimit
-from rdexplain.noise import Noise
-from rdexplain.objective import Objective
-from rdexplain.philox import photo_key
+from rdexplain.core.memory import BatchLimit
+from rdexplain.core.noise import Noise
+from rdexplain.core.objective import Objective
+from rdexplain.core.philox import photo_key
+from rdexplain.models.decisions import Label, Probabilities
+from rdexplain.models.decisions.distortions import find_distortion
 
 pytest_plugins = ["tests.skips"]
 CLASSES = 5

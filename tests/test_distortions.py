@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from rdexplain.distortions import DISTORTIONS, EPSILON, find_distortion
 from rdexplain.errors import OptionError
+from rdexplain.models.decisions.distortions import DISTORTIONS, EPSILON, find_distortion
 
 P = np.array([[0.7, 0.2, 0.1], [0.05, 0.05, 0.9]])
 Q = np.array([[0.1, 0.3, 0.6], [0.25, 0.5, 0.25]])

@@ -8,8 +8,8 @@ from torch import Tensor
 
 import rdexplain as rx
 from rdexplain import CartoonX, Explanation, PixelRDE
-from rdexplain.images import sample_names
 from rdexplain.methods import outcome
+from rdexplain.photos.images import sample_names
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import torch
 
 import rdexplain as rx
 from rdexplain import CartoonX, Explanation, PixelRDE
+from rdexplain.core.representations import Pixel, Wavelet
 from rdexplain.errors import OptionError
-from rdexplain.explanation import mask_picture
-from rdexplain.representations import Pixel, Wavelet
+from rdexplain.results.explanation import mask_picture
 
 SETTINGS = {"preset": "paper", "steps": 5, "draws": 3, "sparsity": 0.3, "step_size": 0.1, "seed": 4}
 SIZE = (37, 42)

@@ -11,7 +11,7 @@ import torch
 
 import rdexplain as rx
 from rdexplain.errors import OptionError
-from rdexplain.focus import energy, focus, in_boxes, retained
+from rdexplain.results.focus import energy, focus, in_boxes, retained
 
 
 @pytest.fixture

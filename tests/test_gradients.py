@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 import rdexplain as rx
+from rdexplain.core.gradients import differentiating
 from rdexplain.errors import ModelError
-from rdexplain.gradients import differentiating
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*quantiz.*")
 

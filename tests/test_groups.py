@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.ndimage import uniform_filter
 
-from rdexplain.groups import block_sums, blocks, weights
-from rdexplain.representations import Pixel, Wavelet
+from rdexplain.core.groups import block_sums, blocks, weights
+from rdexplain.core.representations import Pixel, Wavelet
 
 TRANSFORMS = [
     pytest.param(Wavelet("db2", levels=2).transform((33, 30), torch.float64), id="wavelet"),

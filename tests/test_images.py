@@ -19,8 +19,8 @@ from torch.nn.functional import interpolate
 from torchvision import transforms
 
 from rdexplain.errors import OptionError, PhotoError
-from rdexplain.images import Photo, find_photos, load_photo, sample_names
-from rdexplain.names import printable
+from rdexplain.photos.images import Photo, find_photos, load_photo, sample_names
+from rdexplain.text.names import printable
 
 H, W = 12, 17
 RNG = np.random.default_rng(0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rdexplain import philox
-from rdexplain.decisions import Label
+from rdexplain.core import philox
+from rdexplain.core.initial import FINEST, initial_mask, quantiles
+from rdexplain.core.representations import Pixel, Wavelet
 from rdexplain.errors import OptionError
-from rdexplain.initial import FINEST, initial_mask, quantiles
-from rdexplain.representations import Pixel, Wavelet
+from rdexplain.models.decisions import Label
 
 WAVELET = Wavelet("db2", levels=2)
 

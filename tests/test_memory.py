@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rdexplain.core.memory import BatchLimit, batches
 from rdexplain.errors import SolverError
-from rdexplain.memory import BatchLimit, batches
 
 IMAGES = torch.zeros(1, 3, 64, 64)
 

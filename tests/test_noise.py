@@ -7,11 +7,11 @@ import pytest
 import pywt
 import torch
 
-from rdexplain import philox
+from rdexplain.core import philox
+from rdexplain.core.noise import SCALINGS, Noise
+from rdexplain.core.philox import Stream
+from rdexplain.core.representations import Pixel, Wavelet
 from rdexplain.errors import OptionError
-from rdexplain.noise import SCALINGS, Noise
-from rdexplain.philox import Stream
-from rdexplain.representations import Pixel, Wavelet
 
 SIZE = (24, 18)
 LEVELS = 3

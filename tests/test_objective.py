@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from rdexplain import philox
-from rdexplain.decisions import Label
-from rdexplain.distortions import DISTORTIONS, find_distortion
-from rdexplain.noise import Noise
-from rdexplain.philox import MEASURE, OPTIMISE, Stream, photo_key
-from rdexplain.representations import Pixel, Wavelet
+from rdexplain.core import philox
+from rdexplain.core.noise import Noise
+from rdexplain.core.philox import MEASURE, OPTIMISE, Stream, photo_key
+from rdexplain.core.representations import Pixel, Wavelet
+from rdexplain.models.decisions import Label
+from rdexplain.models.decisions.distortions import DISTORTIONS, find_distortion
 
 WAVELET = Wavelet("db2", levels=3)
 REPRESENTATIONS = [pytest.param(WAVELET, id="wavelet"), pytest.param(Pixel(), id="pixel")]

@@ -7,12 +7,13 @@ import math
 import pytest
 import torch
 
-from rdexplain import CartoonX, PixelRDE, path
+from rdexplain import CartoonX, PixelRDE
+from rdexplain.core import path
+from rdexplain.core.noise import Noise
+from rdexplain.core.path import DRAWS, STAGES, Bound, follow_up, steps_of, trace, within
+from rdexplain.core.representations import Wavelet
+from rdexplain.core.solver import Settings, Solution, solve
 from rdexplain.errors import OptionError
-from rdexplain.noise import Noise
-from rdexplain.path import DRAWS, STAGES, Bound, follow_up, steps_of, trace, within
-from rdexplain.representations import Wavelet
-from rdexplain.solver import Settings, Solution, solve
 
 SETTINGS = Settings(40, 4, 0.1, 0.05, "cosine", (0.7, 0.999), warmup=0.25, power=2)
 

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rdexplain import philox
-from rdexplain.philox import Stream, name_key, normal, photo_key, random_bits, uniform
+from rdexplain.core import philox
+from rdexplain.core.philox import Stream, name_key, normal, photo_key, random_bits, uniform
 
 WORD = 2**64
 integers = st.one_of(st.integers(-3, 3), st.integers(-(2**70), 2**70))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rdexplain.noise import Noise
-from rdexplain.polish import cut_small
-from rdexplain.representations import Pixel
+from rdexplain.core.noise import Noise
+from rdexplain.core.polish import cut_small
+from rdexplain.core.representations import Pixel
 
 VALUES = torch.tensor([0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 1.0], dtype=torch.float64)
 """Some of them at a threshold."""

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import rdexplain as rx
+from rdexplain.core.representations import Pixel
 from rdexplain.errors import OptionError
-from rdexplain.heatmap import picture_of
 from rdexplain.render import Cell, Compared, cell_of, comparison, heat_panel, save_figure, save_panel
 from rdexplain.render.heat import overlay
-from rdexplain.representations import Pixel
+from rdexplain.results.heatmap import picture_of
 
 
 def network(images):

@@ -8,14 +8,14 @@ import re
 import pytest
 import torch
 
-from rdexplain import philox
+from rdexplain.core import philox
+from rdexplain.core.groups import blocks
+from rdexplain.core.noise import Noise
+from rdexplain.core.philox import Stream, photo_key
+from rdexplain.core.representations import Pixel, Wavelet
+from rdexplain.core.solver import Settings, solve
 from rdexplain.errors import OptionError, SolverError
-from rdexplain.groups import blocks
 from rdexplain.methods.presets import PAPER
-from rdexplain.noise import Noise
-from rdexplain.philox import Stream, photo_key
-from rdexplain.representations import Pixel, Wavelet
-from rdexplain.solver import Settings, solve
 
 WAVELET = Wavelet("db3", levels=3)
 REPRESENTATIONS = [pytest.param(WAVELET, id="wavelet"), pytest.param(Pixel(), id="pixel")]

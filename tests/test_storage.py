@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-import rdexplain.storage as storage
+import rdexplain.results.storage as storage
 from rdexplain import CartoonX, Explanation, PixelRDE, RDExplainError, as_model, load_explanation
 
 SETTINGS = {"steps": 2, "draws": 2, "sparsity": 0.3}

@@ -1,6 +1,6 @@
 import pytest
 
-from rdexplain.times import span
+from rdexplain.text.times import span
 
 
 @pytest.mark.parametrize(

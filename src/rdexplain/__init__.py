@@ -15,10 +15,6 @@ from rdexplain._version import __version__
 from rdexplain.errors import RDExplainError
 
 if TYPE_CHECKING:
-    from rdexplain.decisions import Above, Contrast, Detect, Segment, Value
-    from rdexplain.explanation import Explanation
-    from rdexplain.heatmap import Heatmap
-    from rdexplain.images import Photo, find_photos, load_photo
     from rdexplain.methods import CartoonX, PixelRDE
     from rdexplain.methods.baselines import (
         LRP,
@@ -32,8 +28,12 @@ if TYPE_CHECKING:
         SmoothGrad,
     )
     from rdexplain.models import Model, as_model, list_models, load_model
+    from rdexplain.models.decisions import Above, Contrast, Detect, Segment, Value
+    from rdexplain.photos.images import Photo, find_photos, load_photo
+    from rdexplain.results.explanation import Explanation
+    from rdexplain.results.heatmap import Heatmap
+    from rdexplain.results.loading import load_explanation, load_heatmap
     from rdexplain.runs import Run, merge_runs, open_run
-    from rdexplain.storage import load_explanation, load_heatmap
 
 __all__ = [
     "LRP",
@@ -72,41 +72,41 @@ __all__ = [
 
 # Importing PyTorch takes seconds, and `rdexplain --help` does not need it: these names are imported when first used.
 _HOMES = {
-    "Above": "decisions",
+    "Above": "models.decisions",
     "CartoonX": "methods",
-    "Contrast": "decisions",
-    "Detect": "decisions",
-    "Explanation": "explanation",
+    "Contrast": "models.decisions",
+    "Detect": "models.decisions",
+    "Explanation": "results.explanation",
     "GradCAM": "methods.baselines",
     "GuidedBackprop": "methods.baselines",
-    "Heatmap": "heatmap",
+    "Heatmap": "results.heatmap",
     "IntegratedGradients": "methods.baselines",
     "LRP": "methods.baselines",
     "Lime": "methods.baselines",
     "Model": "models",
     "Occlusion": "methods.baselines",
-    "Photo": "images",
+    "Photo": "photos.images",
     "PixelRDE": "methods",
     "RandomPixel": "methods.baselines",
     "RandomWavelet": "methods.baselines",
     "Run": "runs",
     "SmoothGrad": "methods.baselines",
-    "Segment": "decisions",
-    "Value": "decisions",
+    "Segment": "models.decisions",
+    "Value": "models.decisions",
     "as_model": "models",
-    "find_photos": "images",
+    "find_photos": "photos.images",
     "list_models": "models",
-    "load_explanation": "storage",
-    "load_heatmap": "storage",
+    "load_explanation": "results.loading",
+    "load_heatmap": "results.loading",
     "load_model": "models",
-    "load_photo": "images",
+    "load_photo": "photos.images",
     "merge_runs": "runs",
     "open_run": "runs",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, or a module of the package such as ``rdexplain.representations``."""
+    """A public name, or a module of the package such as ``rdexplain.core.representations``."""
     if name in _HOMES:
         value = getattr(importlib.import_module(f"rdexplain.{_HOMES[name]}"), name)
         globals()[name] = value

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 import rdexplain
-from rdexplain import storage
 from rdexplain.cli import main
+from rdexplain.results import storage
 
 NOT_A_PHOTO = "is not an image that can be read"
 

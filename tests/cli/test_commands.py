@@ -48,12 +48,14 @@ def test_help_is_quick():
 def test_public_names_are_imported_when_used():
     assert set(rdexplain.__all__) <= set(dir(rdexplain))
     assert all(getattr(rdexplain, name) is not None for name in rdexplain.__all__)
-    assert rdexplain.representations.Pixel().name == "pixel"
+    assert rdexplain.core.representations.Pixel().name == "pixel"
     assert not hasattr(rdexplain, "no_such_name")
 
 
 def test_names_are_those_of_the_library():
-    from rdexplain import distortions, images, initial, noise
+    from rdexplain.core import initial, noise
+    from rdexplain.models.decisions import distortions
+    from rdexplain.photos import images
 
     assert set(options.DISTORTIONS) == set(distortions.DISTORTIONS)
     assert options.NOISES == noise.KINDS

@@ -16,7 +16,6 @@ import torch
 from PIL import Image
 from scipy import stats
 
-from rdexplain import storage
 from rdexplain.cli import evaluation_run, main
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.evaluate import percentages
@@ -30,6 +29,7 @@ from rdexplain.methods import CartoonX, PixelRDE
 from rdexplain.methods.registry import METHODS, Method
 from rdexplain.models import load_model
 from rdexplain.render import files as render_files
+from rdexplain.results import storage
 from rdexplain.runs.lock import locked
 
 FILES = [

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rdexplain.decisions import Contrast, Label, Probabilities, check_output, check_target
-from rdexplain.distortions import find_distortion
 from rdexplain.errors import ModelError, OptionError, TargetError
 from rdexplain.models import Model
+from rdexplain.models.decisions import Contrast, Label, Probabilities, check_output, check_target
+from rdexplain.models.decisions.distortions import find_distortion
 
 
 def softmax(output: torch.Tensor) -> torch.Tensor:

@@ -9,10 +9,10 @@ import torch
 
 import rdexplain as rx
 from rdexplain import Detect
-from rdexplain.decisions import AbsentError
-from rdexplain.decisions.objects import detected
-from rdexplain.distortions import find_distortion
 from rdexplain.errors import ModelError, OptionError, TargetError
+from rdexplain.models.decisions import AbsentError
+from rdexplain.models.decisions.distortions import find_distortion
+from rdexplain.models.decisions.objects import detected
 from rdexplain.models.detectors import from_tensor
 
 SHARED = Path(__file__).parents[2].parent / "shared"

@@ -8,9 +8,9 @@ from torch import nn
 
 import rdexplain as rx
 from rdexplain import Segment
-from rdexplain.decisions import AbsentError
-from rdexplain.distortions import find_distortion
 from rdexplain.errors import ModelError, OptionError, TargetError
+from rdexplain.models.decisions import AbsentError
+from rdexplain.models.decisions.distortions import find_distortion
 
 NAMES = ["background", "cow", "car", "dog"]
 MODEL = rx.as_model(lambda images: images, classes=NAMES, task="segmentation")

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from rdexplain import PixelRDE
-from rdexplain.decisions import Label, Value
 from rdexplain.errors import ModelError, OptionError, TargetError
 from rdexplain.models import Model
+from rdexplain.models.decisions import Label, Value
 
 MODEL = Model(lambda images: images)
 OUTPUT = torch.tensor([[2.0, -4.0, 0.5], [1.0, 8.0, -1.0]])

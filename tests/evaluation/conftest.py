@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from rdexplain.core.representations import Pixel, Representation
 from rdexplain.models import Model
-from rdexplain.representations import Pixel, Representation
 
 
 def _result(

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from rdexplain import philox
-from rdexplain.distortions import DISTORTIONS
+from rdexplain.core import philox
+from rdexplain.core.representations import Pixel, Wavelet
 from rdexplain.errors import OptionError
 from rdexplain.evaluation import in_own, rate_distortion, subject
 from rdexplain.evaluation.domains import Importance
 from rdexplain.models import as_model
-from rdexplain.representations import Pixel, Wavelet
+from rdexplain.models.decisions.distortions import DISTORTIONS
 
 SIZE = (8, 10)
 DOMAINS = {"pixel": Pixel(), "wavelet": Wavelet("haar", levels=2)}

@@ -6,9 +6,9 @@ import numpy as np
 import pywt
 import torch
 
+from rdexplain.core.representations import Wavelet
 from rdexplain.evaluation import in_own, in_pixels, in_wavelets
 from rdexplain.evaluation.domains import pixel_map
-from rdexplain.representations import Wavelet
 
 HAAR = Wavelet("haar", levels=2)
 

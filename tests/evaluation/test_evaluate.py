@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from rdexplain import Contrast, PixelRDE
+from rdexplain.core.representations import Wavelet
 from rdexplain.errors import ModelError, OptionError, SolverError
 from rdexplain.evaluation import Candidate, Settings, evaluate, merge, subject
 from rdexplain.evaluation.perturbation import max_sensitivity
 from rdexplain.models import as_model
-from rdexplain.representations import Wavelet
 
 
 def test_labels_alone(make_photos):

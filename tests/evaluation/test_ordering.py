@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rdexplain import philox
+from rdexplain.core import philox
 from rdexplain.errors import OptionError
 from rdexplain.evaluation.ordering import counts, ranks, true_share
 

@@ -6,10 +6,10 @@ import numpy as np
 import pywt
 import torch
 
-from rdexplain import philox
+from rdexplain.core import philox
+from rdexplain.core.noise import Noise
+from rdexplain.core.representations import Pixel, Wavelet
 from rdexplain.evaluation.replacement import Fixed, adaptive, published_pixels
-from rdexplain.noise import Noise
-from rdexplain.representations import Pixel, Wavelet
 
 SIZE, KEYS, SEED = (8, 8), (7, 9), 3
 ROWS, DRAWS = [1, 0, 1], [2, 0, 0]

@@ -110,7 +110,7 @@ def test_infidelity_is_captums(batch, smooth_network, make_photos):
         assert torch.equal(torch.random.get_rng_state(), before)
         alone = infidelity(rows, maps * 3, samples=samples, scale=0.2, seed=4)
     assert torch.allclose(found, alone, rtol=1e-4)  # the scale of an explanation does not matter
-    from rdexplain import philox
+    from rdexplain.core import philox
 
     for row, target in enumerate([1, 3]):
         streams = [philox.Stream(4, 5 + row, 0, number, philox.PERTURB) for number in range(samples)]
@@ -128,7 +128,7 @@ def test_infidelity_is_captums(batch, smooth_network, make_photos):
 
 
 def test_max_sensitivity_is_captums(smooth_network, make_photos):
-    from rdexplain import philox
+    from rdexplain.core import philox
 
     network, images, samples = smooth_network(), make_photos(2, 12), 4
     method = PixelRDE(network, steps=8, draws=2)

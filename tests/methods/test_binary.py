@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import rdexplain as rx
-from rdexplain.decisions import Above, AbsentError, Contrast
 from rdexplain.errors import OptionError, TargetError
+from rdexplain.models.decisions import Above, AbsentError, Contrast
 
 SIZE = 16
 

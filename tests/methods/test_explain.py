@@ -13,11 +13,12 @@ import torch
 from torch import nn
 
 import rdexplain as rx
-from rdexplain import CartoonX, Explanation, PixelRDE, as_model, philox
+from rdexplain import CartoonX, Explanation, PixelRDE, as_model
+from rdexplain.core import philox
+from rdexplain.core.philox import Stream
+from rdexplain.core.solver import Solution
 from rdexplain.errors import ModelError, OptionError, PhotoError, SolverError, TargetError
 from rdexplain.methods import base, outcome
-from rdexplain.philox import Stream
-from rdexplain.solver import Solution
 
 WAVELETS = {"wavelet": "db2", "levels": 2}
 QUICK = {"steps": 3, "draws": 4, "sparsity": 0.1, "step_size": 0.1}

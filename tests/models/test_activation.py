@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from rdexplain import as_model, philox
+from rdexplain import as_model
+from rdexplain.core import philox
 from rdexplain.models.activation import Meaning, meaning_of
 
 IMAGE = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))

@@ -2,8 +2,9 @@ import pytest
 
 from rdexplain.errors import ModelError, TargetError
 from rdexplain.models import ClassName
-from rdexplain.models.classes import ClassIndex, read_classes
+from rdexplain.models.classes import ClassIndex
 from rdexplain.models.imagenet import imagenet_classes
+from rdexplain.models.known_classes import read_classes
 
 
 @pytest.fixture(scope="module")

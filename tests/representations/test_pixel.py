@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from rdexplain.core.representations import Band, Pixel
 from rdexplain.errors import OptionError
-from rdexplain.representations import Band, Pixel
 
 
 def test_is_the_identity():

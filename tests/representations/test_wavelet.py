@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from rdexplain.core.representations import Band, Pixel, Wavelet
 from rdexplain.errors import OptionError
-from rdexplain.representations import Band, Pixel, Wavelet
 
 WAVELETS = ("haar", "db2", "db3", "db5", "sym4", "coif1", "bior2.2", "bior4.4")
 MODES = tuple(pywt.Modes.modes)

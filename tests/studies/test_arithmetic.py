@@ -11,7 +11,7 @@ import torch
 
 from rdexplain.errors import OptionError
 from rdexplain.evaluation.statistics import Interval
-from rdexplain.images import Photo
+from rdexplain.photos.images import Photo
 from rdexplain.studies import Scale, find_recipes
 from rdexplain.studies.budget import GROUPS, fit
 from rdexplain.studies.plan import find_difference

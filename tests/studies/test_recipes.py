@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rdexplain.methods.registry import METHODS
-from rdexplain.storage import load_explanation
+from rdexplain.results.loading import load_explanation
 from rdexplain.studies import RECIPES, Known, find_recipes, reproduce
 
 pytest.importorskip("pyarrow")

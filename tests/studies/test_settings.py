@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rdexplain.images import Photo
 from rdexplain.models import Model
+from rdexplain.photos.images import Photo
 from rdexplain.studies import Known, Plan, find_recipes
 from rdexplain.studies.published import first_noisy_class
 from rdexplain.studies.work import KINDS, Context

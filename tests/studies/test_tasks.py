@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from rdexplain.storage import load_explanation
+from rdexplain.results.loading import load_explanation
 from rdexplain.studies import find_recipes, reproduce
 from rdexplain.studies.plan import TaskNetwork
 

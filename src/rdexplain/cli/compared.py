@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rdexplain.cli.outputs import Outputs
 from rdexplain.cli.photos import Result, undistorted
-from rdexplain.images import Photo
+from rdexplain.photos.images import Photo
 from rdexplain.render import Cell, Compared, cell_of, comparison, save_figure
 from rdexplain.render.words import amount, method_title
 

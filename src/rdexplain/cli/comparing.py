@@ -31,8 +31,8 @@ from rdexplain.cli.photos import Run, Settings
 from rdexplain.cli.report import Report
 from rdexplain.cli.targets import Slugs, Targets, Wanted
 from rdexplain.errors import ModelError, OptionError, RDExplainError, SolverError, TargetError
-from rdexplain.images import find_photos
 from rdexplain.models.registry import find_source
+from rdexplain.photos.images import find_photos
 from rdexplain.render.words import method_title
 
 _ITS_OWN = (ModelError, OptionError, SolverError, TargetError)

@@ -12,9 +12,9 @@ import torch
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.explaining import find_device, photos_per_batch
 from rdexplain.errors import OptionError
-from rdexplain.extras import RAY, needed
 from rdexplain.runs.engines import Engine, Local, Processes, Recipe, Worker
 from rdexplain.runs.engines.pool import AHEAD
+from rdexplain.text.extras import RAY, needed
 
 MOST = 4
 """Workers for each CPU: more of them is a slip of the pen, and would take all memory."""

@@ -29,7 +29,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from rdexplain.cli.outputs import Outputs, stems
     from rdexplain.cli.report import Report
     from rdexplain.errors import PhotoError
-    from rdexplain.images import find_photos
+    from rdexplain.photos.images import find_photos
 
     failed = 0
     with Bar(shown=True) as bar:
@@ -57,9 +57,9 @@ def _detect(model: Any, source: str, size: int, fit: str, confidence: float) -> 
     """The objects in a photo, with boxes as shares of its width and height."""
     import torch
 
-    from rdexplain.decisions.objects import detected
-    from rdexplain.images import load_photo
     from rdexplain.models import frozen
+    from rdexplain.models.decisions.objects import detected
+    from rdexplain.photos.images import load_photo
 
     photo = load_photo(source, size, fit)
     with frozen(model), torch.no_grad():
@@ -79,7 +79,7 @@ def _detect(model: Any, source: str, size: int, fit: str, confidence: float) -> 
 
 def _show(model: Any, source: str, name: str, found: Any, bar: Any, arguments: argparse.Namespace) -> None:
     from rdexplain.cli.tables import Column, print_table
-    from rdexplain.images import load_photo
+    from rdexplain.photos.images import load_photo
     from rdexplain.render import boxes_panel, save_figure
 
     photo = load_photo(source, None)

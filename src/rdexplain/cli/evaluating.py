@@ -22,11 +22,11 @@ from rdexplain.evaluation import PERCENTAGES, Evaluation, Settings, save_evaluat
 from rdexplain.evaluation.files import DIFFERENCES, RECORD, ROWS, SUMMARY
 from rdexplain.evaluation.files import SCORES as SCORE_ROWS
 from rdexplain.evaluation.results import Over
-from rdexplain.extras import needed
-from rdexplain.images import find_photos
 from rdexplain.models import Model, load_model
+from rdexplain.photos.images import find_photos
 from rdexplain.runs.lock import alone
-from rdexplain.versions import versions
+from rdexplain.text.extras import needed
+from rdexplain.text.versions import versions
 
 CURVES, OWN, AGREEMENT = "curves.png", "curves.own.png", "agreement.png"
 FILES = (ROWS, SCORE_ROWS, SUMMARY, DIFFERENCES, RECORD, CURVES, OWN, AGREEMENT)

@@ -14,16 +14,16 @@ from safetensors import SafetensorError, safe_open
 
 from rdexplain.cli.evaluation_work import Found, Measuring, Nobody, Piece, Watch
 from rdexplain.cli.guard import describe
-from rdexplain.decisions import check_label
 from rdexplain.errors import OptionError, RDExplainError, SolverError
 from rdexplain.evaluation import Candidate, Evaluation, Subject, evaluate, subject
-from rdexplain.explanation import Explanation
-from rdexplain.heatmap import Heatmap
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, load_model
+from rdexplain.models.decisions import check_label
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.heatmap import Heatmap
+from rdexplain.results.loading import load_result
 from rdexplain.runs import open_run
 from rdexplain.runs.folder import is_run
-from rdexplain.storage import load_result
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from rdexplain.errors import ModelError, PhotoError, SolverError
 from rdexplain.evaluation import Candidate, Evaluation, Subject, evaluate, merge, subject
 from rdexplain.evaluation.localisation import Box, fits
 from rdexplain.evaluation.randomisation import randomised
-from rdexplain.explanation import Explanation
-from rdexplain.heatmap import Heatmap
-from rdexplain.images import Photo, load_photo
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, load_model
+from rdexplain.photos.images import Photo, load_photo
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.heatmap import Heatmap
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,16 @@ from rdexplain.cli.outputs import Outputs, stems
 from rdexplain.cli.photos import Run, Settings
 from rdexplain.cli.report import Report
 from rdexplain.cli.targets import Slugs, Targets, Wanted
+from rdexplain.core.representations import Wavelet
+from rdexplain.core.representations.dwt import check_levels
 from rdexplain.errors import OptionError
-from rdexplain.images import MAX_SIZE, find_photos
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.baselines import Baseline
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, load_model
 from rdexplain.models.model import check_device
-from rdexplain.representations import Wavelet
-from rdexplain.representations.dwt import check_levels
-from rdexplain.storage import load_explanation
+from rdexplain.photos.images import MAX_SIZE, find_photos
+from rdexplain.results.loading import load_explanation
 
 DEFAULT_SIZE = 256
 DEFAULT_FITS = {"detection": "letterbox"}

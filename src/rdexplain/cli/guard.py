@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 
 from rdexplain.errors import RDExplainError
-from rdexplain.names import printable
+from rdexplain.text.names import printable
 
 FINE, SOME_FAILED, ERROR, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 130, 141
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from rdexplain.cli.guard import say
-from rdexplain.times import span
+from rdexplain.text.times import span
 
 EVERY = 60.0
 """Seconds between two lines."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from rdexplain.cli.guard import describe
 from rdexplain.cli.targets import Slugs
 from rdexplain.errors import RDExplainError
-from rdexplain.images import SAMPLE
+from rdexplain.photos.images import SAMPLE
 
 SUFFIXES = (".safetensors", ".png", ".json")
 _LONGEST = 120  # bytes of a photo's name; file systems allow 255 for all of a file's name

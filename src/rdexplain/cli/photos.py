@@ -15,15 +15,15 @@ from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
 from rdexplain.cli.outputs import Outputs
 from rdexplain.cli.report import Report
 from rdexplain.cli.targets import Slugs, Targets
-from rdexplain.decisions import AbsentError
 from rdexplain.errors import PhotoError, SolverError
-from rdexplain.explanation import Explanation
-from rdexplain.heatmap import Heatmap
-from rdexplain.images import Photo, load_photo
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.baselines import Baseline
-from rdexplain.names import printable
-from rdexplain.shown import shown_size
+from rdexplain.models.decisions import AbsentError
+from rdexplain.photos.images import Photo, load_photo
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.heatmap import Heatmap
+from rdexplain.text.names import printable
+from rdexplain.text.shown import shown_size
 
 MEASURING = 100
 """Measuring a mask takes about as long as this many images forward and backward; for the time left."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.guard import say
-from rdexplain.explanation import Explanation
-from rdexplain.heatmap import Heatmap
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.heatmap import Heatmap
 
 _Pieces = tuple[tuple[tuple[str, str], ...], ...]
 """Pieces of a line, each of texts with their styles."""

@@ -19,11 +19,10 @@ from rdexplain.cli.study_networks import Networks
 from rdexplain.cli.study_workers import StudyRecipe
 from rdexplain.cli.tables import Column, print_table
 from rdexplain.errors import RDExplainError
-from rdexplain.extras import needed
-from rdexplain.images import find_photos
 from rdexplain.models.registry import find_source
+from rdexplain.photos.images import find_photos
+from rdexplain.results.storage import write_whole
 from rdexplain.runs.lock import alone
-from rdexplain.storage import write_whole
 from rdexplain.studies import RECIPES, Known, Plan, Recipe, Scale, Unit, Verdict, find_recipes, reproduce
 from rdexplain.studies.budget import Speed
 from rdexplain.studies.carried import UnitWorker
@@ -32,8 +31,9 @@ from rdexplain.studies.runner import VERDICTS, clean, finished
 from rdexplain.studies.schedule import Schedule, Spent, fitted, units_of
 from rdexplain.studies.tasks import GROUP as TASKS
 from rdexplain.studies.work import know
-from rdexplain.times import span
-from rdexplain.versions import versions
+from rdexplain.text.extras import needed
+from rdexplain.text.times import span
+from rdexplain.text.versions import versions
 
 PLAN = "plan.json"
 

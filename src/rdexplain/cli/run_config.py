@@ -10,9 +10,9 @@ from typing import Any
 from rdexplain.cli.command import UsageError
 from rdexplain.cli.run import NOT_KEYS, keys
 from rdexplain.errors import OptionError, unknown
-from rdexplain.extras import RUNS, needed
-from rdexplain.images import SAMPLE
+from rdexplain.photos.images import SAMPLE
 from rdexplain.runs.folder import CONFIG, is_run, read_config
+from rdexplain.text.extras import RUNS, needed
 
 _OF_A_RUN = ("identity", "resolved", "root")
 """Keys that a run adds to its own `config.yaml`."""

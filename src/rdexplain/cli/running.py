@@ -20,7 +20,6 @@ from rdexplain.cli.options import method_options
 from rdexplain.cli.run_config import gather, plain
 from rdexplain.cli.run_report import RunReport
 from rdexplain.errors import ModelError, OptionError
-from rdexplain.extras import RUNS, needed
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import load_model
 from rdexplain.runs.entries import Entry, Listing
@@ -41,6 +40,7 @@ from rdexplain.runs.lock import locked
 from rdexplain.runs.sources import list_photos
 from rdexplain.runs.trial import trial
 from rdexplain.runs.work import AUTO, LABEL, Recipe, Worker
+from rdexplain.text.extras import RUNS, needed
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from rdexplain.runs.folder import LEDGER, LOCK, RunError, is_run, read_config
     from rdexplain.runs.ledger import Ledger
     from rdexplain.runs.lock import holder
-    from rdexplain.times import span
+    from rdexplain.text.times import span
 
     folder = arguments.run
     if not is_run(folder):

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from rdexplain.cli.command import UsageError
 from rdexplain.cli.options import DEFAULT_CONFIDENCE
-from rdexplain.decisions import Above, Contrast, Detect, Segment
-from rdexplain.decisions.objects import ANCHORS
-from rdexplain.explanation import Explanation
-from rdexplain.heatmap import Heatmap
 from rdexplain.methods.targets import predicted_classes
 from rdexplain.models import Model
+from rdexplain.models.decisions import Above, Contrast, Detect, Segment
+from rdexplain.models.decisions.objects import ANCHORS
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.heatmap import Heatmap
 
 AUTO = "auto"
 _FLAGS = {

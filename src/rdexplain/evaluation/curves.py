@@ -9,17 +9,17 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from rdexplain.decisions import Label
-from rdexplain.distortions import Distortion, find_distortion
+from rdexplain.core.memory import batches
+from rdexplain.core.noise import Noise
+from rdexplain.core.representations import Transform
 from rdexplain.errors import OptionError, SolverError, unknown
 from rdexplain.evaluation.domains import PIXEL, Importance
 from rdexplain.evaluation.ordering import counts, ranks, true_share
 from rdexplain.evaluation.replacement import Replacement, adaptive, published_pixels
 from rdexplain.evaluation.subject import Subject
-from rdexplain.memory import batches
 from rdexplain.methods.checks import check_whole
-from rdexplain.noise import Noise
-from rdexplain.representations import Transform
+from rdexplain.models.decisions import Label
+from rdexplain.models.decisions.distortions import Distortion, find_distortion
 
 Mode = Literal["keep", "randomise"]
 Protocol = Literal["corrected", "published"]

@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from rdexplain.representations import Pixel, Representation, Wavelet
+from rdexplain.core.representations import Pixel, Representation, Wavelet
 
 PIXEL, WAVELET = "pixel", "wavelet"
 

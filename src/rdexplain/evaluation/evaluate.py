@@ -10,8 +10,7 @@ from typing import get_args
 import numpy as np
 import torch
 
-from rdexplain.decisions import check_label
-from rdexplain.distortions import find_distortion
+from rdexplain.core.representations import Pixel, Wavelet
 from rdexplain.errors import OptionError, unknown
 from rdexplain.evaluation.curves import Curves, Mode, Protocol, rate_distortion
 from rdexplain.evaluation.domains import Explained, Importance, in_own, in_pixels, in_wavelets
@@ -20,7 +19,8 @@ from rdexplain.evaluation.scores import DEFAULT_SCORES, Candidate, find_score
 from rdexplain.evaluation.subject import Subject
 from rdexplain.methods.checks import check_whole
 from rdexplain.methods.outcome import targets_tensor
-from rdexplain.representations import Pixel, Wavelet
+from rdexplain.models.decisions import check_label
+from rdexplain.models.decisions.distortions import find_distortion
 
 PERCENTAGES = (0.0, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
 DOMAINS = ("own", "pixel", "wavelet")

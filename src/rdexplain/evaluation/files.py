@@ -15,8 +15,8 @@ from rdexplain.errors import RDExplainError
 from rdexplain.evaluation.results import Curve, CurveKey, Entry, Evaluation, Over, ScoreKey
 from rdexplain.evaluation.statistics import Interval
 from rdexplain.evaluation.summary import Figure, differences, summary
-from rdexplain.extras import needed
-from rdexplain.storage import whole_file, write_whole
+from rdexplain.results.storage import whole_file, write_whole
+from rdexplain.text.extras import needed
 
 ROWS, SCORES, SUMMARY, DIFFERENCES, RECORD = (
     "rows.parquet",

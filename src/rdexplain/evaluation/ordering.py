@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from rdexplain import philox
+from rdexplain.core import philox
 from rdexplain.errors import OptionError, unknown
 
 Ties = Literal["random", "together"]

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain import philox
+from rdexplain.core import philox
 from rdexplain.errors import SolverError
 from rdexplain.evaluation.subject import Subject
-from rdexplain.extras import needed
+from rdexplain.text.extras import needed
 
 INFIDELITY_SAMPLES, INFIDELITY_SCALE = 64, 0.1
 SENSITIVITY_SAMPLES, SENSITIVITY_RADIUS = 10, 0.02

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from rdexplain.errors import ModelError
-from rdexplain.extras import needed
 from rdexplain.models import Model, frozen
+from rdexplain.text.extras import needed
 
 IMAGES = 16
 """Images on which batch normalisations take their statistics."""

@@ -7,9 +7,9 @@ from typing import Protocol
 
 from torch import Tensor
 
-from rdexplain.noise import Noise
-from rdexplain.philox import EVALUATE, Stream
-from rdexplain.representations import Transform
+from rdexplain.core.noise import Noise
+from rdexplain.core.philox import EVALUATE, Stream
+from rdexplain.core.representations import Transform
 
 
 class Replacement(Protocol):

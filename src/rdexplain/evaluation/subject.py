@@ -9,11 +9,11 @@ from typing import Any
 
 from torch import Tensor
 
-from rdexplain.decisions import Label, check_label
-from rdexplain.memory import BatchLimit
+from rdexplain.core.memory import BatchLimit
 from rdexplain.methods.checks import check_images, check_range
 from rdexplain.methods.problem import find_rows
 from rdexplain.models import Model, as_model
+from rdexplain.models.decisions import Label, check_label
 
 
 @dataclass(frozen=True)

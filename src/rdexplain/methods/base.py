@@ -12,12 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.decisions import Rows
+from rdexplain.core.groups import weights
+from rdexplain.core.initial import initial_mask
+from rdexplain.core.memory import BatchLimit
+from rdexplain.core.objective import Objective
+from rdexplain.core.path import within
+from rdexplain.core.progress import Progress, progress_bar, shared
+from rdexplain.core.representations import Representation, Transform
+from rdexplain.core.solver import Settings, Solution, solve
 from rdexplain.errors import SolverError
-from rdexplain.explanation import Explanation, mask_picture
-from rdexplain.groups import weights
-from rdexplain.initial import initial_mask
-from rdexplain.memory import BatchLimit
 from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
 from rdexplain.methods.interface import CaptumInterface
 from rdexplain.methods.options import SharedOptions, resolve
@@ -27,12 +30,9 @@ from rdexplain.methods.presets import Presets
 from rdexplain.methods.problem import Problem, Run, find_rows
 from rdexplain.methods.repeats import Repeats, repeat_rows
 from rdexplain.models import Model, as_model
-from rdexplain.objective import Objective
-from rdexplain.path import within
-from rdexplain.progress import Progress, progress_bar, shared
-from rdexplain.representations import Representation, Transform
-from rdexplain.solver import Settings, Solution, solve
-from rdexplain.versions import versions
+from rdexplain.models.decisions import Rows
+from rdexplain.results.explanation import Explanation, mask_picture
+from rdexplain.text.versions import versions
 
 
 class RateDistortion(CaptumInterface):

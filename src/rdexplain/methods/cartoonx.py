@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Unpack
 
+from rdexplain.core.representations import Wavelet
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.options import SharedOptions
 from rdexplain.methods.presets import BEST_STEPS, FAST_STEPS, PAPER, Presets, quick
 from rdexplain.models import Model
-from rdexplain.representations import Wavelet
 
 
 class CartoonX(Attribution):

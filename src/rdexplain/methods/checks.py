@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rdexplain.errors import OptionError, PhotoError
-from rdexplain.images import Photo
+from rdexplain.photos.images import Photo
 
 
 def check_images(images: Any) -> Tensor:

@@ -8,14 +8,14 @@ from typing import Any, TypedDict
 
 import torch
 
-from rdexplain.distortions import Distortion, find_distortion
+from rdexplain.core.initial import Init, check_init
+from rdexplain.core.noise import Noise
+from rdexplain.core.path import Bound, steps_of
+from rdexplain.core.solver import Settings
 from rdexplain.errors import OptionError
-from rdexplain.initial import Init, check_init
 from rdexplain.methods.checks import check_number, check_whole
 from rdexplain.methods.presets import Preset, Presets, find_preset
-from rdexplain.noise import Noise
-from rdexplain.path import Bound, steps_of
-from rdexplain.solver import Settings
+from rdexplain.models.decisions.distortions import Distortion, find_distortion
 
 
 class SharedOptions(TypedDict, total=False):

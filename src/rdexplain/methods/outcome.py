@@ -8,12 +8,12 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from rdexplain import philox
+from rdexplain.core import philox
+from rdexplain.core.memory import batches
+from rdexplain.core.objective import Objective
+from rdexplain.core.solver import Solution
 from rdexplain.errors import SolverError
-from rdexplain.memory import batches
 from rdexplain.methods.problem import Problem
-from rdexplain.objective import Objective
-from rdexplain.solver import Solution
 
 FRESH_DRAWS = 256
 """Draws on which a finished mask is measured."""

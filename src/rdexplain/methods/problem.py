@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from rdexplain import philox
-from rdexplain.decisions import Decision, Rows, check_output
+from rdexplain.core import philox
+from rdexplain.core.gradients import no_gradient
+from rdexplain.core.memory import BatchLimit, is_out_of_memory
+from rdexplain.core.objective import Objective
+from rdexplain.core.surroundings import usual_surroundings
 from rdexplain.errors import ModelError, OptionError, RDExplainError
-from rdexplain.gradients import no_gradient
-from rdexplain.memory import BatchLimit, is_out_of_memory
 from rdexplain.methods.checks import check_images
 from rdexplain.methods.targets import resolve
 from rdexplain.models import Model, accelerated, frozen
+from rdexplain.models.decisions import Decision, Rows, check_output
 from rdexplain.models.outputs import join, tensors_of
-from rdexplain.objective import Objective
-from rdexplain.surroundings import usual_surroundings
 
 UNSTEADY = 0.02
 """Change of the same image's output, relative to its size, that is no rounding, not even of half precision."""

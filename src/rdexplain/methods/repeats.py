@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from rdexplain.core.objective import Objective
 from rdexplain.methods.outcome import Solve, solve_part
-from rdexplain.objective import Objective
 
 KEPT = 0.3
 """A coefficient counts as kept from this mask value on, where repeated solutions are compared."""

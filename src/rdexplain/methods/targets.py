@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain import philox
-from rdexplain.decisions import Decision, Detect, Label, Rows, Segment, Task, Value, check_target
-from rdexplain.decisions.outputs import check_output, scores_in
+from rdexplain.core import philox
 from rdexplain.errors import OptionError, TargetError
 from rdexplain.models import Model, frozen
+from rdexplain.models.decisions import Decision, Detect, Label, Rows, Segment, Task, Value, check_target
+from rdexplain.models.decisions.outputs import check_output, scores_in
 
 Row = tuple[int, tuple[int, ...]]
 """A photo's position and its target's indices."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, SupportsIndex
 
-from rdexplain.errors import ModelError, OptionError, TargetError, unknown
+from rdexplain.errors import OptionError, TargetError, unknown
 
 _WNID = re.compile(r"n\d{8}")
 
@@ -47,33 +47,6 @@ def named_in(metadata: Any) -> tuple[ClassName, ...] | None:
     if isinstance(metadata, dict):
         metadata = [metadata[index] for index in sorted(metadata)]
     return as_class_names(metadata) if isinstance(metadata, list) and metadata else None
-
-
-def read_classes(classes: str | Path | Iterable[str | ClassName]) -> tuple[ClassName, ...]:
-    """Class names from a list, from a text file with one name per line, or ``"imagenet"``, ``"voc"`` or ``"coco"``.
-
-    Raises:
-        ModelError: the file cannot be read, or a line in the middle of it is empty.
-    """
-    if isinstance(classes, str) and classes in ("imagenet", "voc", "coco"):
-        from rdexplain.models.imagenet import imagenet_classes
-        from rdexplain.models.known_classes import coco_classes, voc_classes
-
-        return {"imagenet": imagenet_classes, "voc": voc_classes, "coco": coco_classes}[classes]()
-    if not isinstance(classes, (str, Path)):
-        return as_class_names(classes)
-    path = Path(classes).expanduser()
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ModelError(f"cannot read the class names in {path}: {reason}") from error
-    while lines and not lines[-1]:
-        lines.pop()
-    if not lines or "" in lines:
-        where = f"line {lines.index('') + 1} is empty" if lines else "the file is empty"
-        raise ModelError(f"cannot read the class names in {path}: {where}")
-    return as_class_names(lines)
 
 
 class ClassIndex:

@@ -20,12 +20,12 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from rdexplain.errors import ModelError
-from rdexplain.extras import how_to_install
 from rdexplain.models.checkpoint import is_random, load_state, own_random_state, read_state, renamed
 from rdexplain.models.classes import ClassName
 from rdexplain.models.imagenet import imagenet_classes
 from rdexplain.models.model import Model
 from rdexplain.models.source import ModelInfo
+from rdexplain.text.extras import how_to_install
 
 INPUT_SIZE = 256
 MEAN, STD = 0.498, 0.502

@@ -10,11 +10,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from rdexplain.errors import ModelError
-from rdexplain.extras import how_to_install
 from rdexplain.models.checkpoint import one_line
 from rdexplain.models.classes import ClassName, named_in
-from rdexplain.models.files import described, square
+from rdexplain.models.described import described, square
 from rdexplain.models.model import Model
+from rdexplain.text.extras import how_to_install
 
 
 def load_onnx(path: Path, classes: tuple[ClassName, ...] | None) -> Model:

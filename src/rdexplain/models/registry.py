@@ -22,7 +22,8 @@ from rdexplain.models import (
     yolov5,
 )
 from rdexplain.models.activation import Activation
-from rdexplain.models.classes import ClassName, read_classes
+from rdexplain.models.classes import ClassName
+from rdexplain.models.known_classes import read_classes
 from rdexplain.models.model import Model
 from rdexplain.models.source import ModelInfo, Source
 

@@ -13,13 +13,13 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from rdexplain.errors import OptionError
-from rdexplain.explanation import Explanation
-from rdexplain.heatmap import Heatmap
 from rdexplain.render import layout
 from rdexplain.render.heat import overlay
 from rdexplain.render.layout import INK, MARGIN, RULE, SIGNAL, SMALL, SOFT, Page, Style
 from rdexplain.render.marks import framed
 from rdexplain.render.words import is_pixel, percent
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.heatmap import Heatmap
 
 NOT_APPLICABLE = "not applicable"
 _WIDTH = 2.0

@@ -11,13 +11,13 @@ from PIL import Image
 from torch import Tensor
 
 from rdexplain.errors import OptionError
-from rdexplain.explanation import Explanation
-from rdexplain.heatmap import Heatmap
-from rdexplain.quiet import quietly
 from rdexplain.render.heat import heat_panel
 from rdexplain.render.layout import MISSING, as_array
 from rdexplain.render.panel import panel
-from rdexplain.storage import whole_file
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.heatmap import Heatmap
+from rdexplain.results.storage import whole_file
+from rdexplain.text.quiet import quietly
 
 # Without what would differ from one day or one version of matplotlib to the next.
 _METADATA: dict[str, dict[str, None]] = {

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from rdexplain.heatmap import Heatmap
 from rdexplain.render import layout
 from rdexplain.render.layout import CAPTION, FIGURES, MARGIN, SMALL, TITLE, Page, show
 from rdexplain.render.marks import framed
 from rdexplain.render.words import DOT, headings, is_pixel, one_row, provenance
+from rdexplain.results.heatmap import Heatmap
 
 # Perceptually uniform, bright where the scores are high; its darkest part would be taken for the photo's shadows.
 HEAT = LinearSegmentedColormap.from_list("heat", colormaps["inferno"](np.linspace(0.3, 1, 256)))

@@ -15,8 +15,8 @@ from matplotlib.textpath import TextToPath
 from torch import Tensor
 
 from rdexplain.errors import OptionError
-from rdexplain.names import printable
-from rdexplain.quiet import quietly
+from rdexplain.text.names import printable
+from rdexplain.text.quiet import quietly
 
 # Named outright, so that the picture does not depend on anyone's rcParams. This font comes with matplotlib.
 FONT = "DejaVu Sans"

@@ -9,9 +9,9 @@ from matplotlib.colors import to_rgb
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
-from rdexplain.explanation import Explanation
-from rdexplain.heatmap import Heatmap
 from rdexplain.render.layout import SIGNAL
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.heatmap import Heatmap
 
 _TINT = 0.45
 _FADED = 0.55

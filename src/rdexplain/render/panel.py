@@ -7,14 +7,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from rdexplain.explanation import Explanation
-from rdexplain.focus import inside
 from rdexplain.render import layout
 from rdexplain.render.layout import CAPTION, FIGURES, MARGIN, SIGNAL, SMALL, TITLE, Page
 from rdexplain.render.marks import box_in_frame, framed, tinted
 from rdexplain.render.scales import scales
 from rdexplain.render.strip import cell_width, draw_strip, strip_height
 from rdexplain.render.words import figures, headings, is_pixel, one_row, percent, provenance
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.focus import inside
 
 COLLAPSED = "Collapsed: this mask keeps nothing that the model uses. Its picture explains nothing."
 _MOST_CELL = 0.6

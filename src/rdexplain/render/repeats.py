@@ -6,11 +6,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from rdexplain.errors import OptionError
-from rdexplain.explanation import Explanation, mask_picture
 from rdexplain.render import layout
 from rdexplain.render.layout import CAPTION, FIGURES, MARGIN, SMALL, TITLE, Page
 from rdexplain.render.marks import framed
 from rdexplain.render.words import headings, is_pixel, one_row, percent, provenance
+from rdexplain.results.explanation import Explanation, mask_picture
 
 SURE = 0.8
 """A coefficient that this share of the solutions keeps is sure."""

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from rdexplain.errors import OptionError
-from rdexplain.explanation import Explanation
 from rdexplain.render import layout
 from rdexplain.render.layout import FIGURES, GAP, MARGIN, SIGNAL, SMALL, TITLE, Page, Style
 from rdexplain.render.marks import framed
 from rdexplain.render.words import amount, decision, one_row, provenance
+from rdexplain.results.explanation import Explanation
 
 _ACROSS = 6
 _SCALE = 0.62

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from rdexplain.errors import OptionError
-from rdexplain.explanation import Explanation
 from rdexplain.render.words import is_pixel, one_row
+from rdexplain.results.explanation import Explanation
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ from pathlib import PurePath
 from typing import TypeVar
 
 from rdexplain.errors import OptionError
-from rdexplain.explanation import Explanation
-from rdexplain.heatmap import Heatmap
 from rdexplain.methods.registry import METHODS
 from rdexplain.render.layout import FIGURES, TITLE, wrapped
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.heatmap import Heatmap
 
 _PERCENT = "\N{NO-BREAK SPACE}%"
 DOT = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}\N{MIDDLE DOT}\N{NO-BREAK SPACE} "

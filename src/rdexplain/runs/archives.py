@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from rdexplain.errors import PhotoError
-from rdexplain.extras import RUNS, needed
-from rdexplain.images import SUFFIXES
+from rdexplain.photos.images import SUFFIXES
 from rdexplain.runs.entries import Entry, Listing
+from rdexplain.text.extras import RUNS, needed
 
 
 def list_webdataset(source: str) -> Listing:

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from rdexplain.errors import OptionError, RDExplainError, unknown
-from rdexplain.extras import RUNS, needed
+from rdexplain.results.storage import whole_file
 from rdexplain.runs.shards import flush_folder
 from rdexplain.runs.view import Run
-from rdexplain.storage import whole_file
+from rdexplain.text.extras import RUNS, needed
 
 STAGING = ".exporting"
 """The folder inside the export's where files are made, so that they are renamed when all are there."""

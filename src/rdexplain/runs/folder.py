@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from rdexplain.errors import RDExplainError
-from rdexplain.extras import RUNS, needed
 from rdexplain.models import Model
-from rdexplain.storage import write_whole
+from rdexplain.results.storage import write_whole
+from rdexplain.text.extras import RUNS, needed
 
 CONFIG, LEDGER, SHARDS, LOG, LOCK = "config.yaml", "ledger.sqlite", "shards", "log.txt", "lock"
 _BYTES = torch.uint8

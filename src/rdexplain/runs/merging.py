@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from rdexplain.errors import OptionError
-from rdexplain.images import SAMPLE
+from rdexplain.photos.images import SAMPLE
 from rdexplain.runs import shards
 from rdexplain.runs.entries import Entry
 from rdexplain.runs.folder import LEDGER, LOCK, SHARDS, RunError, check_alike, is_run, read_config, write_config

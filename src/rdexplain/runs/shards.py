@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rdexplain.errors import RDExplainError
-from rdexplain.extras import RUNS, needed
-from rdexplain.storage import whole_file
+from rdexplain.results.storage import whole_file
+from rdexplain.text.extras import RUNS, needed
 
 MASKS = ("float32", "bf16", "uint8")
 """How masks are kept, in 4, 2 or 1 bytes an entry: exactly; rounded to 8 binary digits (a relative error of at most

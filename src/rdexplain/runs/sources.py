@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from rdexplain.errors import OptionError, PhotoError, unknown
-from rdexplain.extras import RUNS, needed
-from rdexplain.images import SAMPLE, SUFFIXES, Photo, find_photos, load_photo
-from rdexplain.names import NOT_UNICODE, is_unicode, printable
+from rdexplain.photos.images import SAMPLE, SUFFIXES, Photo, find_photos, load_photo
 from rdexplain.runs.archives import list_hugging_face, list_webdataset, read_arrow, read_tar
 from rdexplain.runs.entries import Entry, Listing
+from rdexplain.text.extras import RUNS, needed
+from rdexplain.text.names import NOT_UNICODE, is_unicode, printable
 
 LAYOUTS = ("folder", "tree", "manifest", "webdataset", "huggingface")
 

@@ -17,7 +17,7 @@ from rdexplain.runs import shards
 from rdexplain.runs.entries import Entry
 from rdexplain.runs.ledger import Unit
 from rdexplain.runs.work import Batch, Worker
-from rdexplain.times import span
+from rdexplain.text.times import span
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from rdexplain.errors import RDExplainError
-from rdexplain.explanation import Explanation, mask_picture
-from rdexplain.extras import RUNS, needed
-from rdexplain.heatmap import Heatmap, picture_of
-from rdexplain.result import representation_from
+from rdexplain.results.explanation import Explanation, mask_picture
+from rdexplain.results.heatmap import Heatmap, picture_of
+from rdexplain.results.result import representation_from
 from rdexplain.runs.entries import Entry
 from rdexplain.runs.folder import LEDGER, SHARDS, RunError, is_run, read_config
 from rdexplain.runs.ledger import Ledger
 from rdexplain.runs.shards import paths, read_masks, read_rows, schema, unpack
 from rdexplain.runs.sources import read
-from rdexplain.shown import shown_size
+from rdexplain.text.extras import RUNS, needed
+from rdexplain.text.shown import shown_size
 
 Result = Explanation | Heatmap
 

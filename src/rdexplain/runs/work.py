@@ -12,15 +12,15 @@ from typing import Any
 import torch
 
 from rdexplain.errors import PhotoError, SolverError, TargetError
-from rdexplain.explanation import Explanation
-from rdexplain.heatmap import Heatmap
-from rdexplain.images import Photo
 from rdexplain.methods.targets import predicted_classes
 from rdexplain.models import Model, load_model
+from rdexplain.photos.images import Photo
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.heatmap import Heatmap
+from rdexplain.results.loading import load_explanation
 from rdexplain.runs.ledger import Unit
 from rdexplain.runs.shards import Row, pack
 from rdexplain.runs.sources import read
-from rdexplain.storage import load_explanation
 
 AUTO, LABEL = "auto", "label"
 

@@ -11,8 +11,8 @@ from functools import partial
 
 import torch
 
+from rdexplain.core.gradients import differentiating
 from rdexplain.errors import OptionError
-from rdexplain.gradients import differentiating
 from rdexplain.models import Model, accelerated, frozen
 from rdexplain.models.outputs import tensors_of
 from rdexplain.studies.plan import Scale

@@ -16,11 +16,11 @@ from rdexplain.evaluation import Evaluation
 from rdexplain.evaluation.plots import COLOURS, View, curves_figure, style, style_axes
 from rdexplain.evaluation.results import Over
 from rdexplain.evaluation.statistics import Array, Interval
-from rdexplain.explanation import Explanation
-from rdexplain.images import load_photo
+from rdexplain.photos.images import load_photo
 from rdexplain.render.comparison import Cell, Compared, cell_of, comparison
 from rdexplain.render.layout import FONT, INK, SOFT
 from rdexplain.render.words import method_title, percent
+from rdexplain.results.explanation import Explanation
 from rdexplain.studies.published import published_curve
 from rdexplain.studies.recipe import Results, Unit
 

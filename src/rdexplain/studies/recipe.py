@@ -14,8 +14,8 @@ from typing import Any, Literal
 from matplotlib.figure import Figure
 
 from rdexplain.evaluation.statistics import Interval
-from rdexplain.explanation import Explanation
-from rdexplain.storage import load_explanation
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.loading import load_explanation
 from rdexplain.studies.plan import Known, Plan
 
 Outcome = Literal["holds", "does not hold", "cannot be tested here"]

@@ -11,15 +11,16 @@ from typing import Any, Protocol
 
 from rdexplain.errors import RDExplainError
 from rdexplain.evaluation.files import write_csv
-from rdexplain.extras import needed
 from rdexplain.models import Model
 from rdexplain.render import save_figure
+from rdexplain.results.loading import load_explanation
+from rdexplain.results.storage import whole_file, write_whole
 from rdexplain.runs.engines import Engine, Local
-from rdexplain.storage import load_explanation, whole_file, write_whole
 from rdexplain.studies.carried import Done, UnitWorker
 from rdexplain.studies.plan import Plan
 from rdexplain.studies.recipe import Findings, Recipe, Results, Row, Unit, Verdict, explanation_file
 from rdexplain.studies.schedule import Schedule, units_of
+from rdexplain.text.extras import needed
 
 UNITS, VERDICTS, TABLE, TABLES = "units", "verdicts.json", "verdicts.md", (".csv", ".parquet")
 

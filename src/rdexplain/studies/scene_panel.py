@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from rdexplain.errors import PhotoError
-from rdexplain.explanation import Explanation
-from rdexplain.focus import inside
-from rdexplain.images import load_photo
+from rdexplain.photos.images import load_photo
 from rdexplain.render.comparison import Cell, Compared, cell_of, comparison
 from rdexplain.render.marks import framed, outlined, shares_of_frame, tinted
 from rdexplain.render.words import percent
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.focus import inside
 from rdexplain.studies.figures import decision
 from rdexplain.studies.recipe import Results, Row, Unit
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rdexplain.decisions import AbsentError, Detect, Segment, Task
-from rdexplain.decisions.objects import ALL, ANCHORS, detected
 from rdexplain.errors import ModelError
-from rdexplain.explanation import Explanation
-from rdexplain.focus import focus, in_boxes, inside, retained
-from rdexplain.images import Photo
 from rdexplain.methods.attribution import Attribution
 from rdexplain.models import Model, frozen
+from rdexplain.models.decisions import AbsentError, Detect, Segment, Task
+from rdexplain.models.decisions.objects import ALL, ANCHORS, detected
+from rdexplain.photos.images import Photo
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.focus import focus, in_boxes, inside, retained
 from rdexplain.studies.recipe import Row, Unit, explained_row
 
 TASK = "task"

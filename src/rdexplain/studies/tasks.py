@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rdexplain.decisions.objects import ALL, ANCHORS
+from rdexplain.models.decisions.objects import ALL, ANCHORS
 from rdexplain.render.words import method_title
 from rdexplain.studies.curves import note_of, title_of
 from rdexplain.studies.figures import stamp

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rdexplain import philox
+from rdexplain.core import philox
+from rdexplain.core.noise import Noise
 from rdexplain.errors import ModelError, PhotoError, SolverError
 from rdexplain.evaluation import Candidate, Curve, CurveKey, Entry, Evaluation, Settings, evaluate, subject
-from rdexplain.images import Photo, load_photo
 from rdexplain.methods.outcome import FRESH_DRAWS
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, frozen
-from rdexplain.noise import Noise
+from rdexplain.photos.images import Photo, load_photo
 from rdexplain.studies.plan import Known, Plan
 from rdexplain.studies.published import PlainGradient, first_noisy_class
 from rdexplain.studies.recipe import Results, Row, Unit, explained_row, explanation_file

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import rdexplain as rx
+from rdexplain.core.representations import Pixel, Wavelet
 from rdexplain.errors import ModelError, OptionError, SolverError
 from rdexplain.models import as_model
-from rdexplain.representations import Pixel, Wavelet
 
 captum_attr = pytest.importorskip("captum.attr")
 captum_metrics = pytest.importorskip("captum.metrics")

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import rdexplain as rx
+from rdexplain.core.philox import photo_key
 from rdexplain.errors import ModelError
-from rdexplain.philox import photo_key
 
 captum_attr = pytest.importorskip("captum.attr")
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import rdexplain as rx
+from rdexplain.core.representations import Wavelet
 from rdexplain.errors import OptionError
-from rdexplain.representations import Wavelet
 
 captum_attr = pytest.importorskip("captum.attr")
 

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Literal, Self, TypedDict
 import torch
 from torch import Tensor
 
-from rdexplain import philox
-from rdexplain.decisions import Label, check_label
+from rdexplain.core import philox
+from rdexplain.core.progress import Progress, progress_bar
+from rdexplain.core.representations import Pixel, Representation
 from rdexplain.errors import OptionError, SolverError, unknown
-from rdexplain.heatmap import Heatmap, picture_of
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
 from rdexplain.methods.interface import CaptumInterface, same_ids
@@ -23,9 +23,9 @@ from rdexplain.methods.outcome import targets_tensor
 from rdexplain.methods.problem import Run, find_rows
 from rdexplain.models import Model, as_model
 from rdexplain.models.activation import is_single
-from rdexplain.progress import Progress, progress_bar
-from rdexplain.representations import Pixel, Representation
-from rdexplain.versions import versions
+from rdexplain.models.decisions import Label, check_label
+from rdexplain.results.heatmap import Heatmap, picture_of
+from rdexplain.text.versions import versions
 
 Score = Literal["logit", "probability"]
 SCORES = ("logit", "probability")

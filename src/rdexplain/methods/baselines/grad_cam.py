@@ -8,12 +8,12 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor, nn
 
-from rdexplain.decisions import Label
-from rdexplain.gradients import differentiating
+from rdexplain.core.gradients import differentiating
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.baselines.spatial import Grid, find_grid, watched
 from rdexplain.models import Model
+from rdexplain.models.decisions import Label
 
 
 class GradCAM(Baseline):

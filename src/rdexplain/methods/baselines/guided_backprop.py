@@ -7,13 +7,13 @@ from typing import Any, Unpack
 
 from torch import Tensor, nn
 
+from rdexplain.core.gradients import NO_INFLUENCE, differentiating
 from rdexplain.errors import ModelError
-from rdexplain.extras import needed
-from rdexplain.gradients import NO_INFLUENCE, differentiating
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
 from rdexplain.methods.baselines.layers import gradient_warnings_off, private_copy, replaced
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.models import Model
+from rdexplain.text.extras import needed
 
 
 class GuidedBackprop(Baseline):

@@ -8,13 +8,13 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor
 
-from rdexplain import philox
-from rdexplain.extras import needed
-from rdexplain.gradients import differentiating
+from rdexplain.core import philox
+from rdexplain.core.gradients import differentiating
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_whole
 from rdexplain.models import Model
+from rdexplain.text.extras import needed
 
 
 class IntegratedGradients(Baseline):

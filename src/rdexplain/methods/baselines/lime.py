@@ -8,12 +8,12 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor
 
-from rdexplain import philox
-from rdexplain.extras import needed
+from rdexplain.core import philox
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_whole
 from rdexplain.models import Model
+from rdexplain.text.extras import needed
 
 COMPACTNESS = 10.0
 KERNEL_WIDTH = 0.25

@@ -8,9 +8,8 @@ from typing import Any, Literal, Unpack, get_args
 import torch
 from torch import Tensor
 
+from rdexplain.core.gradients import differentiating
 from rdexplain.errors import OptionError, unknown
-from rdexplain.extras import needed
-from rdexplain.gradients import differentiating
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions
 from rdexplain.methods.baselines.layers import gradient_warnings_off, plain_weights, private_copy
 from rdexplain.methods.baselines.relevance import attach_rules, prepared
@@ -18,6 +17,7 @@ from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_number
 from rdexplain.models import Model
 from rdexplain.models.accelerate import fold_batch_norms
+from rdexplain.text.extras import needed
 
 Rule = Literal["epsilon_plus", "epsilon"]
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from rdexplain.errors import OptionError
-from rdexplain.extras import needed
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_whole
 from rdexplain.models import Model
+from rdexplain.text.extras import needed
 
 GREY = 0.5
 

@@ -7,13 +7,13 @@ from typing import Any, Unpack
 
 from torch import Tensor
 
-from rdexplain import philox
-from rdexplain.heatmap import picture_of
+from rdexplain.core import philox
+from rdexplain.core.representations import Wavelet
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.interface import same_ids
 from rdexplain.models import Model
-from rdexplain.representations import Wavelet
+from rdexplain.results.heatmap import picture_of
 
 
 class _Random(Baseline):

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.decisions import Label
-from rdexplain.gradients import differentiating
-from rdexplain.memory import BatchLimit
+from rdexplain.core.gradients import differentiating
+from rdexplain.core.memory import BatchLimit
 from rdexplain.methods.problem import Run
+from rdexplain.models.decisions import Label
 
 
 @dataclass

@@ -8,9 +8,9 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor
 
-from rdexplain import philox
+from rdexplain.core import philox
+from rdexplain.core.memory import batches
 from rdexplain.errors import OptionError
-from rdexplain.memory import batches
 from rdexplain.methods.baselines.base import Baseline, BaselineOptions, Score
 from rdexplain.methods.baselines.rows import Rows
 from rdexplain.methods.checks import check_number, check_whole

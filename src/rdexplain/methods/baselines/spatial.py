@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rdexplain.core.gradients import NO_INFLUENCE, differentiating
 from rdexplain.errors import ModelError, OptionError, unknown
-from rdexplain.gradients import NO_INFLUENCE, differentiating
 from rdexplain.models import Model
 
 _POOLING = (

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from rdexplain.errors import OptionError
-from rdexplain.extras import RAY, needed
 from rdexplain.runs.engines.answers import Answer, Answering
 from rdexplain.runs.engines.engine import Recipe, Result, Task
 from rdexplain.runs.engines.pool import AHEAD, Hand, Pool
+from rdexplain.text.extras import RAY, needed
 
 
 class RayWorker:

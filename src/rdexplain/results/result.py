@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from rdexplain.core.representations import Pixel, Representation, Wavelet
 from rdexplain.errors import OptionError
-from rdexplain.representations import Pixel, Representation, Wavelet
+from rdexplain.results import storage
 
 Frame = tuple[int, int, int, int]
 """Top, left, height and width of the photo in the explained image, where bars were put around it."""
@@ -38,6 +39,8 @@ class Result(ABC):
         options: every option of the method, resolved.
         versions: of the packages that made the numbers.
     """
+
+    LAYOUT: ClassVar[storage.Layout]
 
     images: Tensor
     picture: Tensor
@@ -137,9 +140,7 @@ class Result(ABC):
         Raises:
             OSError: the folder is missing or full; FileExistsError without `overwrite`.
         """
-        from rdexplain.storage import save  # storage knows results, not the other way round
-
-        return save(self, path, overwrite=overwrite)
+        return storage.save(self, path, overwrite=overwrite)
 
 
 def representation_from(options: dict[str, Any]) -> Representation:

@@ -8,10 +8,10 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from rdexplain.decisions.base import AbsentError, Decision, Rows, Task
-from rdexplain.decisions.outputs import check_output, scores_in
 from rdexplain.errors import ModelError, OptionError, TargetError
 from rdexplain.models import Model
+from rdexplain.models.decisions.base import AbsentError, Decision, Rows, Task
+from rdexplain.models.decisions.outputs import check_output, scores_in
 from rdexplain.models.known_classes import BACKGROUND
 
 Over = Literal["region", "image"]

@@ -8,8 +8,10 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from rdexplain.representations import Representation
-from rdexplain.result import Result
+from rdexplain.core.representations import Representation
+from rdexplain.results.focus import focus
+from rdexplain.results.result import Result
+from rdexplain.results.storage import Layout
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,24 @@ class Explanation(Result):
         agreement: (n,) in [0, 1], the same in one number: the mean over all pairs of solutions of the intersection over
             the union of what they keep.
     """
+
+    LAYOUT = Layout(
+        kind="explanation",
+        bands=("mask", "selection_frequency"),
+        tensors=(
+            *("images", "picture", "distortion", "non_sparsity", "objective", "sparsity", "empty_distortion"),
+            *("collapsed", "target", "probability", "kept_probability", "photo"),
+        ),
+        header=(
+            *("method", "model", "seed", "steps", "draws", "seconds", "device", "options", "versions"),
+            *("target_kind", "repeats"),
+        ),
+        optional=(
+            *("network_evaluations", "measurements", "samples", "sample_probabilities", "region", "box"),
+            "agreement",
+        ),
+        curves=("history",),
+    )
 
     mask: list[Tensor]
     distortion: Tensor
@@ -130,8 +150,6 @@ class Explanation(Result):
 
     def _focus(self, row: int) -> dict[str, Any]:
         """How much of the kept energy lies inside the explained region or box, where there is one."""
-        from rdexplain.focus import focus  # it measures explanations, not the other way round
-
         if self.region is None and self.box is None:
             return {}
         found = focus(self[row])

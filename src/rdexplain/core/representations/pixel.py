@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rdexplain.core.representations.base import Band, Representation, Transform
 from rdexplain.errors import OptionError
-from rdexplain.representations.base import Band, Representation, Transform
 
 
 class PixelTransform(Transform):

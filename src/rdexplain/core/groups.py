@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
-from rdexplain.representations import Transform
+from rdexplain.core.representations import Transform
 
 REFERENCE = 0.95
 """An entry at this quantile of the sensitivities gets the usual pull."""

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rdexplain.core.representations.banded import Banded
+from rdexplain.core.representations.base import Band, Representation, Transform
+from rdexplain.core.representations.dwt import Level, check_levels, check_mode, find_wavelet, level
 from rdexplain.errors import OptionError
-from rdexplain.representations.banded import Banded
-from rdexplain.representations.base import Band, Representation, Transform
-from rdexplain.representations.dwt import Level, check_levels, check_mode, find_wavelet, level
 
 
 @dataclass(frozen=True)

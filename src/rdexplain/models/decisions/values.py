@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.decisions.base import Decision, Rows, Task
 from rdexplain.errors import ModelError, TargetError
 from rdexplain.models import Model
+from rdexplain.models.decisions.base import Decision, Rows, Task
 
 Read = Callable[[Any], Tensor]
 

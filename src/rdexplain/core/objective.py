@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.decisions import Decision
-from rdexplain.distortions import Distortion
-from rdexplain.gradients import differentiating
-from rdexplain.memory import Batch, BatchLimit, batches
-from rdexplain.noise import Noise
-from rdexplain.philox import MEASURE, OPTIMISE, Stream
-from rdexplain.representations import Transform
+from rdexplain.core.gradients import differentiating
+from rdexplain.core.memory import Batch, BatchLimit, batches
+from rdexplain.core.noise import Noise
+from rdexplain.core.philox import MEASURE, OPTIMISE, Stream
+from rdexplain.core.representations import Transform
+from rdexplain.models.decisions import Decision
+from rdexplain.models.decisions.distortions import Distortion
 
 
 @dataclass

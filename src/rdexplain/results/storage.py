@@ -7,9 +7,10 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, ClassVar, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,106 +18,51 @@ from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
 from rdexplain.errors import RDExplainError
-from rdexplain.explanation import Explanation
-from rdexplain.heatmap import Heatmap
-from rdexplain.result import Result
 
 FORMAT = 1
 
 
-class _Layout(NamedTuple):
+@dataclass(frozen=True)
+class Layout:
     """What of a result's attributes is written as tensors, and what into the header.
 
     Attributes:
-        bands: the name of the mask or the scores.
+        kind: its name in files.
+        bands: attributes that are lists of bands; the first is always there.
+        tensors: attributes that are always there, `optional` ones that may be None.
+        curves: attributes that are dicts of tensors.
     """
 
-    kind: type[Explanation] | type[Heatmap]
-    bands: str
+    kind: str
+    bands: tuple[str, ...]
     tensors: tuple[str, ...]
     header: tuple[str, ...]
     optional: tuple[str, ...] = ()
+    curves: tuple[str, ...] = ()
 
 
 _COUNTS = ("network_evaluations", "measurements")
 """Tensors that were once one number for all rows, in the header."""
 
-_FREQUENCY = "selection_frequency"
 
-_LAYOUTS = {
-    "explanation": _Layout(
-        Explanation,
-        "mask",
-        (
-            "images",
-            "picture",
-            "distortion",
-            "non_sparsity",
-            "objective",
-            "sparsity",
-            "empty_distortion",
-            "collapsed",
-            "target",
-            "probability",
-            "kept_probability",
-            "photo",
-        ),
-        (
-            "method",
-            "model",
-            "seed",
-            "steps",
-            "draws",
-            "seconds",
-            "device",
-            "options",
-            "versions",
-            "target_kind",
-            "repeats",
-        ),
-        (*_COUNTS, "samples", "sample_probabilities", "region", "box", "agreement"),
-    ),
-    "heatmap": _Layout(
-        Heatmap,
-        "scores",
-        ("images", "picture", "target", "probability", "photo"),
-        ("method", "model", "seed", "seconds", "device", "options", "versions"),
-        _COUNTS[:1],
-    ),
-}
+class Stored(Protocol):
+    """What can be written: rows with a record each, whose attributes are named by a `Layout`."""
+
+    LAYOUT: ClassVar[Layout]
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    @property
+    def photos(self) -> tuple[str | None, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def record(self, row: int = 0) -> dict[str, Any]: ...
 
 
-def load_explanation(path: str | Path) -> Explanation:
-    """Read what `Explanation.save` wrote.
-
-    Args:
-        path: with or without one of the two suffixes.
-
-    Raises:
-        RDExplainError: the file is missing, is not an explanation, or was written by a newer version.
-    """
-    return cast(Explanation, _read(path, "explanation"))
-
-
-def load_heatmap(path: str | Path) -> Heatmap:
-    """Read what `Heatmap.save` wrote.
-
-    Args:
-        path: with or without one of the two suffixes.
-
-    Raises:
-        RDExplainError: the file is missing, is not a heatmap, or was written by a newer version.
-    """
-    return cast(Heatmap, _read(path, "heatmap"))
-
-
-def load_result(path: str | Path) -> Explanation | Heatmap:
-    """Read what `Explanation.save` or `Heatmap.save` wrote; errors as `load_explanation`'s."""
-    return _read(path)
-
-
-def save(result: Result, path: str | Path, *, overwrite: bool = True) -> tuple[Path, Path]:
-    """See `Result.save`."""
+def save(result: Stored, path: str | Path, *, overwrite: bool = True) -> tuple[Path, Path]:
+    """Write a result; see `Result.save`."""
     tensors_path, record_path = paths(path)
     if not tensors_path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such folder", str(tensors_path.parent))
@@ -124,15 +70,15 @@ def save(result: Result, path: str | Path, *, overwrite: bool = True) -> tuple[P
         for existing in (tensors_path, record_path):
             if existing.exists():
                 raise FileExistsError(f"{existing} exists")
-    kind, layout = next((kind, layout) for kind, layout in _LAYOUTS.items() if isinstance(result, layout.kind))
+    layout = result.LAYOUT
     names = (*layout.tensors, *layout.optional)
     tensors = {name: value for name in names if (value := getattr(result, name)) is not None}
-    tensors |= {f"{layout.bands}.{number}": band for number, band in enumerate(getattr(result, layout.bands))}
-    again = getattr(result, _FREQUENCY, None) or ()
-    tensors |= {f"{_FREQUENCY}.{number}": band for number, band in enumerate(again)}
-    tensors |= {f"history.{name}": curve for name, curve in getattr(result, "history", {}).items()}
+    for name in layout.bands:
+        tensors |= {f"{name}.{number}": band for number, band in enumerate(getattr(result, name) or ())}
+    for name in layout.curves:
+        tensors |= {f"{name}.{key}": curve for key, curve in getattr(result, name).items()}
     # A file without a kind holds an explanation.
-    header: dict[str, Any] = {} if kind == "explanation" else {"kind": kind}
+    header: dict[str, Any] = {} if layout.kind == "explanation" else {"kind": layout.kind}
     header |= {name: getattr(result, name) for name in layout.header}
     header |= {"format": FORMAT, "labels": result.labels, "photos": result.photos}
     records = [result.record(row) for row in range(len(result))]
@@ -146,15 +92,20 @@ def save(result: Result, path: str | Path, *, overwrite: bool = True) -> tuple[P
     return tensors_path, record_path
 
 
-def _read(path: str | Path, kind: str | None = None) -> Explanation | Heatmap:
-    """A result of a kind, or of any."""
+def read(path: str | Path, layouts: Sequence[Layout]) -> tuple[Layout, dict[str, Any]]:
+    """The attributes of a result of one of some kinds.
+
+    Raises:
+        RDExplainError: the file is missing or damaged, was written by a newer version, or holds none of these kinds.
+    """
     file = paths(path)[0]
+    known = {layout.kind: layout for layout in layouts}
     try:
         with safe_open(file, framework="pt") as content:
             metadata = content.metadata() or {}
             tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
-        raise RDExplainError(f"no such {kind or 'explanation'}: {file}") from error
+        raise RDExplainError(f"no such {'explanation' if len(known) > 1 else next(iter(known))}: {file}") from error
     except (SafetensorError, OSError) as error:
         raise RDExplainError(f"{file} cannot be read as an explanation: {error}") from error
     if "rdexplain" not in metadata:
@@ -163,25 +114,25 @@ def _read(path: str | Path, kind: str | None = None) -> Explanation | Heatmap:
         header: dict[str, Any] = json.loads(metadata["rdexplain"])
         if header.pop("format") > FORMAT:
             raise RDExplainError(f"{file} was written by a newer rdexplain: upgrade to read it")
-        found = header.pop("kind", "explanation")
-        if kind not in (found, None):
+        found = str(header.pop("kind", "explanation"))
+        if found not in known:
             raise RDExplainError(f"{file} holds another kind of result: load_{found}() reads it")
-        return _result(_LAYOUTS[found], header, tensors)
+        return known[found], _attributes(known[found], header, tensors)
     except (KeyError, TypeError, ValueError) as error:
         raise RDExplainError(f"{file} is not an explanation, or is damaged: {type(error).__name__}: {error}") from error
 
 
-def _result(layout: _Layout, header: dict[str, Any], tensors: dict[str, Tensor]) -> Explanation | Heatmap:
+def _attributes(layout: Layout, header: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str, Any]:
     found: dict[str, Any] = {name: tensors[name] for name in layout.tensors}
     found |= {name: tensors.get(name) for name in layout.optional}
     header |= {name: torch.full(tensors["photo"].shape, header[name]) for name in _COUNTS if name in header}
     found |= header | {"labels": tuple(header["labels"]), "photos": tuple(header["photos"])}
-    found[layout.bands] = _bands(tensors, layout.bands)
-    if layout.kind is Explanation:
-        curves = [name for name in tensors if name.startswith("history.")]
-        found["history"] = {name.removeprefix("history."): tensors[name] for name in curves}
-        found[_FREQUENCY] = _bands(tensors, _FREQUENCY) or None
-    return layout.kind(**found)
+    always, *others = layout.bands
+    found |= {always: _bands(tensors, always), **{name: _bands(tensors, name) or None for name in others}}
+    for name in layout.curves:
+        keys = [key for key in tensors if key.startswith(f"{name}.")]
+        found[name] = {key.removeprefix(f"{name}."): tensors[key] for key in keys}
+    return found
 
 
 def _bands(tensors: dict[str, Tensor], name: str) -> list[Tensor]:

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from rdexplain.core.representations import Representation
 from rdexplain.errors import OptionError
-from rdexplain.explanation import Explanation
+from rdexplain.results.result import Frame
+
+
+class Kept(Protocol):
+    """What is measured: an `Explanation`."""
+
+    @property
+    def images(self) -> Tensor: ...
+
+    @property
+    def mask(self) -> list[Tensor]: ...
+
+    @property
+    def region(self) -> Tensor | None: ...
+
+    @property
+    def box(self) -> Tensor | None: ...
+
+    @property
+    def frame(self) -> Frame | None: ...
+
+    @property
+    def representation(self) -> Representation: ...
 
 
 @dataclass(frozen=True)
@@ -28,7 +52,7 @@ class Focus:
     area: Tensor
 
 
-def focus(explanation: Explanation, within: Tensor | None = None) -> Focus:
+def focus(explanation: Kept, within: Tensor | None = None) -> Focus:
     """The shares inside the explained regions, or boxes.
 
     Args:
@@ -48,7 +72,7 @@ def focus(explanation: Explanation, within: Tensor | None = None) -> Focus:
     )
 
 
-def retained(explanation: Explanation, places: Tensor) -> Tensor:
+def retained(explanation: Kept, places: Tensor) -> Tensor:
     """How much of the photo's energy in places (n, h, w) the masks keep, (n,); NaN where they are empty."""
     places = places & _photo(explanation)
     whole = energy(explanation, [torch.ones_like(band) for band in explanation.mask])
@@ -56,7 +80,7 @@ def retained(explanation: Explanation, places: Tensor) -> Tensor:
     return (kept * places).sum(dim=(1, 2)) / (whole * places).sum(dim=(1, 2))
 
 
-def energy(explanation: Explanation, mask: list[Tensor]) -> Tensor:
+def energy(explanation: Kept, mask: list[Tensor]) -> Tensor:
     """The energy (n, h, w) that a mask keeps: Σ over channels of f(s·h)², without what is the same everywhere.
 
     For wavelets the low-pass is left out: its energy is the brightness of a place, not what is to be seen there. For
@@ -72,7 +96,7 @@ def energy(explanation: Explanation, mask: list[Tensor]) -> Tensor:
     return kept.square().sum(dim=1)
 
 
-def inside(explanation: Explanation) -> Tensor:
+def inside(explanation: Kept) -> Tensor:
     """The explained regions, or the pixels whose centres lie in the boxes, at the size of the images: (n, h, w) bool.
 
     Raises:
@@ -97,7 +121,7 @@ def in_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
     return down[:, :, None] & across[:, None, :]
 
 
-def _photo(explanation: Explanation) -> Tensor:
+def _photo(explanation: Kept) -> Tensor:
     """(h, w) bool: what is photo, and no bar around it."""
     height, width = explanation.images.shape[-2:]
     found = torch.zeros(height, width, dtype=torch.bool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from rdexplain.objective import Objective
+from rdexplain.core.objective import Objective
 
 CUTS = (0.1, 0.2, 0.3)
 """Thresholds that are tried. 0.5 destroys explanations."""

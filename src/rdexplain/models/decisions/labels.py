@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.decisions.base import AbsentError, Decision, Rows, Task
-from rdexplain.decisions.outputs import check_output, check_target, scores_in
-from rdexplain.distortions import DISTORTIONS, Distortion
 from rdexplain.errors import OptionError, TargetError
 from rdexplain.models import Model
+from rdexplain.models.decisions.base import AbsentError, Decision, Rows, Task
+from rdexplain.models.decisions.distortions import DISTORTIONS, Distortion
+from rdexplain.models.decisions.outputs import check_output, check_target, scores_in
 
 Target = int | tuple[int, ...]
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rdexplain import philox
-from rdexplain.decisions import Decision
+from rdexplain.core import philox
+from rdexplain.core.objective import Objective
+from rdexplain.core.representations import Transform
 from rdexplain.errors import OptionError, unknown
-from rdexplain.objective import Objective
-from rdexplain.representations import Transform
+from rdexplain.models.decisions import Decision
 
 INITS = ("ones", "coarse", "random", "gradient")
 FINEST = 0.04

@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from rdexplain.distortions import Distortion
 from rdexplain.errors import ModelError, OptionError, TargetError
 from rdexplain.models import Model
+from rdexplain.models.decisions.distortions import Distortion
 
 
 class AbsentError(TargetError):

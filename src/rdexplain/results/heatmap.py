@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.explanation import mask_picture
-from rdexplain.representations import Representation
-from rdexplain.result import Result
+from rdexplain.core.representations import Representation
+from rdexplain.results.explanation import mask_picture
+from rdexplain.results.result import Result
+from rdexplain.results.storage import Layout
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,14 @@ class Heatmap(Result):
         picture: (n, 1, h, w) in [0, 1], for the eye: the positive scores over their 99th percentile, clamped; for
             wavelet scores the synthesis of the coefficients weighted by them, in grey.
     """
+
+    LAYOUT = Layout(
+        kind="heatmap",
+        bands=("scores",),
+        tensors=("images", "picture", "target", "probability", "photo"),
+        header=("method", "model", "seed", "seconds", "device", "options", "versions"),
+        optional=("network_evaluations",),
+    )
 
     scores: list[Tensor]
 

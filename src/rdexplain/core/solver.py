@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rdexplain.core.groups import block_sums, blocks
+from rdexplain.core.objective import Objective
+from rdexplain.core.polish import cut_small
+from rdexplain.core.progress import Progress
 from rdexplain.errors import OptionError, SolverError
-from rdexplain.groups import block_sums, blocks
-from rdexplain.objective import Objective
-from rdexplain.polish import cut_small
-from rdexplain.progress import Progress
 
 SCHEDULES = ("constant", "cosine")
 LEAST = 1e-4

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rdexplain import philox
+from rdexplain.core import philox
+from rdexplain.core.representations import Band, Transform
 from rdexplain.errors import OptionError, unknown
-from rdexplain.representations import Band, Transform
 
 KINDS = ("gaussian", "uniform", "zero")
 

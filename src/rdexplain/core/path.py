@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from rdexplain.core.objective import Objective
+from rdexplain.core.progress import Progress
+from rdexplain.core.solver import Settings, Solution, solve
 from rdexplain.errors import OptionError
-from rdexplain.objective import Objective
-from rdexplain.progress import Progress
-from rdexplain.solver import Settings, Solution, solve
 
 STAGES = 6
 """Weights that are tried after the first one."""

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.decisions.base import AbsentError, Decision, Rows, Task
-from rdexplain.decisions.outputs import check_output
 from rdexplain.errors import ModelError, TargetError
 from rdexplain.models import Model
+from rdexplain.models.decisions.base import AbsentError, Decision, Rows, Task
+from rdexplain.models.decisions.outputs import check_output
 from rdexplain.models.detections import Detection, RawDetections, detections
 
 ALL, ANCHORS = "all", "anchors"

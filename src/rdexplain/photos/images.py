@@ -23,8 +23,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
 from rdexplain.errors import OptionError, PhotoError, unknown
-from rdexplain.names import NOT_UNICODE, is_unicode, printable
-from rdexplain.quiet import quietly
+from rdexplain.text.names import NOT_UNICODE, is_unicode, printable
+from rdexplain.text.quiet import quietly
 
 SAMPLE = "sample:"
 MAX_SIZE = 8192
@@ -59,7 +59,7 @@ class Photo:
 
 def sample_names() -> tuple[str, ...]:
     """The photos that come with rdexplain, for `sample:NAME`, in alphabetical order."""
-    folder = resources.files("rdexplain") / "samples"
+    folder = resources.files("rdexplain.photos") / "samples"
     return tuple(sorted(entry.name[:-4] for entry in folder.iterdir() if entry.name.endswith(".jpg")))
 
 
@@ -190,7 +190,7 @@ def _open(source: str, content: bytes | None) -> IO[bytes]:
         return io.BytesIO(content)
     if source.startswith(SAMPLE):
         _check_sample(source)
-        return (resources.files("rdexplain") / "samples" / f"{source.removeprefix(SAMPLE)}.jpg").open("rb")
+        return (resources.files("rdexplain.photos") / "samples" / f"{source.removeprefix(SAMPLE)}.jpg").open("rb")
     try:
         mode = os.stat(source).st_mode
         if stat.S_ISREG(mode):

@@ -1,0 +1,1 @@
+"""The rate-distortion core: noise, the objective and its gradient, the solver."""

@@ -1,0 +1,1 @@
+"""Small helpers for text: names, times, versions, what is missing and how to get it."""
