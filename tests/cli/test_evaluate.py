@@ -6,7 +6,6 @@ import contextlib
 import csv
 import errno
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -30,7 +29,6 @@ from rdexplain.methods import CartoonX, PixelRDE
 from rdexplain.methods.registry import METHODS, Method
 from rdexplain.models import load_model
 from rdexplain.render import files as render_files
-from rdexplain.runs.lock import locked
 
 FILES = [
     "agreement.png",
@@ -460,26 +458,6 @@ def test_many_methods_without_scores_are_one_table(evaluate):
         assert sum(line.startswith("method") for line in out.splitlines()) == tables
 
 
-def test_one_process_at_a_time(evaluate, tmp_path):
-    Path("evaluation").mkdir()
-    with locked(Path("evaluation/lock")):
-        status, _, err = evaluate("photos --methods random_pixel --scores none", TINY.replace("--steps 2 ", ""))
-    assert (status, err.count("\n")) == (2, 1)
-    assert f"evaluation is being worked on by process {os.getpid()}" in err
-    assert os.listdir("evaluation") == ["lock"]
-    assert evaluate("photos --methods random_pixel --scores none", TINY.replace("--steps 2 ", ""))[0] == 0
-    assert not Path("evaluation/lock").exists()
-
-
-@pytest.mark.parametrize("box", ["5,5,40,9", "-5,0,9,9", "0,0,9,40"])
-def test_boxes_partly_beyond_the_photo_are_refused(evaluate, box):
-    Path("boxes.csv").write_text(f"photo,left,top,right,bottom\ncat.jpg,{box}\n")
-    stepless = TINY.replace("--steps 2 ", "")
-    status, _, err = evaluate("photos --methods random_pixel --boxes boxes.csv --scores none", stepless)
-    assert status == 1
-    assert "reaches beyond its" in err
-
-
 def test_boxes_of_photos_with_one_name(evaluate):
     head, stepless = "photo,left,top,right,bottom\n", TINY.replace("--steps 2 ", "")
     Path("more").mkdir()
@@ -524,7 +502,7 @@ def test_boxes_that_fit_badly(evaluate):
         1,
         [
             "rdexplain: warning: boxes.csv: 2 of 3 photos have boxes; 1 row names no photo",
-            "rdexplain: error: photos/dog.png: the box 20, 20, 30, 30 reaches beyond its 16 x 16 pixels",
+            "rdexplain: error: photos/dog.png: the box 20, 20, 30, 30 lies outside of its 16 x 16 pixels",
         ],
     )
     assert {Path(key.entry.photo).name for key in load_evaluation("evaluation").scores} == {"cat.jpg"}

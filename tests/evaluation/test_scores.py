@@ -50,14 +50,14 @@ def test_localisation_by_hand():
     assert energy_in_box(maps, boxes).tolist() == pytest.approx([5 / 8, 4 / 6])
     assert inside([[]], 2, 2).sum() == 0
     # Without the centre of a pixel: the one that it lies in.
-    assert inside([[(1.6, 0, 1.9, 3)], [(2.9, 2.9, 4, 4)]], 3, 3).int().tolist() == [
+    assert inside([[(1.6, 0, 1.9, 3)], [(2.9, 2.9, 9, 9)]], 3, 3).int().tolist() == [
         [[0, 1, 0], [0, 1, 0], [0, 1, 0]],
         [[0, 0, 0], [0, 0, 0], [0, 0, 1]],
     ]
     # A centre on the left or upper edge is inside, on the right or lower one outside.
     assert inside([[(0.5, 1.5, 2.5, 2.5)]], 3, 3).int().tolist() == [[[0, 0, 0], [1, 1, 0], [0, 0, 0]]]
-    with pytest.raises(OptionError, match="is empty or reaches beyond the 3 x 3 pixels"):
-        inside([[(1, 1, 5, 3)]], 3, 3)
+    with pytest.raises(OptionError, match="has no pixel in it"):
+        inside([[(9, 9, 12, 12)]], 3, 3)
 
 
 def test_insertion_and_deletion_by_loop(smooth_network, make_photos, make_result):

@@ -25,7 +25,6 @@ from rdexplain.evaluation.results import Over
 from rdexplain.extras import needed
 from rdexplain.images import find_photos
 from rdexplain.models import Model, load_model
-from rdexplain.runs.lock import alone
 from rdexplain.versions import versions
 
 CURVES, OWN, AGREEMENT = "curves.png", "curves.own.png", "agreement.png"
@@ -47,8 +46,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     choose_model(arguments)
     work = _work(arguments, bar, settings)
     outputs = Outputs(arguments.out, "evaluation")
-    with outputs.open(), alone(arguments.out):
-        check_files(arguments.out, arguments.overwrite)  # another process may have finished since
+    with outputs.open():
         try:
             work.run()
         except BaseException as error:

@@ -11,7 +11,7 @@ import torch
 from rdexplain.cli.evaluation_work import Found, Measuring, Nobody, Piece, Watch
 from rdexplain.errors import ModelError, PhotoError, SolverError
 from rdexplain.evaluation import Candidate, Evaluation, Subject, evaluate, merge, subject
-from rdexplain.evaluation.localisation import Box, fits
+from rdexplain.evaluation.localisation import Box, overlaps
 from rdexplain.evaluation.randomisation import randomised
 from rdexplain.explanation import Explanation
 from rdexplain.heatmap import Heatmap
@@ -156,9 +156,9 @@ class PhotosWorker:
     def _check_boxes(self, photo: Photo) -> None:
         height, width = photo.original_size
         for box in self.recipe.boxes_of(photo.source):
-            if not fits(box, height, width):
+            if not overlaps(box, height, width):
                 shown = ", ".join(f"{side:g}" for side in box)
-                raise PhotoError(f"{photo.source}: the box {shown} reaches beyond its {width} x {height} pixels")
+                raise PhotoError(f"{photo.source}: the box {shown} lies outside of its {width} x {height} pixels")
 
     def _boxes(self, photo: Photo) -> list[Box]:
         """A photo's boxes, in pixels of the square that is explained."""

@@ -13,7 +13,7 @@ import torch
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.command import UsageError
 from rdexplain.cli.guard import say
-from rdexplain.cli.options import WAVELETS, method_options
+from rdexplain.cli.options import method_options
 from rdexplain.cli.outputs import Outputs, stems
 from rdexplain.cli.photos import Run, Settings
 from rdexplain.cli.report import Report
@@ -25,8 +25,6 @@ from rdexplain.methods.baselines import Baseline
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, load_model
 from rdexplain.models.model import check_device
-from rdexplain.representations import Wavelet
-from rdexplain.representations.dwt import check_levels
 from rdexplain.storage import load_explanation
 
 DEFAULT_SIZE = 256
@@ -87,7 +85,6 @@ def _taken(model: Model) -> str | None:
 
 def find_model(arguments: argparse.Namespace, bar: Bar, name: str | None = None) -> Model:
     """The model that the arguments name, or another one by its name, where they want it."""
-    check_room(arguments)
     wanted = model_arguments(arguments)
     if name is not None:
         wanted["name"] = name
@@ -113,31 +110,11 @@ def model_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def portable_model(arguments: argparse.Namespace) -> dict[str, Any]:
     """`model_arguments` for workers, which may have another current folder."""
-    check_room(arguments)
     wanted = model_arguments(arguments)
     for file in ("weights", "classes"):
         if wanted[file] is not None and Path(wanted[file]).is_file():
             wanted[file] = str(Path(wanted[file]).absolute())
     return wanted
-
-
-def check_room(arguments: argparse.Namespace) -> None:
-    """See, before a model is loaded, that the photos have room for the wavelets; a mask needs more than one pixel.
-
-    Raises:
-        OptionError: they have not.
-    """
-    size = arguments.size
-    if size is None:
-        return
-    method = getattr(arguments, "method", None) or arguments.methods
-    among = {method} if isinstance(method, str) else set(method)
-    if size < 2:
-        raise UsageError(f"--size must be at least 2 pixels, not {size}")
-    if among & set(WAVELETS):
-        given = {name: getattr(arguments, name, None) for name in ("wavelet", "levels", "padding")}
-        wavelet = Wavelet(**{name: value for name, value in given.items() if value is not None})
-        check_levels((size, size), wavelet.wavelet, wavelet.levels)
 
 
 def find_device(name: str) -> str | torch.device:

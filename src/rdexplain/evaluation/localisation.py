@@ -18,22 +18,21 @@ def inside(boxes: Sequence[Sequence[Box]], height: int, width: int) -> Tensor:
     box.
 
     Raises:
-        OptionError: a box that reaches beyond the image.
+        OptionError: a box that lies outside of the image.
     """
     masks = torch.zeros(len(boxes), height, width, dtype=torch.bool)
     for mask, some in zip(masks, boxes, strict=True):
         for left, top, right, bottom in some:
-            if not fits((left, top, right, bottom), height, width):
-                box = f"{left:g}, {top:g}, {right:g}, {bottom:g}"
-                raise OptionError(f"the box {box} is empty or reaches beyond the {width} x {height} pixels")
+            if not overlaps((left, top, right, bottom), height, width):
+                raise OptionError(f"the box {left:g}, {top:g}, {right:g}, {bottom:g} has no pixel in it")
             mask |= _between(top, bottom, height)[:, None] & _between(left, right, width)
     return masks
 
 
-def fits(box: Box, height: float, width: float) -> bool:
-    """Whether a box has something in it and lies in an image of that size; a pixel beyond is a matter of rounding."""
+def overlaps(box: Box, height: float, width: float) -> bool:
+    """Whether any of a box lies in an image of that size."""
     left, top, right, bottom = box
-    return -1 <= left < right <= width + 1 and -1 <= top < bottom <= height + 1
+    return max(left, 0) < min(right, width) and max(top, 0) < min(bottom, height)
 
 
 def _between(low: float, high: float, count: int) -> Tensor:

@@ -42,43 +42,17 @@ def boxes_panel(photo: Tensor, boxes: Sequence[Box], labels: Sequence[str], *, t
     rows, columns = photo.shape[-2:]
     # Inches to pixels of the photo.
     across, down = columns / width, rows / height
-    plates: list[Box] = []
     for number, ((x0, y0, x1, y1), label) in enumerate(zip(boxes, labels, strict=True)):
         colour = _COLOURS[number % len(_COLOURS)]
         corner = (x0 * columns, y0 * rows)
         size = ((x1 - x0) * columns, (y1 - y0) * rows)
         axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=2.5))
+        # The label stands on the box, or in it at the photo's upper edge, and does not leave the photo.
         tall, wide = _LABEL.height(), _LABEL.width(label) + 0.12
-        left, upper = _place((x0 * width, y0 * height, x1 * width, y1 * height), wide, tall, width, height, plates)
-        plates.append((left, upper, left + wide, upper + tall))
-        plate = (left * across, upper * down)
-        axes.add_patch(
-            Rectangle(plate, wide * across, tall * down, facecolor=colour, edgecolor=colour, linewidth=1, zorder=3)
-        )
-        page.text(MARGIN + left + 0.06, top + upper, [label], _LABEL)
+        left = min(x0 * width, width - wide)
+        base = y0 * height if y0 * height >= tall else y0 * height + tall
+        plate = (left * across, (base - tall) * down)
+        axes.add_patch(Rectangle(plate, wide * across, tall * down, facecolor=colour, edgecolor=colour, linewidth=1))
+        page.text(MARGIN + left + 0.06, top + base - tall, [label], _LABEL)
     page.text(MARGIN, top + height + 0.15, layout.wrapped(note, SMALL, width), SMALL)
     return page.figure
-
-
-def _place(
-    box: Box, wide: float, tall: float, width: float, height: float, others: Sequence[Box]
-) -> tuple[float, float]:
-    """Left and upper edge of a box's label: on the box, in it, under it, at its left or at its right, always on the
-    photo; the first of these that covers none of the other labels, else the one that covers least of them."""
-    left, top, right, bottom = box
-    lefts = (left, right - wide)
-    uppers = [y for y in (top - tall, top, bottom - tall, bottom) if 0 <= y <= height - tall]
-    # Then down the box, for many boxes in one place.
-    uppers += [top + step * tall for step in range(1, int((min(bottom, height) - top) / tall))]
-    places = [
-        (max(0.0, min(x, width - wide)), min(max(y, 0.0), max(height - tall, 0.0)))
-        for y in uppers or [top]
-        for x in lefts
-    ]
-
-    def covered(place: tuple[float, float]) -> float:
-        x, y = place
-        shared = ((min(x + wide, x1) - max(x, x0), min(y + tall, y1) - max(y, y0)) for x0, y0, x1, y1 in others)
-        return sum(across * down for across, down in shared if across > 1e-9 and down > 1e-9)
-
-    return min(places, key=covered)

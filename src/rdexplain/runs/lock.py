@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from rdexplain.errors import RDExplainError
-from rdexplain.runs.folder import LOCK
 
 try:
     import fcntl
@@ -25,8 +24,8 @@ class LockedError(RDExplainError):
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file. It says who holds it: pid, host, when that process started. It is left empty, not removed
-    (but by `alone`): a file that is removed could be locked by one process while another makes a new one.
+    """Hold a lock file. It says who holds it: pid, host, when that process started. It is left empty, not removed:
+    a file that is removed could be locked by one process while another makes a new one.
 
     The system takes its own lock off when a process dies, however it dies; so a file that names one is stale where
     that lock is free, and is taken over. A file that names another machine is not: its lock may not be seen here.
@@ -42,8 +41,6 @@ def locked(path: Path) -> Iterator[None]:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise LockedError(f"{path.parent} is being worked on by {_named(_read(handle))}") from None
-            if not path.exists() or not os.path.samestat(os.fstat(handle), path.stat()):
-                raise LockedError(f"{path.parent} was being worked on until just now: start again")
         holder = _read(handle)
         if holder and _may_live(holder):
             raise LockedError(
@@ -56,22 +53,6 @@ def locked(path: Path) -> Iterator[None]:
             _write(handle, "")
     finally:
         os.close(handle)
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """No other process works in the folder, which keeps no lock file.
-
-    Raises:
-        LockedError: another one does.
-        OSError: the lock cannot be made.
-    """
-    with locked(folder / LOCK):
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # the folder may be gone
-                (folder / LOCK).unlink()
 
 
 def holder(path: Path) -> str | None:
