@@ -494,15 +494,17 @@ def test_boxes_that_fit_badly(evaluate):
     for row, text in (("cat.jpg,0,0,9,24,7\n", "row 1: more values than columns"), ("cat.jpg,nan,0,9,9\n", "numbers")):
         Path("boxes.csv").write_text(head + row)
         assert text in evaluate("photos --methods random_pixel --boxes boxes.csv", stepless)[2]
-    # A byte-order mark, a box smaller than a pixel, one outside of its photo, one of no photo.
-    rows = "cat.jpg,0.01,0.01,0.02,0.02\ndog.png,20,20,30,30\nzebra.jpg,0,0,9,9\n"
+    # A byte-order mark, a box smaller than a pixel, one that rounding made larger than its photo, one partly outside
+    # of its photo, one of no photo.
+    rows = "cat.jpg,0.01,0.01,0.02,0.02\ncat.jpg,0,0,18.04,24\ndog.png,5,5,16.5,16\nzebra.jpg,0,0,9,9\n"
     Path("boxes.csv").write_text(head + rows, encoding="utf-8-sig")
     status, _, err = evaluate("photos --methods random_pixel --boxes boxes.csv --scores none", stepless)
     assert (status, err.splitlines()) == (
         1,
         [
             "rdexplain: warning: boxes.csv: 2 of 3 photos have boxes; 1 row names no photo",
-            "rdexplain: error: photos/dog.png: the box 20, 20, 30, 30 lies outside of its 16 x 16 pixels",
+            "rdexplain: error: photos/dog.png: the box 5, 5, 16.5, 16 reaches beyond the image, which is 16 pixels "
+            "wide and 16 high",
         ],
     )
     assert {Path(key.entry.photo).name for key in load_evaluation("evaluation").scores} == {"cat.jpg"}
