@@ -6,7 +6,10 @@ import contextlib
 import csv
 import errno
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +135,28 @@ def test_from_photos_to_files(evaluate, place):
     assert load_evaluation("evaluation").methods == ["pixel_rde"]
     # A figure of the photos of before would not be of these tables.
     assert sorted(file.name for file in Path("evaluation").iterdir()) == [x for x in FILES if x != "curves.own.png"]
+
+
+def test_one_process_at_a_time(evaluate, place):
+    command, stepless = "photos --methods random_pixel --scores none", TINY.replace("--steps 2 ", "")
+    code = """
+import sys, time
+from pathlib import Path
+from rdexplain.runs.lock import locked
+Path("evaluation").mkdir()
+with locked(Path("evaluation/evaluation.lock"), keep=False):
+    print(flush=True)
+    time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        status, _, err = evaluate(command, stepless)
+        other.kill()
+    held = f"evaluation is being worked on by process {other.pid} on {os.uname().nodename}"
+    assert (status, err) == (2, f"rdexplain: error: {held}\n")
+    # Killed as it was, it holds nothing any more, though its file is there.
+    assert evaluate(command, stepless)[0] == 0
+    assert not Path("evaluation/evaluation.lock").exists()
 
 
 @pytest.mark.parametrize("file", ["rows.parquet", "summary.csv", "evaluation.json", "curves.png", "agreement.png"])

@@ -25,8 +25,10 @@ from rdexplain.evaluation.results import Over
 from rdexplain.extras import needed
 from rdexplain.images import find_photos
 from rdexplain.models import Model, load_model
+from rdexplain.runs.lock import locked
 from rdexplain.versions import versions
 
+LOCK = "evaluation.lock"  # the folder may be that of a run, which has a lock of its own
 CURVES, OWN, AGREEMENT = "curves.png", "curves.own.png", "agreement.png"
 FILES = (ROWS, SCORE_ROWS, SUMMARY, DIFFERENCES, RECORD, CURVES, OWN, AGREEMENT)
 
@@ -39,14 +41,15 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     if arguments.quiet:
         warnings.simplefilter("ignore")
     settings = _settings(arguments)
-    check_files(arguments.out, arguments.overwrite)
     needed("pyarrow", "evaluate")
     if arguments.explanations is not None:
         check_folder(arguments.explanations)
     choose_model(arguments)
-    work = _work(arguments, bar, settings)
     outputs = Outputs(arguments.out, "evaluation")
-    with outputs.open():
+    # From here on, since whoever has the folder may be about to write what is looked for.
+    with outputs.open(), locked(arguments.out / LOCK, keep=False):
+        check_files(arguments.out, arguments.overwrite)
+        work = _work(arguments, bar, settings)
         try:
             work.run()
         except BaseException as error:

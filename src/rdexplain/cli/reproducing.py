@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
 import warnings
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -79,7 +76,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
         names = dict.fromkeys(unit.model for unit in units_of(recipes, whole))
         whole = replace(whole, model=", ".join(names))
     folder: Path = arguments.out
-    with Outputs(folder, "").open(), _alone(folder):
+    with Outputs(folder, "").open(), locked(folder / LOCK, keep=False):
         schedule = _schedule(arguments, whole, recipes, networks)
         plan, watch = schedule.plan, _Watch(bar, schedule, crew.faster)
         worker = UnitWorker(plan, networks.load, watch.begin)
@@ -115,18 +112,6 @@ def _check_networks(arguments: argparse.Namespace, recipes: list[Recipe]) -> Non
         raise UsageError("--models is for figure-10, which is not among the targets")
     for name in arguments.models:
         find_source(name)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """No other process works in the folder; where nothing came into it the lock goes too."""
-    with locked(folder / LOCK):
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # the folder may be gone
-                if os.listdir(folder) == [LOCK]:
-                    (folder / LOCK).unlink()
 
 
 def _schedule(arguments: argparse.Namespace, whole: Plan, recipes: list[Recipe], networks: Networks) -> Schedule:
