@@ -17,6 +17,7 @@ from rdexplain.cli.evaluation_table import print_evaluation
 from rdexplain.cli.explaining import portable_model
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
 from rdexplain.cli.outputs import OutputError, Outputs
+from rdexplain.cli.sizes import check_size
 from rdexplain.errors import ModelError
 from rdexplain.evaluation import PERCENTAGES, Evaluation, Settings, save_evaluation
 from rdexplain.evaluation.files import DIFFERENCES, RECORD, ROWS, SUMMARY
@@ -44,6 +45,9 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     needed("pyarrow", "evaluate")
     if arguments.explanations is not None:
         check_folder(arguments.explanations)
+    else:
+        common = [settings.wavelet] if "wavelet" in settings.domains else []
+        check_size(arguments.size, {name: {} for name in arguments.methods}, common, settings.scores)
     choose_model(arguments)
     outputs = Outputs(arguments.out, "evaluation")
     # From here on, since whoever has the folder may be about to write what is looked for.

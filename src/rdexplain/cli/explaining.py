@@ -17,9 +17,10 @@ from rdexplain.cli.options import method_options
 from rdexplain.cli.outputs import Outputs, stems
 from rdexplain.cli.photos import Run, Settings
 from rdexplain.cli.report import Report
+from rdexplain.cli.sizes import check_network, check_size
 from rdexplain.cli.targets import Slugs, Targets, Wanted
 from rdexplain.errors import OptionError
-from rdexplain.images import MAX_SIZE, find_photos
+from rdexplain.images import find_photos
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.baselines import Baseline
 from rdexplain.methods.registry import METHODS
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
         raise UsageError(f"--samples shows what a mask keeps: {arguments.method} has none")
     if arguments.repeats > 1 and METHODS[arguments.method].is_baseline:
         raise UsageError(f"--repeats solves for a mask again: {arguments.method} has none")
+    check_size(arguments.size, {arguments.method: options})
     sources = find_photos(arguments.photos)
     model = find_model(arguments, bar)
     targets = Targets(model, Wanted.of(arguments))
@@ -138,15 +140,19 @@ def photo_fit(wanted: str | None, model: Model) -> str:
 
 
 def photo_size(wanted: int | None, model: Model) -> int:
-    """The side of the square that is explained, in pixels."""
+    """The side of the square that is explained, in pixels, which `sizes.check_size` has seen.
+
+    Raises:
+        UsageError: the model does not take it.
+    """
     if model.fixed_size and model.input_size is not None:
         if wanted not in (None, model.input_size):
             raise UsageError(
                 f"{model.name} takes photos of {model.input_size} x {model.input_size} pixels only: leave out --size"
             )
         return model.input_size
-    if wanted is not None and wanted > MAX_SIZE:
-        raise UsageError(f"--size must be at most {MAX_SIZE} pixels, not {wanted}")
+    if wanted is not None:
+        check_network(model, wanted, model.input_size or DEFAULT_SIZE)
     if model.task == "detection" and model.input_size is not None:
         return wanted or model.input_size  # small objects are lost in small photos
     return wanted or DEFAULT_SIZE

@@ -38,7 +38,7 @@ SCORES = ("logit", "probability")
 RULES = ("epsilon_plus", "epsilon")
 
 _MASKS = tuple(method.name for method in METHODS.values() if not method.is_baseline)
-_WAVELETS = ("cartoonx", "random_wavelet")
+WAVELETS = ("cartoonx", "random_wavelet")
 TOGETHER = (
     "cartoonx",
     "pixel_rde",
@@ -345,9 +345,9 @@ BASELINES = Group(
 WAVELET = Group(
     "wavelets (cartoonx, random_wavelet)",
     (
-        _of_method("--wavelet", str, "NAME", "any discrete wavelet of PyWavelets (default db3)", _WAVELETS),
-        _of_method("--levels", whole(1), "N", "scales (default 5)", _WAVELETS),
-        _of_method("--padding", str, "MODE", "boundary mode of PyWavelets (default zero)", _WAVELETS),
+        _of_method("--wavelet", str, "NAME", "any discrete wavelet of PyWavelets (default db3)", WAVELETS),
+        _of_method("--levels", whole(1), "N", "scales (default 5)", WAVELETS),
+        _of_method("--padding", str, "MODE", "boundary mode of PyWavelets (default zero)", WAVELETS),
     ),
 )
 _WRITING = (

@@ -15,6 +15,7 @@ from rdexplain.cli.explaining import DEFAULT_SIZE, photo_size
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED, say
 from rdexplain.cli.outputs import OutputError, Outputs
 from rdexplain.cli.reproduce import NETWORKS
+from rdexplain.cli.sizes import check_size
 from rdexplain.cli.study_networks import Networks
 from rdexplain.cli.study_workers import StudyRecipe
 from rdexplain.cli.tables import Column, print_table
@@ -44,6 +45,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     if arguments.quiet:
         warnings.simplefilter("ignore")
     recipes = find_recipes(arguments.targets or ["all"])
+    check_size(arguments.size, {"cartoonx": {}})
     if not arguments.list:
         needed("pyarrow", "reproduce")
     crew = find_crew(arguments)
