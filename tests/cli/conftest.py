@@ -85,11 +85,6 @@ class Interrupted(Mean):
                 raise KeyboardInterrupt
         return super().forward(x)
 
-class Coarse(Mean):
-    """Photos of 9 pixels and more."""
-    def forward(self, x):
-        return super().forward(nn.functional.max_pool2d(x, 9))
-
 def broken():
     raise RuntimeError("this factory\\nis broken")
 '''

@@ -19,6 +19,8 @@ NETS = """
 from cli_test_nets import Mean
 from tests.dying import DiesElsewhere, DiesOnce
 
+pytestmark = pytest.mark.workers
+
 class Once(DiesOnce, Mean):
     pass
 

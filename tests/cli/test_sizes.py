@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from rdexplain.cli.sizes import check_network
-from rdexplain.models import as_model
-
 TOO_SMALL = "an image of 5 x 5 is too small for db3: 6 pixels at least, 21 for 5 levels"
 TOO_MANY = "5 levels of db3 are too many for an image of 20 x 20: at most 4 fit, or give 21 pixels"
 
@@ -43,26 +40,3 @@ def test_before_the_model_is_loaded(command, message, run, place):
     assert (found.status, len(found.err)) == (2, 1)
     assert message in found.err[0]
     assert not [name for name in ("explanations", "evaluation", "run", "reproduction") if Path(name).exists()]
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "explain photos --method pixel_rde",
-        "compare photos --methods pixel_rde",
-        "evaluate photos --methods pixel_rde --domains own,pixel",
-        "run --photos photos --method pixel_rde",
-        "detect photos",
-    ],
-)
-def test_a_network_that_needs_more(command, run):
-    found = run(command, "--size 2 --model cli_test_nets:Coarse", small=False)
-    assert (found.status, found.out) == (2, [])
-    assert found.err == ["rdexplain: error: --size 2 is too small for cli_test_nets:Coarse: 9 pixels at least"]
-
-
-def test_a_network_that_fails_for_another_reason():
-    def broken(images):
-        raise ValueError("no")
-
-    check_network(as_model(broken), 2, 16)  # it is said where the network is used

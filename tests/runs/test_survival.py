@@ -27,6 +27,8 @@ import pyarrow.parquet, yaml
 import rdexplain.cli.running
 from rdexplain.cli import main
 from rdexplain.runs import execute
+
+pytestmark = pytest.mark.workers
 execute.COMMIT_SECONDS = 0.0
 def shards():
     return len(list(Path("a/shards").glob("*.parquet")))

@@ -19,6 +19,8 @@ NETS = '''
 from torch import nn
 from tests.dying import DiesElsewhere, DiesOnce
 
+pytestmark = pytest.mark.workers
+
 class Tiny(nn.Module):
     """Pools first, so that it is fast; with a ReLU, for Guided Backprop."""
     def __init__(self):

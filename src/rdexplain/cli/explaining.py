@@ -17,7 +17,7 @@ from rdexplain.cli.options import method_options
 from rdexplain.cli.outputs import Outputs, stems
 from rdexplain.cli.photos import Run, Settings
 from rdexplain.cli.report import Report
-from rdexplain.cli.sizes import check_network, check_size
+from rdexplain.cli.sizes import check_size
 from rdexplain.cli.targets import Slugs, Targets, Wanted
 from rdexplain.errors import OptionError
 from rdexplain.images import find_photos
@@ -151,8 +151,6 @@ def photo_size(wanted: int | None, model: Model) -> int:
                 f"{model.name} takes photos of {model.input_size} x {model.input_size} pixels only: leave out --size"
             )
         return model.input_size
-    if wanted is not None:
-        check_network(model, wanted, model.input_size or DEFAULT_SIZE)
     if model.task == "detection" and model.input_size is not None:
         return wanted or model.input_size  # small objects are lost in small photos
     return wanted or DEFAULT_SIZE

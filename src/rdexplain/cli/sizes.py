@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-import torch
-
 from rdexplain.cli.command import UsageError
 from rdexplain.cli.options import WAVELETS
 from rdexplain.evaluation.randomisation import LEAST_SIZE
 from rdexplain.images import MAX_SIZE
-from rdexplain.memory import is_out_of_memory
-from rdexplain.models import Model, frozen
-from rdexplain.quiet import quietly
 from rdexplain.representations import Wavelet
 from rdexplain.representations.dwt import check_levels
 
@@ -50,26 +45,3 @@ def check_size(
     for what, pixels in least.items():
         if size < pixels:
             raise UsageError(f"--size {size} is too small for {what}: {pixels} pixels at least")
-
-
-def check_network(model: Model, size: int, known: int) -> None:
-    """See that a network takes photos of a size, where it takes those of a larger one that is `known` to do.
-
-    Raises:
-        UsageError: it does not; with the least size from there on that it takes.
-    """
-    if size >= known or _takes(model, size):
-        return
-    least = next((larger for larger in range(size + 1, known + 1) if _takes(model, larger)), None)
-    if least is not None:  # else it fails for another reason, which is said where it is used
-        raise UsageError(f"--size {size} is too small for {model.name}: {least} pixels at least")
-
-
-def _takes(model: Model, size: int) -> bool:
-    image = torch.full((1, 3, size, size), 0.5, dtype=model.dtype, device=model.device)
-    try:
-        with frozen(model), torch.no_grad(), quietly():
-            model(image)
-    except Exception as error:  # a network may object to a size in any way
-        return is_out_of_memory(error)
-    return True
