@@ -13,13 +13,13 @@ from PIL import Image
 from rdexplain.cli import main
 from rdexplain.evaluation import load_evaluation
 
+pytestmark = pytest.mark.workers
+
 pytest.importorskip("pyarrow")
 
 NETS = """
 from cli_test_nets import Mean
 from tests.dying import DiesElsewhere, DiesOnce
-
-pytestmark = pytest.mark.workers
 
 class Once(DiesOnce, Mean):
     pass

@@ -19,6 +19,8 @@ from tests.runs.watching import counts, until
 from rdexplain.runs import open_run, shards
 from rdexplain.runs.ledger import Ledger
 
+pytestmark = pytest.mark.workers
+
 # One interpreter that imports everything, and then forks, makes twenty kills cheap.
 KILLS = """
 import os, signal, sys, time
@@ -27,8 +29,6 @@ import pyarrow.parquet, yaml
 import rdexplain.cli.running
 from rdexplain.cli import main
 from rdexplain.runs import execute
-
-pytestmark = pytest.mark.workers
 execute.COMMIT_SECONDS = 0.0
 def shards():
     return len(list(Path("a/shards").glob("*.parquet")))

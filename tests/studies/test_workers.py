@@ -12,14 +12,14 @@ import rdexplain as rx
 from rdexplain.cli import main
 from rdexplain.studies import Scale, budget
 
+pytestmark = pytest.mark.workers
+
 pytest.importorskip("pyarrow")
 pytest.importorskip("captum")
 
 NETS = '''
 from torch import nn
 from tests.dying import DiesElsewhere, DiesOnce
-
-pytestmark = pytest.mark.workers
 
 class Tiny(nn.Module):
     """Pools first, so that it is fast; with a ReLU, for Guided Backprop."""
