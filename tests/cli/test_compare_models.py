@@ -122,7 +122,7 @@ def test_a_photo_that_one_network_cannot_explain(run, drawn):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--models cli_test_nets:gone,cli_test_nets:broken", "this factory is broken"),
+        ("--models cli_test_nets:gone,cli_test_nets:broken --methods pixel_rde", "this factory is broken"),
         (
             "--models cli_test_nets:Flat,cli_test_nets:Map --methods pixel_rde --activation softmax",
             "the model's output has the shape",

@@ -13,6 +13,8 @@ from PIL import Image
 from rdexplain.cli import main
 from rdexplain.evaluation import load_evaluation
 
+pytestmark = pytest.mark.workers
+
 pytest.importorskip("pyarrow")
 
 NETS = """

@@ -50,14 +50,24 @@ def test_localisation_by_hand():
     assert energy_in_box(maps, boxes).tolist() == pytest.approx([5 / 8, 4 / 6])
     assert inside([[]], 2, 2).sum() == 0
     # Without the centre of a pixel: the one that it lies in.
-    assert inside([[(1.6, 0, 1.9, 3)], [(2.9, 2.9, 4, 4)]], 3, 3).int().tolist() == [
+    assert inside([[(1.6, 0, 1.9, 3)], [(2.9, 2.9, 3.04, 3)]], 3, 3).int().tolist() == [
         [[0, 1, 0], [0, 1, 0], [0, 1, 0]],
         [[0, 0, 0], [0, 0, 0], [0, 0, 1]],
     ]
     # A centre on the left or upper edge is inside, on the right or lower one outside.
     assert inside([[(0.5, 1.5, 2.5, 2.5)]], 3, 3).int().tolist() == [[[0, 0, 0], [1, 1, 0], [0, 0, 0]]]
-    with pytest.raises(OptionError, match="is empty or reaches beyond the 3 x 3 pixels"):
-        inside([[(1, 1, 5, 3)]], 3, 3)
+
+
+@pytest.mark.parametrize("box", [(9, 9, 12, 12), (1, 0, 3.1, 2), (-1, 0, 2, 2), (0, -0.1, 2, 2), (0, 0, 1, math.inf)])
+def test_a_box_beyond_the_image(box):
+    with pytest.raises(OptionError, match=r"the box .* reaches beyond the image, which is 3 pixels wide and 2 high"):
+        inside([[box]], 2, 3)
+
+
+@pytest.mark.parametrize("box", [(1, 0, 1, 2), (2, 0, 1, 2), (0, 0, math.nan, 2)])
+def test_a_box_with_nothing_in_it(box):
+    with pytest.raises(OptionError, match=r"the box .* is empty: left must be below right, and top below bottom"):
+        inside([[box]], 2, 3)
 
 
 def test_insertion_and_deletion_by_loop(smooth_network, make_photos, make_result):
@@ -251,6 +261,8 @@ def test_all_scores_of_a_method(smooth_network, make_photos):
         found = evaluate(rows, candidate, settings)
         with pytest.raises(OptionError, match="not one of the images"):
             evaluate(rows, Candidate(method.explain(1 - images, [1, 2])), settings)
+        with pytest.raises(OptionError, match="reaches beyond the image, which is 32 pixels wide"):
+            evaluate(rows, Candidate(result, boxes=[[(2, 2, 33, 9)], []]), settings)
     with (
         subject(model, images, [1, 3]) as rows,
         pytest.raises(OptionError, match="not one of the targets"),

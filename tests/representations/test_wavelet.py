@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -223,6 +224,17 @@ def test_too_many_levels(wavelet, size, levels):
 def test_an_image_without_room_for_one_level():
     with pytest.raises(OptionError, match="5 x 200 is too small for db3: 6 pixels at least"):
         Wavelet("db3", levels=1).analysis(torch.zeros(1, 1, 5, 200))
+
+
+@pytest.mark.parametrize(("wavelet", "levels"), [("haar", 1), ("haar", 4), ("db3", 5), ("db5", 2), ("dmey", 3)])
+def test_the_least_size_in_the_message_fits(wavelet, levels):
+    representation = Wavelet(wavelet, levels=levels)
+    with pytest.raises(OptionError) as caught:
+        representation.transform((1, 1), torch.float64)
+    least = int(re.findall(r"(\d+) (?:pixels at least$|for \d+ levels$)", str(caught.value))[0])
+    representation.transform((least, least), torch.float64)
+    with pytest.raises(OptionError):
+        representation.transform((least, least - 1), torch.float64)
 
 
 @pytest.mark.parametrize("wavelet", WAVELETS)

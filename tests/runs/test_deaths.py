@@ -11,6 +11,8 @@ from PIL import Image
 
 from rdexplain.runs import open_run
 
+pytestmark = pytest.mark.workers
+
 RAY = [
     pytest.mark.slow,
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the extra `ray` is not installed"),

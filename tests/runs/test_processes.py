@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.runs.watching import counts, until
 
+pytestmark = pytest.mark.workers
+
 SLOW = "--model run_test_nets:Slow --steps 20 --photos-per-batch 2"
 TWO = "--workers 2 --photos-per-batch 2"
 

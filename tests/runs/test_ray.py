@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("ray")
 # Ray opens sockets and processes that end after it.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.workers, pytest.mark.filterwarnings("ignore")]
 
 
 def test_ray_gives_what_local_gives(command, equal):

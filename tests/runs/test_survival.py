@@ -19,6 +19,8 @@ from tests.runs.watching import counts, until
 from rdexplain.runs import open_run, shards
 from rdexplain.runs.ledger import Ledger
 
+pytestmark = pytest.mark.workers
+
 # One interpreter that imports everything, and then forks, makes twenty kills cheap.
 KILLS = """
 import os, signal, sys, time

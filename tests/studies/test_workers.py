@@ -12,6 +12,8 @@ import rdexplain as rx
 from rdexplain.cli import main
 from rdexplain.studies import Scale, budget
 
+pytestmark = pytest.mark.workers
+
 pytest.importorskip("pyarrow")
 pytest.importorskip("captum")
 

@@ -29,6 +29,7 @@ from rdexplain.cli.options import DEFAULT_MODEL, TOGETHER, method_options
 from rdexplain.cli.outputs import OutputError, Outputs, stems
 from rdexplain.cli.photos import Run, Settings
 from rdexplain.cli.report import Report
+from rdexplain.cli.sizes import check_size
 from rdexplain.cli.targets import Slugs, Targets, Wanted
 from rdexplain.errors import ModelError, OptionError, RDExplainError, SolverError, TargetError
 from rdexplain.models.registry import find_source
@@ -52,6 +53,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
         raise UsageError("give either --model or --models, not both")
     methods: tuple[str, ...] = arguments.methods or (TOGETHER[:1] if arguments.models else TOGETHER)
     options = {name: method_options(arguments, name, methods) for name in methods}
+    check_size(arguments.size, options)
     names = stems(find_photos(arguments.photos))
     _check_free(arguments.out, arguments.overwrite)
     wanted: tuple[str, ...] = arguments.models or (arguments.model,)

@@ -35,7 +35,9 @@ def _run(arguments: argparse.Namespace) -> int:
     with Bar(shown=True) as bar:
         bar.stage("loading PyTorch")
         from rdexplain.cli.explaining import find_model, photo_fit, photo_size
+        from rdexplain.cli.sizes import check_size
 
+        check_size(arguments.size, {})
         names = stems(find_photos(arguments.photos))
         model = find_model(arguments, bar)
         size, fit = photo_size(arguments.size, model), photo_fit(arguments.fit, model)

@@ -17,6 +17,7 @@ from rdexplain.cli.evaluation_table import print_evaluation
 from rdexplain.cli.explaining import portable_model
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
 from rdexplain.cli.outputs import OutputError, Outputs
+from rdexplain.cli.sizes import check_size
 from rdexplain.errors import ModelError
 from rdexplain.evaluation import PERCENTAGES, Evaluation, Settings, save_evaluation
 from rdexplain.evaluation.files import DIFFERENCES, RECORD, ROWS, SUMMARY
@@ -24,10 +25,11 @@ from rdexplain.evaluation.files import SCORES as SCORE_ROWS
 from rdexplain.evaluation.results import Over
 from rdexplain.models import Model, load_model
 from rdexplain.photos.images import find_photos
-from rdexplain.runs.lock import alone
+from rdexplain.runs.lock import locked
 from rdexplain.text.extras import needed
 from rdexplain.text.versions import versions
 
+LOCK = "evaluation.lock"  # the folder may be that of a run, which has a lock of its own
 CURVES, OWN, AGREEMENT = "curves.png", "curves.own.png", "agreement.png"
 FILES = (ROWS, SCORE_ROWS, SUMMARY, DIFFERENCES, RECORD, CURVES, OWN, AGREEMENT)
 
@@ -40,15 +42,18 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     if arguments.quiet:
         warnings.simplefilter("ignore")
     settings = _settings(arguments)
-    check_files(arguments.out, arguments.overwrite)
     needed("pyarrow", "evaluate")
     if arguments.explanations is not None:
         check_folder(arguments.explanations)
+    else:
+        common = [settings.wavelet] if "wavelet" in settings.domains else []
+        check_size(arguments.size, {name: {} for name in arguments.methods}, common, settings.scores)
     choose_model(arguments)
-    work = _work(arguments, bar, settings)
     outputs = Outputs(arguments.out, "evaluation")
-    with outputs.open(), alone(arguments.out):
-        check_files(arguments.out, arguments.overwrite)  # another process may have finished since
+    # From here on, since whoever has the folder may be about to write what is looked for.
+    with outputs.open(), locked(arguments.out / LOCK, keep=False):
+        check_files(arguments.out, arguments.overwrite)
+        work = _work(arguments, bar, settings)
         try:
             work.run()
         except BaseException as error:

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from rdexplain.cli.evaluation_work import Found, Measuring, Nobody, Piece, Watch
-from rdexplain.errors import ModelError, PhotoError, SolverError
+from rdexplain.errors import ModelError, OptionError, PhotoError, SolverError
 from rdexplain.evaluation import Candidate, Evaluation, Subject, evaluate, merge, subject
-from rdexplain.evaluation.localisation import Box, fits
+from rdexplain.evaluation.localisation import Box, check_box
 from rdexplain.evaluation.randomisation import randomised
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, load_model
@@ -154,18 +154,20 @@ class PhotosWorker:
         return kind(model, **{key: value for key, value in self.recipe.given.items() if key in known})
 
     def _check_boxes(self, photo: Photo) -> None:
-        height, width = photo.original_size
         for box in self.recipe.boxes_of(photo.source):
-            if not fits(box, height, width):
-                shown = ", ".join(f"{side:g}" for side in box)
-                raise PhotoError(f"{photo.source}: the box {shown} reaches beyond its {width} x {height} pixels")
+            try:
+                check_box(box, *photo.original_size)
+            except OptionError as error:
+                raise PhotoError(f"{photo.source}: {error}") from None
 
     def _boxes(self, photo: Photo) -> list[Box]:
         """A photo's boxes, in pixels of the square that is explained."""
         height, width = photo.original_size
-        across, down = self.recipe.size / width, self.recipe.size / height
+        size = self.recipe.size
+        across, down = size / width, size / height
+        # What is rounded in pixels of a small photo is more than that in those of the square.
         return [
-            (left * across, top * down, right * across, bottom * down)
+            (max(left * across, 0), max(top * down, 0), min(right * across, size), min(bottom * down, size))
             for left, top, right, bottom in self.recipe.boxes_of(photo.source)
         ]
 

@@ -13,20 +13,19 @@ import torch
 from rdexplain.cli.bar import Bar
 from rdexplain.cli.command import UsageError
 from rdexplain.cli.guard import say
-from rdexplain.cli.options import WAVELETS, method_options
+from rdexplain.cli.options import method_options
 from rdexplain.cli.outputs import Outputs, stems
 from rdexplain.cli.photos import Run, Settings
 from rdexplain.cli.report import Report
+from rdexplain.cli.sizes import check_size
 from rdexplain.cli.targets import Slugs, Targets, Wanted
-from rdexplain.core.representations import Wavelet
-from rdexplain.core.representations.dwt import check_levels
 from rdexplain.errors import OptionError
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.baselines import Baseline
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, load_model
 from rdexplain.models.model import check_device
-from rdexplain.photos.images import MAX_SIZE, find_photos
+from rdexplain.photos.images import find_photos
 from rdexplain.results.loading import load_explanation
 
 DEFAULT_SIZE = 256
@@ -47,6 +46,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
         raise UsageError(f"--samples shows what a mask keeps: {arguments.method} has none")
     if arguments.repeats > 1 and METHODS[arguments.method].is_baseline:
         raise UsageError(f"--repeats solves for a mask again: {arguments.method} has none")
+    check_size(arguments.size, {arguments.method: options})
     sources = find_photos(arguments.photos)
     model = find_model(arguments, bar)
     targets = Targets(model, Wanted.of(arguments))
@@ -87,7 +87,6 @@ def _taken(model: Model) -> str | None:
 
 def find_model(arguments: argparse.Namespace, bar: Bar, name: str | None = None) -> Model:
     """The model that the arguments name, or another one by its name, where they want it."""
-    check_room(arguments)
     wanted = model_arguments(arguments)
     if name is not None:
         wanted["name"] = name
@@ -113,31 +112,11 @@ def model_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def portable_model(arguments: argparse.Namespace) -> dict[str, Any]:
     """`model_arguments` for workers, which may have another current folder."""
-    check_room(arguments)
     wanted = model_arguments(arguments)
     for file in ("weights", "classes"):
         if wanted[file] is not None and Path(wanted[file]).is_file():
             wanted[file] = str(Path(wanted[file]).absolute())
     return wanted
-
-
-def check_room(arguments: argparse.Namespace) -> None:
-    """See, before a model is loaded, that the photos have room for the wavelets; a mask needs more than one pixel.
-
-    Raises:
-        OptionError: they have not.
-    """
-    size = arguments.size
-    if size is None:
-        return
-    method = getattr(arguments, "method", None) or arguments.methods
-    among = {method} if isinstance(method, str) else set(method)
-    if size < 2:
-        raise UsageError(f"--size must be at least 2 pixels, not {size}")
-    if among & set(WAVELETS):
-        given = {name: getattr(arguments, name, None) for name in ("wavelet", "levels", "padding")}
-        wavelet = Wavelet(**{name: value for name, value in given.items() if value is not None})
-        check_levels((size, size), wavelet.wavelet, wavelet.levels)
 
 
 def find_device(name: str) -> str | torch.device:
@@ -161,15 +140,17 @@ def photo_fit(wanted: str | None, model: Model) -> str:
 
 
 def photo_size(wanted: int | None, model: Model) -> int:
-    """The side of the square that is explained, in pixels."""
+    """The side of the square that is explained, in pixels, which `sizes.check_size` has seen.
+
+    Raises:
+        UsageError: the model does not take it.
+    """
     if model.fixed_size and model.input_size is not None:
         if wanted not in (None, model.input_size):
             raise UsageError(
                 f"{model.name} takes photos of {model.input_size} x {model.input_size} pixels only: leave out --size"
             )
         return model.input_size
-    if wanted is not None and wanted > MAX_SIZE:
-        raise UsageError(f"--size must be at most {MAX_SIZE} pixels, not {wanted}")
     if model.task == "detection" and model.input_size is not None:
         return wanted or model.input_size  # small objects are lost in small photos
     return wanted or DEFAULT_SIZE

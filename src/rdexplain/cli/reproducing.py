@@ -15,6 +15,7 @@ from rdexplain.cli.explaining import DEFAULT_SIZE, photo_size
 from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED, say
 from rdexplain.cli.outputs import OutputError, Outputs
 from rdexplain.cli.reproduce import NETWORKS
+from rdexplain.cli.sizes import check_size
 from rdexplain.cli.study_networks import Networks
 from rdexplain.cli.study_workers import StudyRecipe
 from rdexplain.cli.tables import Column, print_table
@@ -22,7 +23,8 @@ from rdexplain.errors import RDExplainError
 from rdexplain.models.registry import find_source
 from rdexplain.photos.images import find_photos
 from rdexplain.results.storage import write_whole
-from rdexplain.runs.lock import alone
+from rdexplain.runs.folder import LOCK
+from rdexplain.runs.lock import locked
 from rdexplain.studies import RECIPES, Known, Plan, Recipe, Scale, Unit, Verdict, find_recipes, reproduce
 from rdexplain.studies.budget import Speed
 from rdexplain.studies.carried import UnitWorker
@@ -43,6 +45,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
     if arguments.quiet:
         warnings.simplefilter("ignore")
     recipes = find_recipes(arguments.targets or ["all"])
+    check_size(arguments.size, {"cartoonx": {}})
     if not arguments.list:
         needed("pyarrow", "reproduce")
     crew = find_crew(arguments)
@@ -75,7 +78,7 @@ def run(arguments: argparse.Namespace, bar: Bar) -> int:
         names = dict.fromkeys(unit.model for unit in units_of(recipes, whole))
         whole = replace(whole, model=", ".join(names))
     folder: Path = arguments.out
-    with Outputs(folder, "").open(), alone(folder):
+    with Outputs(folder, "").open(), locked(folder / LOCK, keep=False):
         schedule = _schedule(arguments, whole, recipes, networks)
         plan, watch = schedule.plan, _Watch(bar, schedule, crew.faster)
         worker = UnitWorker(plan, networks.load, watch.begin)

@@ -19,6 +19,7 @@ from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
 from rdexplain.cli.options import method_options
 from rdexplain.cli.run_config import gather, plain
 from rdexplain.cli.run_report import RunReport
+from rdexplain.cli.sizes import check_size
 from rdexplain.errors import ModelError, OptionError
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import load_model
@@ -107,6 +108,7 @@ def _plan(options: argparse.Namespace, bar: Bar) -> Plan:
         raise OptionError("give either target or top_k, not both")
     crew = find_crew(options)
     given = {name: method_options(options, name, options.method) for name in options.method}
+    check_size(options.size, given)
     bar.stage("listing photos")
     listing = list_photos(options.photos, options.layout)
     entries = listing.entries

@@ -14,6 +14,7 @@ from rdexplain.core.representations import Pixel, Wavelet
 from rdexplain.errors import OptionError, unknown
 from rdexplain.evaluation.curves import Curves, Mode, Protocol, rate_distortion
 from rdexplain.evaluation.domains import Explained, Importance, in_own, in_pixels, in_wavelets
+from rdexplain.evaluation.localisation import check_box
 from rdexplain.evaluation.results import Curve, CurveKey, Entry, Evaluation, ScoreKey
 from rdexplain.evaluation.scores import DEFAULT_SCORES, Candidate, find_score
 from rdexplain.evaluation.subject import Subject
@@ -79,12 +80,14 @@ def evaluate(subject: Subject, candidate: Candidate, settings: Settings | None =
         settings: what is measured.
 
     Raises:
-        OptionError: the explanation is one of other images or targets.
+        OptionError: the explanation is one of other images or targets, or a box reaches beyond its image.
         ModelError: what it explains is no class label.
         SolverError: the network gives values that are not finite; its `photos` are the rows to blame.
     """
     settings = settings or Settings()
     _check_rows(subject, candidate.result)
+    for box in (box for boxes in candidate.boxes or () for box in boxes):
+        check_box(box, *subject.size)
     curves: dict[CurveKey, Curve] = {}
     scores: dict[ScoreKey, float] = {}
     home = candidate.result.representation.name

@@ -11,6 +11,8 @@ from rdexplain.errors import OptionError
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels of the explained image; right and bottom are outside."""
+_ROUNDING = 0.05
+"""Pixels that a box may reach beyond its image: a left edge and a width of two decimals each do."""
 
 
 def inside(boxes: Sequence[Sequence[Box]], height: int, width: int) -> Tensor:
@@ -18,22 +20,24 @@ def inside(boxes: Sequence[Sequence[Box]], height: int, width: int) -> Tensor:
     box.
 
     Raises:
-        OptionError: a box that reaches beyond the image.
+        OptionError: a box with nothing in it, or that reaches beyond the image.
     """
     masks = torch.zeros(len(boxes), height, width, dtype=torch.bool)
     for mask, some in zip(masks, boxes, strict=True):
         for left, top, right, bottom in some:
-            if not fits((left, top, right, bottom), height, width):
-                box = f"{left:g}, {top:g}, {right:g}, {bottom:g}"
-                raise OptionError(f"the box {box} is empty or reaches beyond the {width} x {height} pixels")
+            check_box((left, top, right, bottom), height, width)
             mask |= _between(top, bottom, height)[:, None] & _between(left, right, width)
     return masks
 
 
-def fits(box: Box, height: float, width: float) -> bool:
-    """Whether a box has something in it and lies in an image of that size; a pixel beyond is a matter of rounding."""
+def check_box(box: Box, height: int, width: int) -> None:
+    """OptionError for a box with nothing in it, or that reaches beyond an image of that size."""
     left, top, right, bottom = box
-    return -1 <= left < right <= width + 1 and -1 <= top < bottom <= height + 1
+    said = f"the box {left:g}, {top:g}, {right:g}, {bottom:g}"
+    if not (left < right and top < bottom):
+        raise OptionError(f"{said} is empty: left must be below right, and top below bottom")
+    if min(left, top) < -_ROUNDING or right > width + _ROUNDING or bottom > height + _ROUNDING:
+        raise OptionError(f"{said} reaches beyond the image, which is {width} pixels wide and {height} high")
 
 
 def _between(low: float, high: float, count: int) -> Tensor:

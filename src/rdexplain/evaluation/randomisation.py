@@ -10,12 +10,14 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from rdexplain.errors import ModelError
+from rdexplain.errors import ModelError, OptionError
 from rdexplain.models import Model, frozen
 from rdexplain.text.extras import needed
 
 IMAGES = 16
 """Images on which batch normalisations take their statistics."""
+LEAST_SIZE = 3
+"""Pixels of the side of a map: the window of the structural similarity."""
 
 
 def randomised(model: Model, size: tuple[int, int], seed: int = 0) -> Model:
@@ -95,8 +97,10 @@ def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
     """SSIM (Wang et al. 2004) of the pixel maps (n, h, w), each brought to [0, 1], (n,), by scikit-image.
 
     Raises:
-        OptionError: scikit-image is not installed.
+        OptionError: the maps are smaller than `LEAST_SIZE`, or scikit-image is not installed.
     """
+    if min(first.shape[1:]) < LEAST_SIZE:
+        raise OptionError(f"the structural similarity needs maps of {LEAST_SIZE} x {LEAST_SIZE} pixels at least")
     ssim = needed("skimage.metrics", "this score").structural_similarity
     pairs = zip(_unit(first).cpu().numpy(), _unit(second).cpu().numpy(), strict=True)
     side = min(7, 2 * ((min(first.shape[1:]) - 1) // 2) + 1)

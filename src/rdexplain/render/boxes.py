@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Polygon, Rectangle
 from torch import Tensor
 
 from rdexplain.render import layout
+from rdexplain.render.labels import Box, places
 from rdexplain.render.layout import MARGIN, SMALL, TITLE, Page, Style
 
 # Okabe and Ito's colours, without the yellow and the black that get lost on photos.
@@ -16,8 +18,7 @@ _COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _SCALE = 1.9
 """The photo is larger than a panel's picture."""
 _LABEL = Style(11, "white", "bold")
-
-Box = tuple[float, float, float, float]
+_PAD = 0.06
 
 
 def boxes_panel(photo: Tensor, boxes: Sequence[Box], labels: Sequence[str], *, title: str, note: str = "") -> Figure:
@@ -42,43 +43,20 @@ def boxes_panel(photo: Tensor, boxes: Sequence[Box], labels: Sequence[str], *, t
     rows, columns = photo.shape[-2:]
     # Inches to pixels of the photo.
     across, down = columns / width, rows / height
-    plates: list[Box] = []
-    for number, ((x0, y0, x1, y1), label) in enumerate(zip(boxes, labels, strict=True)):
-        colour = _COLOURS[number % len(_COLOURS)]
-        corner = (x0 * columns, y0 * rows)
-        size = ((x1 - x0) * columns, (y1 - y0) * rows)
-        axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=2.5))
-        tall, wide = _LABEL.height(), _LABEL.width(label) + 0.12
-        left, upper = _place((x0 * width, y0 * height, x1 * width, y1 * height), wide, tall, width, height, plates)
-        plates.append((left, upper, left + wide, upper + tall))
-        plate = (left * across, upper * down)
-        axes.add_patch(
-            Rectangle(plate, wide * across, tall * down, facecolor=colour, edgecolor=colour, linewidth=1, zorder=3)
-        )
-        page.text(MARGIN + left + 0.06, top + upper, [label], _LABEL)
+    labels = [layout.wrapped(label, _LABEL, width - 2 * _PAD)[0] for label in labels]
+    sides = [(x0 * width, y0 * height, x1 * width, y1 * height) for x0, y0, x1, y1 in boxes]
+    plates = places(sides, [(_LABEL.width(label) + 2 * _PAD, _LABEL.height()) for label in labels], (width, height))
+    colours = [_COLOURS[number % len(_COLOURS)] for number in range(len(labels))]
+    for (x0, y0, x1, y1), (left, upper, right, lower), colour in zip(sides, plates, colours, strict=True):
+        outline: dict[str, Any] = {"fill": False, "edgecolor": colour, "linewidth": 2.5}
+        axes.add_patch(Rectangle((x0 * across, y0 * down), (x1 - x0) * across, (y1 - y0) * down, **outline))
+        # A label that found no room at its box is tied to it.
+        x, y = (left + right) / 2, (upper + lower) / 2
+        ends = ((x * across, y * down), (min(max(x, x0), x1) * across, min(max(y, y0), y1) * down))
+        axes.add_patch(Polygon(ends, closed=False, **outline))
+    for label, (left, upper, right, lower), colour in zip(labels, plates, colours, strict=True):
+        plate = ((left * across, upper * down), (right - left) * across, (lower - upper) * down)
+        axes.add_patch(Rectangle(*plate, facecolor=colour, edgecolor="white", linewidth=0.5))
+        page.text(MARGIN + left + _PAD, top + upper, [label], _LABEL)
     page.text(MARGIN, top + height + 0.15, layout.wrapped(note, SMALL, width), SMALL)
     return page.figure
-
-
-def _place(
-    box: Box, wide: float, tall: float, width: float, height: float, others: Sequence[Box]
-) -> tuple[float, float]:
-    """Left and upper edge of a box's label: on the box, in it, under it, at its left or at its right, always on the
-    photo; the first of these that covers none of the other labels, else the one that covers least of them."""
-    left, top, right, bottom = box
-    lefts = (left, right - wide)
-    uppers = [y for y in (top - tall, top, bottom - tall, bottom) if 0 <= y <= height - tall]
-    # Then down the box, for many boxes in one place.
-    uppers += [top + step * tall for step in range(1, int((min(bottom, height) - top) / tall))]
-    places = [
-        (max(0.0, min(x, width - wide)), min(max(y, 0.0), max(height - tall, 0.0)))
-        for y in uppers or [top]
-        for x in lefts
-    ]
-
-    def covered(place: tuple[float, float]) -> float:
-        x, y = place
-        shared = ((min(x + wide, x1) - max(x, x0), min(y + tall, y1) - max(y, y0)) for x0, y0, x1, y1 in others)
-        return sum(across * down for across, down in shared if across > 1e-9 and down > 1e-9)
-
-    return min(places, key=covered)

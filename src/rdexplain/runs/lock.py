@@ -1,4 +1,4 @@
-"""One process at a time writes a run."""
+"""One process at a time writes a run, or the results in a folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from rdexplain.errors import RDExplainError
-from rdexplain.runs.folder import LOCK
 
 try:
     import fcntl
@@ -20,30 +19,26 @@ except ImportError:  # Windows has no flock
 
 
 class LockedError(RDExplainError):
-    """Another process works on the run."""
+    """Another process works on the run, or in the folder."""
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file. It says who holds it: pid, host, when that process started. It is left empty, not removed
-    (but by `alone`): a file that is removed could be locked by one process while another makes a new one.
+def locked(path: Path, *, keep: bool = True) -> Iterator[None]:
+    """Hold a lock file. It says who holds it: pid, host, when that process started. Afterwards it is empty, or gone.
 
     The system takes its own lock off when a process dies, however it dies; so a file that names one is stale where
     that lock is free, and is taken over. A file that names another machine is not: its lock may not be seen here.
+
+    Args:
+        path: the file.
+        keep: whether it stays, for those who look for it.
 
     Raises:
         LockedError: another process holds it.
         OSError: the file cannot be made.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    handle = _taken(path)
     try:
-        if fcntl is not None:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise LockedError(f"{path.parent} is being worked on by {_named(_read(handle))}") from None
-            if not path.exists() or not os.path.samestat(os.fstat(handle), path.stat()):
-                raise LockedError(f"{path.parent} was being worked on until just now: start again")
         holder = _read(handle)
         if holder and _may_live(holder):
             raise LockedError(
@@ -54,24 +49,33 @@ def locked(path: Path) -> Iterator[None]:
             yield
         finally:
             _write(handle, "")
+            if not keep:
+                with contextlib.suppress(OSError):  # the folder may be gone
+                    path.unlink()
     finally:
         os.close(handle)
 
 
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """No other process works in the folder, which keeps no lock file.
-
-    Raises:
-        LockedError: another one does.
-        OSError: the lock cannot be made.
-    """
-    with locked(folder / LOCK):
+def _taken(path: Path) -> int:
+    """The file, open, with the system's lock on it."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # the folder may be gone
-                (folder / LOCK).unlink()
+            if fcntl is None:
+                return handle
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Who held it may have removed it since it was opened; by now others may hold a new one.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), os.stat(path)):
+                    return handle
+        except BlockingIOError:
+            held = LockedError(f"{path.parent} is being worked on by {_named(_read(handle))}")
+            os.close(handle)
+            raise held from None
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
 
 
 def holder(path: Path) -> str | None:

@@ -74,6 +74,8 @@ def level(length: int, wavelet: str, mode: str) -> Level:
 def check_levels(size: tuple[int, int], wavelet: str, levels: int) -> None:
     """OptionError where a level would have to split a signal shorter than the wavelet's filter."""
     taps = find_wavelet(wavelet).dec_len
+    # The last level has max(taps, 2) samples to split at least, and n of them come of 2 n + 1 - taps.
+    least = max(taps, 2) - 1 + 2 ** (levels - 1)
     possible, length = 0, min(size)
     while length >= max(taps, 2):
         possible += 1
@@ -82,8 +84,10 @@ def check_levels(size: tuple[int, int], wavelet: str, levels: int) -> None:
             break
         length = shorter
     if levels > possible:
+        shown = f"an image of {size[0]} x {size[1]}"
         if not possible:
-            raise OptionError(f"an image of {size[0]} x {size[1]} is too small for {wavelet}: {taps} pixels at least")
+            more = f", {least} for {levels} levels" if levels > 1 else ""
+            raise OptionError(f"{shown} is too small for {wavelet}: {taps} pixels at least{more}")
         raise OptionError(
-            f"{levels} levels of {wavelet} are too many for an image of {size[0]} x {size[1]}: at most {possible} fit"
+            f"{levels} levels of {wavelet} are too many for {shown}: at most {possible} fit, or give {least} pixels"
         )
