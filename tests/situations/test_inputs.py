@@ -87,19 +87,42 @@ def test_the_gradient_of_the_images_is_not_touched(network, photo):
 
 
 @situation(
-    "An array of NumPy, a list, a PIL image or a Photo in place of a tensor",
+    "An array of NumPy, a PIL image, a Photo, or a list of them in place of a tensor",
     source="pytorch-grad-cam#192",
-    right="an OptionError that says what it got, and how a tensor is made of it",
+    right="what the tensor gives, for arrays with the channels first or last, of 8 bits or of floats",
+)
+def test_what_people_have_in_place_of_tensors(network):
+    first, second = (rx.load_photo(f"sample:{name}", 8) for name in ("cat", "coffee"))
+    batch = torch.stack((first.pixels, second.pixels))
+    eight_bits = (batch * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    expected = explained(network, batch).mask[0]
+    exact = explained(network, torch.from_numpy(eight_bits).permute(0, 3, 1, 2) / 255).mask[0]
+    assert torch.equal(explained(network, batch.numpy()).mask[0], expected)
+    assert torch.equal(explained(network, batch.permute(0, 2, 3, 1).numpy()).mask[0], expected)
+    assert torch.equal(explained(network, [first, second]).mask[0], expected)
+    assert torch.equal(explained(network, first).mask[0], expected[:1])
+    assert torch.equal(explained(network, eight_bits).mask[0], exact)
+    assert torch.equal(explained(network, [Image.fromarray(one) for one in eight_bits]).mask[0], exact)
+    assert torch.equal(explained(network, Image.fromarray(eight_bits[1])).mask[0], exact[1:])
+    assert torch.equal(rx.Occlusion(network, window=2).explain(first).images, batch[:1])
+
+
+@situation(
+    "A list of tensors, one image without a batch, arrays of whole numbers or of another shape, images of two sizes",
+    source="pytorch-grad-cam#192",
+    right="an OptionError that says what it got, and what is taken",
 )
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (np.zeros((1, 3, 8, 8), np.float32), "got ndarray: torch.from_numpy(images) makes one"),
         ([torch.zeros(3, 8, 8)], "got list"),
-        (Image.new("RGB", (8, 8)), "got Image"),
-        (rx.load_photo("sample:cat", 8), "got Photo: photo.pixels[None] is one"),
+        ([], "the list of images is empty"),
         (torch.zeros(3, 8, 8), "got (3, 8, 8): images[None] is a batch of one"),
         (torch.zeros(0, 3, 8, 8), "got (0, 3, 8, 8)"),
+        (np.zeros((8, 8), np.uint8), "not (8, 8)"),
+        (np.zeros((8, 8, 3), np.int64), "not int64"),
+        (np.full((8, 8, 3), 200.0), "must lie in [0, 1], got 200 to 200"),
+        ([Image.new("RGB", (8, 8)), Image.new("RGB", (9, 8))], "not (3, 8, 8) and (3, 8, 9): resize them first"),
     ],
 )
 def test_what_is_no_batch_of_images(network, images, message):

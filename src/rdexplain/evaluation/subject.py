@@ -14,6 +14,7 @@ from rdexplain.methods.checks import check_images, check_range
 from rdexplain.methods.problem import find_rows
 from rdexplain.models import Model, as_model
 from rdexplain.models.decisions import Label, check_label
+from rdexplain.photos.arrays import as_images
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def subject(
         OptionError, TargetError, ModelError: what was given does not fit.
     """
     model = as_model(model)
+    images = as_images(images)
     check_range(check_images(images))
     found = find_rows(model, images, target, None, ids, None, internal_batch_size, accelerate)
     with found as (run, output, explained, limit):

@@ -31,6 +31,7 @@ from rdexplain.methods.problem import Problem, Run, find_rows
 from rdexplain.methods.repeats import Repeats, repeat_rows
 from rdexplain.models import Model, as_model
 from rdexplain.models.decisions import Rows
+from rdexplain.photos.arrays import Images, as_images
 from rdexplain.results.explanation import Explanation, mask_picture
 from rdexplain.text.versions import versions
 
@@ -86,7 +87,7 @@ class RateDistortion(CaptumInterface):
 
     def explain(
         self,
-        images: Tensor,
+        images: Images,
         target: Any = None,
         *,
         top_k: int | None = None,
@@ -101,7 +102,8 @@ class RateDistortion(CaptumInterface):
         """Explain a batch of images.
 
         Args:
-            images: (n, 3, h, w), floating point, in [0, 1].
+            images: a tensor (n, 3, h, w), floating point, in [0, 1]; or arrays, Pillow's images or photos, see
+                `photos.arrays.as_images`.
             target: None for the predicted classes; captum's int, tuple, tensor (n,) or list; class names; a tensor
                 (n, m) or list of lists for m targets a photo; a `decisions.Task` for anything else, such as
                 ``Contrast("cat", "dog")``; a callable, or a list of n, from one image's output to a number.
@@ -123,11 +125,12 @@ class RateDistortion(CaptumInterface):
             SolverError: the loss is not finite, or one image does not fit into memory.
         """
         started = time.perf_counter()
-        check_range(check_images(images))
+        batch = check_images(as_images(images))
+        check_range(batch)
         check_whole("samples", samples, 0)
         check_whole("repeats", repeats, 1)
-        check_names(photos, images)
-        with self.problem(images, target, top_k, ids, additional_forward_args) as problem:
+        check_names(photos, batch)
+        with self.problem(batch, target, top_k, ids, additional_forward_args) as problem:
             return self._explain(problem, started, samples, photos, show_progress, progress, repeats)
 
     @contextmanager

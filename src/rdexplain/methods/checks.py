@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from rdexplain.errors import OptionError, PhotoError
-from rdexplain.photos.images import Photo
 
 
 def check_images(images: Any) -> Tensor:
@@ -32,10 +30,6 @@ def check_images(images: Any) -> Tensor:
 
 def _hint(images: Any) -> str:
     """How to come from what people have to a tensor."""
-    if isinstance(images, np.ndarray):
-        return ": torch.from_numpy(images) makes one"
-    if isinstance(images, Photo):
-        return ": photo.pixels[None] is one"
     if isinstance(images, Mapping) and "pixel_values" in images:
         return ': images["pixel_values"] is one, but it must not be normalised yet'
     return ""

@@ -110,7 +110,7 @@ def load_photo(
             raise PhotoError(f"cannot crop {_shown(source)}: {error}") from None
     name = source.removeprefix(SAMPLE) if source.startswith(SAMPLE) else Path(source).stem
     frame = _frame(original_size, wanted) if wanted is not None and fit == "letterbox" else None
-    return Photo(name, source, _to_tensor(image), original_size, fit, frame)
+    return Photo(name, source, to_tensor(image), original_size, fit, frame)
 
 
 def _expand(pattern: str) -> list[str]:
@@ -240,7 +240,11 @@ def _unidentified(start: bytes) -> str:
 
 
 def _decode(stream: IO[bytes]) -> Image.Image:
-    image: Image.Image = Image.open(stream)
+    return upright(Image.open(stream))
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """An image as EXIF says that it stands, on white, in mode RGB (8 bit) or F (grey, in [0, 1])."""
     tags = _checked_tags(image)
     image.load()
     # load() turns a TIFF upright and forgets its orientation, so the orientation is read after it.
@@ -360,7 +364,8 @@ _FITS: dict[str, Callable[[Image.Image, tuple[int, int]], Image.Image]] = {
 }
 
 
-def _to_tensor(image: Image.Image) -> Tensor:
+def to_tensor(image: Image.Image) -> Tensor:
+    """Pixels (3, h, w) in [0, 1] of what `upright` gives."""
     pixels = torch.from_numpy(np.array(image))
     if image.mode == "F":
         return pixels.expand(3, -1, -1).contiguous()

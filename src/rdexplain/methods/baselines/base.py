@@ -24,6 +24,7 @@ from rdexplain.methods.problem import Run, find_rows
 from rdexplain.models import Model, as_model
 from rdexplain.models.activation import is_single
 from rdexplain.models.decisions import Label, check_label
+from rdexplain.photos.arrays import Images, as_images
 from rdexplain.results.heatmap import Heatmap, picture_of
 from rdexplain.text.versions import versions
 
@@ -99,7 +100,7 @@ class Baseline(CaptumInterface):
 
     def explain(
         self,
-        images: Tensor,
+        images: Images,
         target: Any = None,
         *,
         top_k: int | None = None,
@@ -123,10 +124,11 @@ class Baseline(CaptumInterface):
             SolverError: the attribution is not finite, or one image does not fit into memory.
         """
         started = time.perf_counter()
-        check_range(check_images(images))
-        check_names(photos, images)
+        batch = check_images(as_images(images))
+        check_range(batch)
+        check_names(photos, batch)
         rows, output, attribution = self._attributed(
-            images, target, top_k, ids, additional_forward_args, show_progress, progress
+            batch, target, top_k, ids, additional_forward_args, show_progress, progress
         )
         run, count = rows.run, len(rows)
         scores = self._scores(attribution, rows.images)
