@@ -16,6 +16,7 @@ from rdexplain.render.layout import MISSING, as_array
 from rdexplain.render.panel import panel
 from rdexplain.results.explanation import Explanation
 from rdexplain.results.heatmap import Heatmap
+from rdexplain.results.result import Result
 from rdexplain.results.storage import whole_file
 from rdexplain.text.quiet import quietly
 
@@ -60,11 +61,16 @@ def save_panel(
     """
     path = Path(path)
     _known(path, _METADATA)  # before the work of drawing
-    if isinstance(explanation, Heatmap):
-        figure = heat_panel(explanation, row, title=title, original=original)
-    else:
-        figure = panel(explanation, row, title=title, original=original)
-    return save_figure(figure, path, dpi=dpi)
+    return save_figure(figure_of(explanation, row, title=title, original=original), path, dpi=dpi)
+
+
+def figure_of(result: Result, row: int = 0, *, title: str | None = None, original: Tensor | None = None) -> Figure:
+    """`panel` of an explanation, `heat_panel` of a heatmap."""
+    if isinstance(result, Heatmap):
+        return heat_panel(result, row, title=title, original=original)
+    if isinstance(result, Explanation):
+        return panel(result, row, title=title, original=original)
+    raise TypeError(f"an Explanation or a Heatmap is drawn, not {type(result).__name__}")
 
 
 def save_figure(figure: Figure, path: str | Path, *, dpi: float = 160) -> Path:

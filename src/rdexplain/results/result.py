@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import io
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from rdexplain.core.representations import Pixel, Representation, Wavelet
 from rdexplain.errors import OptionError
 from rdexplain.results import storage
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 Frame = tuple[int, int, int, int]
 """Top, left, height and width of the photo in the explained image, where bars were put around it."""
+
+
+SHOWN = 4
+"""Rows that a notebook shows by itself."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +136,44 @@ class Result(ABC):
     @abstractmethod
     def record(self, row: int = 0) -> dict[str, Any]:
         """One row's figures and provenance, ready for JSON."""
+
+    def plot(self, row: int = 0, *, title: str | None = None, original: Tensor | None = None) -> Figure:
+        """One row as a picture with its figures; see `render.panel` and `render.heat_panel`.
+
+        Raises:
+            OptionError: no such row, or `original` is no (3, H, W) tensor.
+        """
+        # The one arrow that runs back: a result can show itself, and drawing knows results.
+        from rdexplain.render.files import figure_of
+
+        return figure_of(self, row, title=title, original=original)
+
+    def show(self, row: int = 0) -> None:
+        """Show one row: inline in a notebook, elsewhere with the system's viewer of images."""
+        png = self._png(row)
+        if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
+            shell.display_pub.publish({"image/png": base64.b64encode(png).decode(), "text/plain": repr(self)})
+        else:
+            Image.open(io.BytesIO(png)).show(title=self.labels[row])
+
+    def _png(self, row: int = 0) -> bytes:
+        content = io.BytesIO()
+        self.plot(row).savefig(content, format="png", dpi=110, facecolor="white")
+        return content.getvalue()
+
+    def _repr_png_(self) -> bytes | None:
+        """The first row, for notebooks."""
+        return self._png() if len(self) else None
+
+    def _repr_html_(self) -> str:
+        """The first rows, for notebooks."""
+        pictures = [
+            f'<img style="max-width: 100%" alt="{html.escape(self.labels[row])}" '
+            f'src="data:image/png;base64,{base64.b64encode(self._png(row)).decode()}">'
+            for row in range(min(len(self), SHOWN))
+        ]
+        more = len(self) - len(pictures)
+        return "".join(pictures) + (f"<p>and {more} more: <code>.plot(row)</code> shows them</p>" if more else "")
 
     def save(self, path: str | Path, *, overwrite: bool = True) -> tuple[Path, Path]:
         """Write PATH.safetensors (tensors, and the record in its header) and PATH.json (the record, for people).

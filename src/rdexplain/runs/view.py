@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +61,12 @@ class Run:
     def __repr__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in self.counts.items() if count)
         return f"Run({str(self.folder)!r}: {len(self)} explanations; {states})"
+
+    def _repr_html_(self) -> str:
+        """What there is, and the first explanation, for notebooks."""
+        states = ", ".join(f"{count} {state}" for state, count in self.counts.items() if count)
+        first = f"<br>{self[0]._repr_html_()}" if len(self) else ""
+        return f"<b>{html.escape(str(self.folder))}</b>: {len(self)} explanations; {states}{first}"
 
     def __iter__(self) -> Iterator[Result]:
         return (self[place] for place in range(len(self)))
