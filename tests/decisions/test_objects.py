@@ -148,4 +148,4 @@ def test_an_explanation_of_a_real_object_leaves_the_network_as_it_was(tmp_path):
     assert all(torch.equal(before[name], value) for name, value in model.network.state_dict().items())
     one.save(tmp_path / "eagle")
     assert torch.equal(rx.load_explanation(tmp_path / "eagle").box, one.box)
-    assert one.record()["inside"]["area"] == pytest.approx(rx.focus.focus(one).area.item())
+    assert one.record()["inside"]["area"] == pytest.approx(rx.results.focus.focus(one).area.item())

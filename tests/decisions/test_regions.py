@@ -152,7 +152,7 @@ def test_each_explanation_keeps_its_own_region(tmp_path):
     assert explanation.labels == ("green", "red")
     assert explanation.target_kind == "region"
     assert explanation.region.shape == (2, 16, 16)
-    found = rx.focus.focus(explanation)
+    found = rx.results.focus.focus(explanation)
     assert (found.kept > 0.9).all()
     assert (found.area < 0.4).all()
     assert (found.photo < found.kept).all()
