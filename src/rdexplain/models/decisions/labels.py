@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any
 
 import torch
@@ -99,7 +100,7 @@ class Above(Task):
     """
 
     def __init__(self, least: float) -> None:
-        if not 0 < least <= 1:
+        if isinstance(least, bool) or not isinstance(least, Real) or not 0 < least <= 1:
             raise OptionError(f"a probability lies above 0 and is at most 1, not {least!r}")
         self.least = least
 
