@@ -17,12 +17,12 @@ import torch
 
 import rdexplain as rx
 from rdexplain.photos.images import find_photos
-from rdexplain.runs.engines import Local
-from rdexplain.runs.execute import Execution
-from rdexplain.runs.folder import LEDGER
-from rdexplain.runs.ledger import Ledger
-from rdexplain.runs.sources import list_photos
-from rdexplain.runs.work import Recipe, Worker
+from rdexplain.work.engines import Local
+from rdexplain.work.runs.execute import Execution
+from rdexplain.work.runs.folder import LEDGER
+from rdexplain.work.runs.ledger import Ledger
+from rdexplain.work.runs.sources import list_photos
+from rdexplain.work.runs.work import Recipe, Worker
 
 BATCH = 4
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import rdexplain
 from rdexplain.cli import COMMANDS
-from rdexplain.cli.command import parser_of
 from rdexplain.errors import RDExplainError
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +49,7 @@ def wrong_python(page: Path) -> Iterator[str]:
 
 def wrong_commands(page: Path) -> Iterator[str]:
     """`rdexplain` commands in shell blocks that the command line would refuse."""
-    parsers = {command.name: parser_of(command) for command in COMMANDS}
+    commands = {command.name: command for command in COMMANDS}
     for block in blocks(page, "sh"):
         for line in block.replace("\\\n", " ").splitlines():
             for command in line.split("&&"):
@@ -58,7 +57,7 @@ def wrong_commands(page: Path) -> Iterator[str]:
                 if words[:1] != ["rdexplain"] or words[-1] == "--help":
                     continue
                 try:
-                    parsers[words[1]].parse_known(words[2:])
+                    commands[words[1]].parsed(words[2:])
                 except (KeyError, RDExplainError) as error:
                     yield f"{command.strip()!r} is refused: {error}"
 

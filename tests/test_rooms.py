@@ -11,7 +11,7 @@ import rdexplain
 
 ROOT = Path(rdexplain.__file__).parent
 ORDER = (
-    ("_version", "errors"),
+    ("errors",),
     ("text",),
     ("photos",),
     ("models",),
@@ -20,8 +20,7 @@ ORDER = (
     ("methods",),
     ("render",),
     ("evaluation",),
-    ("runs",),
-    ("studies",),
+    ("work",),
     ("cli",),
     ("__init__", "__main__"),
 )

@@ -11,8 +11,8 @@ explanation.save("cat.cartoonx")
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from rdexplain._version import __version__
 from rdexplain.errors import RDExplainError
+from rdexplain.text.versions import __version__
 
 if TYPE_CHECKING:
     from rdexplain.methods import CartoonX, PixelRDE
@@ -33,11 +33,21 @@ if TYPE_CHECKING:
     from rdexplain.results.explanation import Explanation
     from rdexplain.results.heatmap import Heatmap
     from rdexplain.results.loading import load_explanation, load_heatmap
-    from rdexplain.runs import Run, merge_runs, open_run
+    from rdexplain.work.compare import compare
+    from rdexplain.work.detect import detect
+    from rdexplain.work.evaluate import evaluate
+    from rdexplain.work.explain import explain
+    from rdexplain.work.export import export
+    from rdexplain.work.progress import Cancelled, Progress
+    from rdexplain.work.reproduce import reproduce
+    from rdexplain.work.run import run
+    from rdexplain.work.runs import Run, merge_runs, open_run
+    from rdexplain.work.status import status
 
 __all__ = [
     "LRP",
     "Above",
+    "Cancelled",
     "CartoonX",
     "Contrast",
     "Detect",
@@ -51,6 +61,7 @@ __all__ = [
     "Occlusion",
     "Photo",
     "PixelRDE",
+    "Progress",
     "RDExplainError",
     "RandomPixel",
     "RandomWavelet",
@@ -60,6 +71,11 @@ __all__ = [
     "Value",
     "__version__",
     "as_model",
+    "compare",
+    "detect",
+    "evaluate",
+    "explain",
+    "export",
     "find_photos",
     "list_models",
     "load_explanation",
@@ -68,6 +84,9 @@ __all__ = [
     "load_photo",
     "merge_runs",
     "open_run",
+    "reproduce",
+    "run",
+    "status",
 ]
 
 # Importing PyTorch takes seconds, and `rdexplain --help` does not need it: these names are imported when first used.
@@ -89,7 +108,7 @@ _HOMES = {
     "PixelRDE": "methods",
     "RandomPixel": "methods.baselines",
     "RandomWavelet": "methods.baselines",
-    "Run": "runs",
+    "Run": "work.runs",
     "SmoothGrad": "methods.baselines",
     "Segment": "models.decisions",
     "Value": "models.decisions",
@@ -100,8 +119,18 @@ _HOMES = {
     "load_heatmap": "results.loading",
     "load_model": "models",
     "load_photo": "photos.images",
-    "merge_runs": "runs",
-    "open_run": "runs",
+    "merge_runs": "work.runs",
+    "open_run": "work.runs",
+    "Cancelled": "work.progress",
+    "Progress": "work.progress",
+    "compare": "work.compare",
+    "detect": "work.detect",
+    "evaluate": "work.evaluate",
+    "explain": "work.explain",
+    "export": "work.export",
+    "reproduce": "work.reproduce",
+    "run": "work.run",
+    "status": "work.status",
 }
 
 

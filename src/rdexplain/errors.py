@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable
 
@@ -44,6 +45,16 @@ class SolverError(RDExplainError, RuntimeError):
         error = cls(f"image {', '.join(map(str, blamed))} of the batch: {reason}", blamed)
         error.__cause__ = reason
         return error
+
+
+class OutputError(RDExplainError):
+    """Results that cannot be written."""
+
+
+def describe(error: OSError) -> str:
+    """An error of the operating system in words, with its file."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return reason if error.filename is None else f"{os.fspath(error.filename)!s}: {reason}"
 
 
 def unknown(kind: str, name: str, choices: Iterable[str], otherwise: str | None = None) -> str:

@@ -10,11 +10,13 @@ from typing import get_args
 import pytest
 
 import rdexplain
-from rdexplain.cli import COMMANDS, main, options
-from rdexplain.cli.targets import Slugs
+from rdexplain.cli import COMMANDS, main
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model
 from rdexplain.models.activation import Activation
+from rdexplain.work import settings as options
+from rdexplain.work.progress import Count, Silent
+from rdexplain.work.targets import Slugs
 
 
 def test_version(capsys):
@@ -115,26 +117,27 @@ def test_slugs():
 
 
 def test_without_a_terminal_a_line_each_minute(capsys, monkeypatch):
-    from rdexplain.cli import bar as module
+    from rdexplain.text import bar as module
 
     now = 100.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
     bar = module.Bar()
-    bar.expect(photos=4, steps=10, measuring=0.0)
-    bar.begin(1, "cat")
+    count = Count(bar)
+    count.expect(photos=4, steps=10, measuring=0.0)
+    count.begin(1, "cat")
     now = 159.0
-    bar.step(9, 0.1)
+    count.step(9, 0.1)
     assert capsys.readouterr().err == ""
     now = 160.0
-    bar.finish(1)
-    assert capsys.readouterr().err == "rdexplain: explaining 1 of 4, step 9/10 loss 0.1000, 3 min 0 s left\n"
-    bar.begin(1, "dog")
+    count.finish(1)
+    assert capsys.readouterr().err == "rdexplain: explaining 1 of 4, 3 min 0 s left\n"
+    count.begin(1, "dog")
     now = 219.0
-    bar.step(5, 0.1)
+    count.step(5, 0.1)
     assert capsys.readouterr().err == ""
     now = 221.0
-    bar.stage("drawing")
-    assert capsys.readouterr().err.startswith("rdexplain: drawing, ")
+    count.step(6, 0.1)
+    assert capsys.readouterr().err == "rdexplain: explaining 2 of 4, step 6/10 loss 0.1000, 3 min 1 s left\n"
     quiet = module.Bar(shown=False)
     now = 300.0
     quiet.stage("drawing")
@@ -142,18 +145,21 @@ def test_without_a_terminal_a_line_each_minute(capsys, monkeypatch):
 
 
 def test_the_time_left_is_that_of_all_photos(monkeypatch):
-    from rdexplain.cli import bar as module
+    from rdexplain.text.bar import _clock
+    from rdexplain.work import progress as module
 
-    now = 100.0
+    now, told = 100.0, []
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
-    bar = module.Bar(shown=False)
-    bar.expect(photos=5, steps=10, measuring=0.2)
-    bar.finish(1, failed=True)
-    assert bar._ends() is None
-    bar.begin(2, "cat")
+    listener = Silent()
+    listener.advance = lambda *where: told.append(where[4])
+    count = Count(listener)
+    count.expect(photos=5, steps=10, measuring=0.2)
+    count.finish(1, failed=True)
+    assert told[-1] is None
+    count.begin(2, "cat")
     now = 108.0
-    bar.step(5, 0.1)  # 0.8 of a photo in 8 s, and 3.2 to go
-    assert bar._ends() == pytest.approx(108 + 32)
-    bar.finish(2)
-    assert bar._ends() == pytest.approx(108 + 8)
-    assert [module._clock(seconds) for seconds in (-1, 61, 3725)] == ["0:00", "1:01", "1:02:05"]
+    count.step(5, 0.1)  # 0.8 of a photo in 8 s, and 3.2 to go
+    assert told[-1] == pytest.approx(32)
+    count.finish(2)
+    assert told[-1] == pytest.approx(8)
+    assert [_clock(seconds) for seconds in (-1, 61, 3725)] == ["0:00", "1:01", "1:02:05"]

@@ -11,7 +11,7 @@ from PIL import Image
 
 import rdexplain as rx
 from rdexplain import render
-from rdexplain.cli import compared
+from rdexplain.work import panel as compared
 
 QUICK = "--size 16 --steps 2 --draws 1"
 NAMES = "--models cli_test_nets:tiny,cli_test_nets:fixed,cli_test_nets:gone"

@@ -18,12 +18,7 @@ import torch
 from PIL import Image
 from scipy import stats
 
-from rdexplain.cli import evaluation_run, main
-from rdexplain.cli.bar import Bar
-from rdexplain.cli.evaluate import percentages
-from rdexplain.cli.evaluation_boxes import by_source
-from rdexplain.cli.evaluation_complete import Explained, missing
-from rdexplain.cli.evaluation_explanations import ExplanationsWorker
+from rdexplain.cli import main
 from rdexplain.errors import ModelError, SolverError
 from rdexplain.evaluation import CurveKey, Entry, files, load_evaluation
 from rdexplain.evaluation.statistics import shown
@@ -32,6 +27,12 @@ from rdexplain.methods.registry import METHODS, Method
 from rdexplain.models import load_model
 from rdexplain.render import files as render_files
 from rdexplain.results import storage
+from rdexplain.work.evaluating.boxes import by_source
+from rdexplain.work.evaluating.complete import Explained, missing
+from rdexplain.work.evaluating.explanations import ExplanationsWorker
+from rdexplain.work.evaluating.photos import options_of
+from rdexplain.work.progress import Count
+from rdexplain.work.values import percentages
 
 FILES = [
     "agreement.png",
@@ -43,7 +44,7 @@ FILES = [
     "scores.parquet",
     "summary.csv",
 ]
-TINY = "--model cli_test_nets:tiny --size 64 --steps 2 --percentages 0,50,100 --draws 1 --seed 3"
+TINY = "--model cli_test_nets:tiny --activation softmax --size 64 --steps 2 --percentages 0,50,100 --draws 1 --seed 3"
 
 
 class Unwilling(PixelRDE):
@@ -142,7 +143,7 @@ def test_one_process_at_a_time(evaluate, place):
     code = """
 import sys, time
 from pathlib import Path
-from rdexplain.runs.lock import locked
+from rdexplain.work.runs.lock import locked
 Path("evaluation").mkdir()
 with locked(Path("evaluation/evaluation.lock"), keep=False):
     print(flush=True)
@@ -275,14 +276,14 @@ def watched(monkeypatch):
 
         return Counting
 
-    steps, finish = [], Bar.finish
+    steps, finish = [], Count.finish
 
     def count(bar, count, failed=False):
         steps.append(count)
         finish(bar, count, failed)
 
     monkeypatch.setattr(Method, "load", counting)
-    monkeypatch.setattr(Bar, "finish", count)
+    monkeypatch.setattr(Count, "finish", count)
     return seen, steps
 
 
@@ -371,7 +372,7 @@ def test_what_is_finished_stays_when_the_user_loses_patience(evaluate, stand_in)
 def test_explanations_that_are_there(evaluate, run):
     options = "--method cartoonx --size 64 --steps 2 --top-k 2 --out explained --model cli_test_nets:tiny"
     assert run("explain photos", options, small=False).status == 0
-    small = "--model cli_test_nets:tiny --percentages 0,50,100 --draws 1"
+    small = "--model cli_test_nets:tiny --activation softmax --percentages 0,50,100 --draws 1"
     status, _, _ = evaluate("--explanations explained", small)
     assert status == 0
     found = load_evaluation("evaluation")
@@ -400,7 +401,8 @@ def test_explanations_that_not_all_methods_have(evaluate, run, monkeypatch):
     for method in ("pixel_rde --steps 2", "random_pixel", "random_wavelet --wavelet haar --levels 2"):
         command = f"explain photos --method {method} --size 64 --out explained --model cli_test_nets:tiny"
         assert run(command, small=False).status == 0
-    small = "--model cli_test_nets:tiny --percentages 0,50,100 --draws 1 --methods pixel_rde,random_pixel"
+    small = "--model cli_test_nets:tiny --activation softmax --percentages 0,50,100 --draws 1"
+    small += " --methods pixel_rde,random_pixel"
     status, out, err = evaluate("--explanations explained --out all", small)
     assert (status, err) == (0, "")
     assert out.splitlines()[-1] == "6 of 6 evaluated, in all"
@@ -592,10 +594,10 @@ def test_percentages():
 
 
 def test_options_of_methods():
-    assert {"preset", "steps", "seed", "wavelet"} <= evaluation_run.options_of(CartoonX)
-    assert "wavelet" not in evaluation_run.options_of(PixelRDE)
+    assert {"preset", "steps", "seed", "wavelet"} <= options_of(CartoonX)
+    assert "wavelet" not in options_of(PixelRDE)
     for method in METHODS.values():
-        assert "seed" in evaluation_run.options_of(method.load())
+        assert "seed" in options_of(method.load())
 
 
 def test_a_real_network(place, capsys):

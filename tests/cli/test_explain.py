@@ -299,7 +299,7 @@ def test_an_unlikely_class_gets_a_sparsity_to_try():
     """λk scaled by the cost of the empty mask, p²: a class of 10 % at λk = 20 is one of 100 % at 0.2."""
     from types import SimpleNamespace
 
-    from rdexplain.cli.report import _advice
+    from rdexplain.work.remarks import _advice
 
     explanation = SimpleNamespace(
         options={"distortion": "label"},
@@ -308,11 +308,11 @@ def test_an_unlikely_class_gets_a_sparsity_to_try():
         probability=[0.1],
         target_kind="label",
     )
-    assert _advice(explanation) == "the class is unlikely, try --sparsity 0.4"
+    assert _advice(explanation) == "the class is unlikely, try `sparsity` 0.4"
     explanation.probability = [0.69]  # steps were too few: the class is likely, however little the empty mask costs
-    assert _advice(explanation) == "try more --steps, --preset best, or a lower --sparsity"
+    assert _advice(explanation) == "try more `steps`, `preset` best, or a lower `sparsity`"
     explanation.probability, explanation.target_kind = [0.1], "object"
-    assert _advice(explanation) == "try more --steps, --preset best, or a lower --sparsity"
+    assert _advice(explanation) == "try more `steps`, `preset` best, or a lower `sparsity`"
     explanation.options["rate"] = 0.1
     assert "--sparsity" not in _advice(explanation)
 

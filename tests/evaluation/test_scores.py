@@ -14,7 +14,6 @@ from skimage.metrics import structural_similarity as skimage_ssim
 from torch import nn
 
 from rdexplain import CartoonX, PixelRDE
-from rdexplain.cli.evaluate import DEFAULT_SCORES, DOMAINS, PROTOCOLS, SCORES
 from rdexplain.errors import ModelError, OptionError
 from rdexplain.evaluation import Candidate, evaluate, in_own, scores, subject
 from rdexplain.evaluation import Settings as EvaluationSettings
@@ -24,6 +23,7 @@ from rdexplain.evaluation.localisation import energy_in_box, inside, pointing_ga
 from rdexplain.evaluation.perturbation import infidelity, max_sensitivity
 from rdexplain.evaluation.randomisation import randomised, rank_correlation, structural_similarity
 from rdexplain.models import as_model, load_model
+from rdexplain.work.requests import DEFAULT_SCORES, DOMAINS, PROTOCOLS, SCORES
 
 
 def test_sparseness_by_hand():

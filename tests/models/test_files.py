@@ -205,7 +205,7 @@ def test_exported_programs(most, batch, tmp_path, make_photos):
 
 def test_files_that_hold_no_network(tmp_path):
     torch.save(Pool().state_dict(), tmp_path / "w.pt")
-    with pytest.raises(ModelError, match="name their network with --model"):
+    with pytest.raises(ModelError, match="name their network with `model`"):
         rx.load_model(str(tmp_path / "w.pt"))
     (tmp_path / "bad.pt2").write_bytes(b"nothing")
     with pytest.raises(ModelError, match=r"cannot read .* as a torch.export file"):

@@ -52,7 +52,7 @@ def test_weights_of_timm_from_a_file(tmp_path):
 def test_networks_of_timm_that_cannot_be_had():
     with pytest.raises(ModelError, match="unknown model of timm 'resnet5': did you mean"):
         rx.load_model("timm/resnet5")
-    with pytest.raises(ModelError, match=r"weights of timm/resnet10t cannot be had .* --weights FILE") as caught:
+    with pytest.raises(ModelError, match=r"weights of timm/resnet10t cannot be had .* with `weights`") as caught:
         rx.load_model("timm/resnet10t")
     assert "\n" not in str(caught.value)
 

@@ -86,7 +86,7 @@ def test_missing_weights_are_one_line_that_says_where_to_put_them(hub, capsys):
         "vgg16-397923af.pth",
         str(hub),
         "https://download.pytorch.org/models/vgg16-397923af.pth",
-        "--weights FILE",
+        "`weights`",
         "network is down",
     ):
         assert part in text

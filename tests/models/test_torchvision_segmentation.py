@@ -58,7 +58,7 @@ def test_missing_weights_are_one_line(monkeypatch, tmp_path):
         raise OSError("no network")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
-    with pytest.raises(ModelError, match=r"deeplabv3_resnet50_coco-cd0a2569.pth .* --weights FILE"):
+    with pytest.raises(ModelError, match=r"deeplabv3_resnet50_coco-cd0a2569.pth .* with `weights`"):
         rx.load_model("deeplabv3_resnet50")
 
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from rdexplain.cli import main
-from rdexplain.runs import Run, open_run
+from rdexplain.work.runs import Run, open_run
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("yaml")
@@ -94,6 +94,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 OPTIONS = {
     "--photos": "photos",
     "--model": "run_test_nets:Mean",
+    "--activation": "softmax",
     "--method": "pixel_rde",
     "--size": "8",
     "--steps": "2",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 from pathlib import Path
 
@@ -11,12 +10,16 @@ import pytest
 from PIL import Image
 
 from rdexplain import render
-from rdexplain.cli import evaluation_source
 from rdexplain.evaluation.files import ROWS
-from rdexplain.runs import open_run
-from rdexplain.runs.export import STAGING
+from rdexplain.work.evaluating import source as evaluation_source
+from rdexplain.work.requests import Evaluate
+from rdexplain.work.runs import open_run
+from rdexplain.work.runs.export import STAGING
 
-OPTIONS = "--percentages 0,50,100 --draws 2 --scores sparseness --domains own --model run_test_nets:Mean --size 8"
+OPTIONS = (
+    "--percentages 0,50,100 --draws 2 --scores sparseness --domains own --model run_test_nets:Mean "
+    "--activation softmax --size 8"
+)
 
 
 def test_a_run_is_evaluated_without_being_explained_again(command):
@@ -53,9 +56,9 @@ def test_a_run_says_which_model_it_was_made_with(command):
 @pytest.mark.parametrize(
     ("given", "chosen"),
     [
-        ({}, ("net", "w.pt", "0.5", False)),
+        ({}, ("net", "w.pt", (0.5, 0.5, 0.5), False)),
         ({"model": "other"}, ("other", None, None, False)),
-        ({"model": "net", "weights": "v.pt"}, ("net", "v.pt", "0.5", False)),
+        ({"model": "net", "weights": "v.pt"}, ("net", "v.pt", (0.5, 0.5, 0.5), False)),
         ({"no_normalise": True}, ("net", "w.pt", None, True)),
     ],
 )
@@ -63,10 +66,8 @@ def test_what_is_given_of_the_model_goes_first(given, chosen, monkeypatch):
     monkeypatch.setattr(evaluation_source, "is_run", lambda folder: True)
     old = {"model": "net", "weights": "w.pt", "mean": "0.5", "steps": 3}
     monkeypatch.setattr(evaluation_source, "of_run", lambda folder: old)
-    arguments = argparse.Namespace(explanations=Path("a"), model=None, **dict.fromkeys(evaluation_source.SETTINGS))
-    vars(arguments).update({"no_normalise": False, **given})
-    evaluation_source.choose_model(arguments)
-    assert (arguments.model, arguments.weights, arguments.mean, arguments.no_normalise) == chosen
+    options = evaluation_source.choose_model(Evaluate(explanations="a", **given))
+    assert (options.model, options.weights, options.mean, options.no_normalise) == chosen
 
 
 def test_export(command):

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from rdexplain.runs import compacting, open_run, shards
-from rdexplain.runs.ledger import Ledger
+from rdexplain.work.runs import compacting, open_run, shards
+from rdexplain.work.runs.ledger import Ledger
 
 OPTIONS = "--method pixel_rde,random_pixel --photos-per-batch 1"
 
 
 @pytest.fixture
 def _one_shard_a_batch(monkeypatch):
-    monkeypatch.setattr("rdexplain.runs.execute.COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr("rdexplain.work.runs.execute.COMMIT_SECONDS", 0.0)
 
 
 def files(folder="a"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rdexplain.runs import open_run
+from rdexplain.work.runs import open_run
 
 pytestmark = pytest.mark.workers
 

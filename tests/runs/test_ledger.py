@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from rdexplain.runs.entries import Entry
-from rdexplain.runs.ledger import STATES, Done, Failed, Ledger, LedgerError
+from rdexplain.work.runs.entries import Entry
+from rdexplain.work.runs.ledger import STATES, Done, Failed, Ledger, LedgerError
 
 METHODS = ("a", "b")
 units = st.tuples(st.integers(0, 4), st.sampled_from(METHODS))

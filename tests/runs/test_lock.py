@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rdexplain.runs import lock
-from rdexplain.runs.lock import LockedError, locked
+from rdexplain.work.runs import lock
+from rdexplain.work.runs.lock import LockedError, locked
 
 fcntl = pytest.importorskip("fcntl")
 

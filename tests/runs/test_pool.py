@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdexplain.errors import OptionError
-from rdexplain.runs.engines import Local
-from rdexplain.runs.engines.answers import Answer
-from rdexplain.runs.engines.pool import DEATHS, Hand, Pool, WorkerError
+from rdexplain.work.engines import Local
+from rdexplain.work.engines.answers import Answer
+from rdexplain.work.engines.pool import DEATHS, Hand, Pool, WorkerError
 
 Task = tuple[int, ...]
 

@@ -10,17 +10,16 @@ import yaml
 from PIL import Image
 
 import rdexplain as rx
-from rdexplain.cli import export as export_options
-from rdexplain.cli import run as run_options
-from rdexplain.runs import open_run, shards, sources
-from rdexplain.runs.export import FORMS
+from rdexplain.work import requests
+from rdexplain.work.runs import open_run, shards, sources
+from rdexplain.work.runs.export import FORMS
 
 
 def test_names_are_those_of_the_library():
-    assert ("auto", *sources.LAYOUTS) == run_options.LAYOUTS
+    assert ("auto", *sources.LAYOUTS) == requests.LAYOUTS
     assert set(sources.LAYOUTS) == set(sources._LISTINGS)
-    assert run_options.MASKS == shards.MASKS
-    assert tuple(FORMS) == export_options.FORMATS
+    assert requests.MASKS == shards.MASKS
+    assert tuple(FORMS) == requests.FORMATS
 
 
 def test_a_run_is_what_explain_gives(command):
@@ -96,8 +95,8 @@ def test_masks_are_kept_as_exactly_as_the_documentation_says(kind, most):
 def test_a_configuration_file_says_what_options_say(command, equal, place):
     assert command("run", "--out a", "--target 1 --target 2", "--seed 3", "--no-accelerate").status == 0
     (place / "b.yaml").write_text(
-        "photos: photos\nmodel: run_test_nets:Mean\nmethod: [pixel_rde]\nsize: 8\nsteps: 2\ndraws: 2\n"
-        "masks: float32\ntarget: [1, 2]\nseed: 4\naccelerate: false\nout: b\n"
+        "photos: photos\nmodel: run_test_nets:Mean\nactivation: softmax\nmethod: [pixel_rde]\n"
+        "size: 8\nsteps: 2\ndraws: 2\nmasks: float32\ntarget: [1, 2]\nseed: 4\naccelerate: false\nout: b\n"
     )
     # An option on the command line comes before the file's.
     assert command("run", "b.yaml --seed 3", small=False).status == 0

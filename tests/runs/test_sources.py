@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import rdexplain as rx
-from rdexplain.runs import open_run
-from rdexplain.runs.sources import list_photos, read
+from rdexplain.work.runs import open_run
+from rdexplain.work.runs.sources import list_photos, read
 
 
 def pixels(listing, row, root=None):

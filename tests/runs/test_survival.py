@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 from tests.runs.watching import counts, until
 
-from rdexplain.runs import open_run, shards
-from rdexplain.runs.ledger import Ledger
+from rdexplain.work.runs import open_run, shards
+from rdexplain.work.runs.ledger import Ledger
 
 pytestmark = pytest.mark.workers
 
@@ -26,9 +26,9 @@ KILLS = """
 import os, signal, sys, time
 from pathlib import Path
 import pyarrow.parquet, yaml
-import rdexplain.cli.running
+import rdexplain.work.run
 from rdexplain.cli import main
-from rdexplain.runs import execute
+from rdexplain.work.runs import execute
 execute.COMMIT_SECONDS = 0.0
 def shards():
     return len(list(Path("a/shards").glob("*.parquet")))
@@ -99,7 +99,7 @@ def test_an_interrupted_run_says_how_to_go_on(process, command, number):
 
 def test_a_full_disk_ends_a_run_with_one_line(command, equal, monkeypatch):
     assert command("run", "--out whole", "--photos-per-batch 2").status == 0
-    monkeypatch.setattr("rdexplain.runs.execute.COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr("rdexplain.work.runs.execute.COMMIT_SECONDS", 0.0)
     real, written = shards.save_file, []
 
     def full(tensors, path, metadata):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rdexplain.runs.ledger import Ledger
+from rdexplain.work.runs.ledger import Ledger
 
 
 def counts(folder: str = "a") -> dict[str, int]:

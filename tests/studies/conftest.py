@@ -14,9 +14,9 @@ from torch import nn
 from rdexplain.errors import ModelError
 from rdexplain.models import Model, as_model
 from rdexplain.models.classes import ClassName
-from rdexplain.studies import Plan, Scale
-from rdexplain.studies.plan import TaskNetwork
-from rdexplain.studies.work import know
+from rdexplain.work.studies import Plan, Scale
+from rdexplain.work.studies.plan import TaskNetwork
+from rdexplain.work.studies.work import know
 
 SIZE = 40
 """Small, so that the measuring of each mask is quick."""

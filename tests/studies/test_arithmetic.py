@@ -12,13 +12,13 @@ import torch
 from rdexplain.errors import OptionError
 from rdexplain.evaluation.statistics import Interval
 from rdexplain.photos.images import Photo
-from rdexplain.studies import Scale, find_recipes
-from rdexplain.studies.budget import GROUPS, fit
-from rdexplain.studies.plan import find_difference
-from rdexplain.studies.published import improvement, over_own_norm, published_area, published_curve
-from rdexplain.studies.recipe import judge
-from rdexplain.studies.tradeoff import SPARSITIES, STEPS, marks, unit_of, value
-from rdexplain.studies.work import KINDS, Context
+from rdexplain.work.studies import Scale, find_recipes
+from rdexplain.work.studies.budget import GROUPS, fit
+from rdexplain.work.studies.plan import find_difference
+from rdexplain.work.studies.published import improvement, over_own_norm, published_area, published_curve
+from rdexplain.work.studies.recipe import judge
+from rdexplain.work.studies.tradeoff import SPARSITIES, STEPS, marks, unit_of, value
+from rdexplain.work.studies.work import KINDS, Context
 
 
 def test_figure_6_takes_the_least_of_all_steps_so_far(make_plan, model, make_photos, tmp_path):
@@ -193,7 +193,7 @@ def test_the_difference_between_two_plans_is_named():
 
 
 def test_the_scripts_guided_backprop_is_the_plain_gradient(model, make_photos):
-    from rdexplain.studies.published import PlainGradient
+    from rdexplain.work.studies.published import PlainGradient
 
     images = make_photos(1, 40)
     leaf = images.clone().requires_grad_()

@@ -13,8 +13,8 @@ import pytest
 from rdexplain.cli import main
 from rdexplain.errors import OptionError
 from rdexplain.models.registry import find_source
-from rdexplain.runs.lock import locked
-from rdexplain.studies import Scale
+from rdexplain.work.runs.lock import locked
+from rdexplain.work.studies import Scale
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("captum")
@@ -23,8 +23,9 @@ pytest.importorskip("captum")
 @pytest.fixture
 def run(photos, scenes, load, monkeypatch, tmp_path, capsys):
     """Run the command on the tiny networks, scaled to nearly nothing."""
-    from rdexplain.cli import reproducing, study_networks
-    from rdexplain.studies import budget
+    from rdexplain.work import reproduce as reproducing
+    from rdexplain.work.studies import budget
+    from rdexplain.work.studies import loaded as study_networks
 
     monkeypatch.setattr(reproducing, "find_source", lambda name: None)
     monkeypatch.setattr(study_networks, "load_model", lambda name, **options: load(name))
@@ -89,7 +90,7 @@ def test_a_damaged_plan_is_said(run, tmp_path, damage):
 
 
 def test_a_budget_that_is_too_little_leaves_no_folder(run, tmp_path, monkeypatch):
-    from rdexplain.studies import budget
+    from rdexplain.work.studies import budget
 
     monkeypatch.setattr(budget, "fit", Mock(side_effect=OptionError("--budget 1 is too little")))
     status, _, err = run("figure-7 --budget 1")
@@ -128,7 +129,7 @@ def test_a_budget_that_was_not_enough_is_said_once(run, tmp_path):
     ],
 )
 def test_networks_of_figure_10_are_checked_first(run, tmp_path, monkeypatch, command, text):
-    from rdexplain.cli import reproducing
+    from rdexplain.work import reproduce as reproducing
 
     monkeypatch.setattr(reproducing, "find_source", lambda name: None if name == "tiny" else find_source(name))
     status, _, err = run(command)
@@ -161,7 +162,7 @@ def test_overwrite_has_a_budget_as_well(run, tmp_path):
 
 
 def test_what_was_spent_is_kept_with_the_speeds_that_it_is_compared_with(run, tmp_path, monkeypatch):
-    from rdexplain.studies import budget
+    from rdexplain.work.studies import budget
 
     assert run("figure-7 --budget 1")[0] == 0
     file = tmp_path / "out" / "plan.json"
@@ -175,7 +176,7 @@ def test_what_was_spent_is_kept_with_the_speeds_that_it_is_compared_with(run, tm
 
 
 def test_each_network_is_timed_by_itself(run, tmp_path, monkeypatch):
-    from rdexplain.studies import budget
+    from rdexplain.work.studies import budget
 
     timed = []
     monkeypatch.setattr(budget, "measure", lambda model, *_, **__: timed.append(model.name) or budget.Speed(1e-6, 1e-6))

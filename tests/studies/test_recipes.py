@@ -12,7 +12,7 @@ import pytest
 
 from rdexplain.methods.registry import METHODS
 from rdexplain.results.loading import load_explanation
-from rdexplain.studies import RECIPES, Known, find_recipes, reproduce
+from rdexplain.work.studies import RECIPES, Known, find_recipes, reproduce
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("captum")

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from rdexplain.studies import Known, Plan, Recipe, Unit
-from rdexplain.studies.recipe import Findings
-from rdexplain.studies.schedule import Schedule, Spent, fitted
+from rdexplain.work.studies import Known, Plan, Recipe, Unit
+from rdexplain.work.studies.recipe import Findings
+from rdexplain.work.studies.schedule import Schedule, Spent, fitted
 
 PHOTOS = tuple(Known(str(number), f"{number:x}", 0, 0) for number in range(20))
 WORKED = {"rows": [{}]}

@@ -7,9 +7,9 @@ import torch
 
 from rdexplain.models import Model
 from rdexplain.photos.images import Photo
-from rdexplain.studies import Known, Plan, find_recipes
-from rdexplain.studies.published import first_noisy_class
-from rdexplain.studies.work import KINDS, Context
+from rdexplain.work.studies import Known, Plan, find_recipes
+from rdexplain.work.studies.published import first_noisy_class
+from rdexplain.work.studies.work import KINDS, Context
 
 PAPER = {"preset": "paper"}
 BEST = {"preset": "best"}

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from rdexplain.results.loading import load_explanation
-from rdexplain.studies import find_recipes, reproduce
-from rdexplain.studies.plan import TaskNetwork
+from rdexplain.work.studies import find_recipes, reproduce
+from rdexplain.work.studies.plan import TaskNetwork
 
 pytest.importorskip("pyarrow")
 

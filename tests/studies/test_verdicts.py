@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from rdexplain.evaluation import Entry
-from rdexplain.studies import Known, Plan, find_recipes
-from rdexplain.studies.plan import PROTOCOLS
-from rdexplain.studies.recipe import FEWEST, Results, Row, Unit
-from rdexplain.studies.scene_claims import Claims
+from rdexplain.work.studies import Known, Plan, find_recipes
+from rdexplain.work.studies.plan import PROTOCOLS
+from rdexplain.work.studies.recipe import FEWEST, Results, Row, Unit
+from rdexplain.work.studies.scene_claims import Claims
 
 PHOTOS = tuple(Known(f"photo {number}", f"{number:016x}", 0, 0) for number in range(FEWEST))
 OUTCOME = {True: "holds", False: "does not hold"}

@@ -10,7 +10,7 @@ import pytest
 
 import rdexplain as rx
 from rdexplain.cli import main
-from rdexplain.studies import Scale, budget
+from rdexplain.work.studies import Scale, budget
 
 pytestmark = pytest.mark.workers
 

@@ -1,14 +1,18 @@
-"""The command line. Nothing here imports PyTorch before a command runs: `--help` has to be quick."""
+"""The command line: parsing, printing and exit statuses. Nothing here imports PyTorch before a command runs."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
 from rdexplain.cli import compare, detect, evaluate, explain, export, methods, models, reproduce, run, status
-from rdexplain.cli.command import Command, parser_of, tool_parser
+from rdexplain.cli.command import DESCRIPTION, Command, UsageError, main_of
+from rdexplain.cli.completion import COMMAND as COMPLETION
+from rdexplain.cli.completion import COMPLETE, complete
 from rdexplain.cli.guard import guarded
 from rdexplain.errors import unknown
+from rdexplain.text.versions import __version__
 
 COMMANDS: tuple[Command, ...] = (
     explain.COMMAND,
@@ -21,25 +25,40 @@ COMMANDS: tuple[Command, ...] = (
     reproduce.COMMAND,
     models.COMMAND,
     methods.COMMAND,
+    COMPLETION,
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 fine, 1 some photos failed, 2 an error, 130 interrupted."""
+    if argv is None and COMPLETE in os.environ:
+        return complete(COMMANDS, os.environ[COMPLETE])
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return guarded(lambda: _run(arguments), debug="--debug" in arguments)
+    command = next((one for one in COMMANDS if arguments[:1] == [one.name]), None)
+    named = str if command is None else command.named
+    return guarded(lambda: _run(command, arguments), "--debug" in arguments, named)
 
 
-def _run(arguments: list[str]) -> int:
-    tool = tool_parser(COMMANDS)
-    if not arguments or arguments == ["help"]:
-        tool.print_help()
+def _run(command: Command | None, arguments: list[str]) -> int:
+    if command is not None:
+        return main_of(command, arguments[1:])
+    if not arguments or arguments[0] in ("help", "-h", "--help"):
+        print(_help())
         return 0
-    name, *rest = arguments
-    if name.startswith("-"):
-        tool.parse_args([name])  # --help and --version end here, anything else is an error
+    if arguments[0] == "--version":
+        print(f"rdexplain {__version__}")
         return 0
-    command = next((command for command in COMMANDS if command.name == name), None)
-    if command is None:
-        tool.error(unknown("command", name, [command.name for command in COMMANDS]))
-    return command.run(parser_of(command).parse_known(rest))
+    kind = "option" if arguments[0].startswith("-") else "command"
+    known = ["--help", "--version"] if kind == "option" else [one.name for one in COMMANDS]
+    raise UsageError(unknown(kind, arguments[0], known))
+
+
+def _help() -> str:
+    width = max(len(one.name) for one in COMMANDS) + 4
+    listed = "\n".join(f"  {one.name:<{width}}{one.summary}" for one in COMMANDS)
+    return (
+        f"usage: rdexplain COMMAND ...\n\n{DESCRIPTION}\n\n"
+        "options:\n  -h, --help   show this help\n  --version    show the version\n\n"
+        f"commands:\n{listed}\n\n"
+        "`rdexplain COMMAND --help` explains a command. To begin with: rdexplain explain sample:cat"
+    )

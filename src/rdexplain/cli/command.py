@@ -1,20 +1,22 @@
-"""What a command is, and an argument parser whose errors are one line."""
+"""What a command is, and a parser whose errors are one line. Click parses; the options' declarations say the rest."""
 
 from __future__ import annotations
 
-import argparse
-import importlib
+import re
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-from rdexplain._version import __version__
-from rdexplain.cli.bar import Bar
+import click
+from click.shell_completion import CompletionItem
+
 from rdexplain.errors import RDExplainError, unknown
+from rdexplain.text.bar import Bar
+from rdexplain.work.options import Option, Options
 
 DESCRIPTION = "Rate-distortion explanations for vision models: the few coefficients of a photo that a model needs."
-
 
 _ELSEWHERE = {
     "batch-size": "internal-batch-size",
@@ -38,57 +40,24 @@ _ELSEWHERE = {
     "topk": "top-k",
 }
 """What other tools call our options."""
+QUIET = Option("print nothing but errors")
+DEBUG = Option("show the traceback of an error")
+LIST = Option("explain each target, with its estimated cost on this device")
+FAILURES = Option("all errors, not the first ones alone")
+_FILES = ("FILE", "DIR", "RUN", "CONFIG", "PHOTO", "SOURCE")
+_POSITIONAL = {
+    "photos": "PHOTO ...",
+    "targets": "TARGET ...",
+    "config": "[CONFIG]",
+    "run": "RUN",
+    "pattern": "[PATTERN]",
+    "shell": "{bash,zsh,fish}",
+}
+"""How a usage line shows what has no flag."""
 
 
 class UsageError(RDExplainError):
     """A command line that cannot be understood."""
-
-
-class Parser(argparse.ArgumentParser):
-    """Raises `UsageError` where argparse prints its usage and exits; options may follow and precede photos."""
-
-    def __init__(self, **options: Any) -> None:
-        width = min(shutil.get_terminal_size().columns - 2, 110)
-        super().__init__(
-            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=30, width=width),
-            allow_abbrev=False,  # an option that is added later must not change what an abbreviation means
-            **options,
-        )
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message.removeprefix("argument "))
-
-    def _check_empty(self, arguments: Sequence[str]) -> None:
-        """An empty text is no value of any option: a folder "" would be the current one."""
-        for place, text in enumerate(arguments):
-            name, equals, value = text.partition("=")
-            if text.startswith("--") and equals and not value:
-                self.error(f"{name} is empty: is a shell variable not set?")
-            if not text:
-                before = arguments[place - 1] if place else ""
-                what = before if before.startswith("--") and "=" not in before else "an argument"
-                self.error(f"{what} is empty: is a shell variable not set?")
-
-    def parse_known(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """The arguments, or an error with the nearest option."""
-        self._check_empty(arguments)
-        namespace, rest = self.parse_known_intermixed_args(list(arguments))
-        if rest:
-            option = next((text for text in rest if text.startswith("-")), None)
-            if option is None:
-                self.error(f"{rest[0]!r} is one argument too many")
-            name = option.partition("=")[0]
-            self.error(_unknown_option(name, self._option_string_actions))
-        return namespace
-
-
-def _unknown_option(name: str, known: Iterable[str]) -> str:
-    """What is said of an option that there is not; other tools' names for what there is are known."""
-    plain = name.lstrip("-").replace("_", "-").lower()
-    meant = f"--{_ELSEWHERE.get(plain, plain)}"
-    if meant in known:
-        return f"unknown option {name!r}: did you mean {meant}?"
-    return unknown("option", name, known, "--help lists what there is")
 
 
 @dataclass(frozen=True)
@@ -96,51 +65,193 @@ class Command:
     """A subcommand.
 
     Attributes:
-        arguments: what its usage line shows.
-        declare: adds the command's arguments to its parser; imports nothing heavy.
-        run: does the work, and returns the exit status.
+        options: what it may be asked.
+        run: does the work under a bar, and returns the exit status. It gets the options, the bar and `extras`' values.
+        extras: options of the command line alone, with the heading that they come under.
         examples: shown at the end of its help.
+        loads: whether it imports PyTorch, which takes seconds: the bar says so.
     """
 
     name: str
-    summary: str
-    arguments: str
-    declare: Callable[[Parser], None]
-    run: Callable[[argparse.Namespace], int]
+    options: type[Options]
+    run: Callable[[Any, Bar, dict[str, bool]], int]
+    extras: Mapping[str, tuple[str, Option]]
     examples: str = ""
+    loads: bool = True
+
+    @property
+    def summary(self) -> str:
+        """What its help begins with."""
+        return (self.options.__doc__ or "").removesuffix(".")
+
+    @property
+    def flags(self) -> dict[str, str]:
+        """The first flag of each option, by its name; of positional ones their name in capitals."""
+        return {name: _flags(name, option)[0] for name, option in self.options.declared().items()}
+
+    def named(self, text: str) -> str:
+        """A message with options as the command line calls them: `top_k` becomes --top-k."""
+        return re.sub(r"`(\w+)`", lambda found: self.flags.get(found[1], found[0]), text)
+
+    def parsed(self, arguments: Sequence[str]) -> tuple[Options, dict[str, bool]]:
+        """The options and extras that a command line gives.
+
+        Raises:
+            UsageError: an option that there is not, or an argument too many.
+            OptionError: a value that an option cannot have.
+        """
+        _check_empty(arguments)
+        try:
+            context = parser_of(self).make_context(f"rdexplain {self.name}", list(arguments))
+        except click.exceptions.Exit:  # its help was shown
+            raise SystemExit(0) from None
+        except click.exceptions.NoSuchOption as error:
+            raise UsageError(_unknown_option(error.option_name, self)) from None
+        except click.exceptions.BadOptionUsage as error:
+            raise UsageError(f"{error.option_name}: expected {_expected(error)}") from None
+        except click.UsageError as error:
+            if (extra := re.match(r"Got unexpected extra argument[s]? \((\S+?)[ )]", error.message)) is not None:
+                raise UsageError(f"{extra[1]!r} is one argument too many") from None
+            raise UsageError(error.message) from None
+        given = {name: value for name, value in context.params.items() if value not in (None, ())}
+        extras = {name: bool(given.pop(name, False)) for name in (*self.extras, "debug")}
+        return self.options.made(given), extras
 
 
-def tool_parser(commands: Sequence[Command]) -> Parser:
-    """The parser of `rdexplain` itself: for its help, its version and its errors."""
-    width = max(len(command.name) for command in commands) + 4
-    listed = "\n".join(f"  {command.name:<{width}}{command.summary}" for command in commands)
-    parser = Parser(
-        prog="rdexplain",
-        usage="rdexplain COMMAND ...",
-        description=DESCRIPTION,
-        epilog=f"commands:\n{listed}\n\n"
-        "`rdexplain COMMAND --help` explains a command. To begin with: rdexplain explain sample:cat",
-    )
-    parser.add_argument("--version", action="version", version=f"rdexplain {__version__}")
-    return parser
-
-
-def parser_of(command: Command) -> Parser:
-    """A command's own parser."""
-    epilog = f"examples:\n{command.examples}" if command.examples else None
-    usage = f"rdexplain {command.name} {command.arguments} [options]".replace("  ", " ")
-    parser = Parser(usage=usage, description=f"{command.summary}.", epilog=epilog)
-    command.declare(parser)
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser
-
-
-def under_a_bar(module: str) -> Callable[[argparse.Namespace], int]:
-    """What runs ``run(arguments, bar)`` of a module that imports PyTorch. That takes seconds: the bar says so."""
-
-    def run(arguments: argparse.Namespace) -> int:
-        with Bar(shown=not getattr(arguments, "quiet", False)) as bar:
+def main_of(command: Command, arguments: Sequence[str]) -> int:
+    """Run a command; its exit status."""
+    options, extras = command.parsed(arguments)
+    if extras.get("quiet", False):
+        warnings.simplefilter("ignore")
+    with Bar(shown=not extras.get("quiet", False)) as bar:
+        if command.loads:
             bar.stage("loading PyTorch")
-            return importlib.import_module(module).run(arguments, bar)
+        return command.run(options, bar, extras)
 
-    return run
+
+def parser_of(command: Command) -> click.Command:
+    """A command's own parser."""
+    sections: dict[str, list[click.Parameter]] = {}
+    declared = command.options.declared()
+    for title, names in command.options.groups().items():
+        sections[title] = [_parameter(name, declared[name]) for name in names]
+    for name, (title, option) in (*command.extras.items(), ("debug", ("other", DEBUG))):
+        sections.setdefault(title, []).append(_parameter(name, option))
+    return _Parser(command, sections)
+
+
+class _Parser(click.Command):
+    """Options under headings; lines as wide as the terminal, up to 110 columns."""
+
+    def __init__(self, command: Command, sections: Mapping[str, list[click.Parameter]]) -> None:
+        width = min(shutil.get_terminal_size().columns - 2, 110)
+        super().__init__(
+            command.name,
+            params=[one for section in sections.values() for one in section],
+            help=f"{command.summary}.",
+            context_settings={"help_option_names": ["-h", "--help"], "terminal_width": width},
+        )
+        self._command, self._sections = command, sections
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        shown = [one.metavar or "" for section in self._sections.values() for one in section if _positional(one)]
+        formatter.write(f"usage: rdexplain {' '.join((self._command.name, *shown))} [options]\n")
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_usage(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        for title, parameters in self._sections.items():
+            rows = [row for one in parameters if (row := _row(one, ctx)) is not None]
+            if title == "other":
+                rows.append(("-h, --help", "show this help"))
+            with formatter.section(title):
+                formatter.write_dl(rows, col_max=28)
+        if self._command.examples:
+            formatter.write(f"\nexamples:\n{self._command.examples}\n")
+
+
+def _positional(parameter: click.Parameter) -> bool:
+    return isinstance(parameter, click.Argument)
+
+
+def _row(parameter: click.Parameter, ctx: click.Context) -> Any:
+    if isinstance(parameter, _Argument):
+        return str(parameter.metavar), parameter.help
+    return parameter.get_help_record(ctx)
+
+
+class _Argument(click.Argument):
+    """A positional argument with a help of its own."""
+
+    def __init__(self, name: str, help: str, several: bool) -> None:
+        super().__init__([name], nargs=-1 if several else 1, required=False, metavar=_POSITIONAL[name], type=_Path())
+        self.help = help
+
+
+class _Path(click.ParamType):
+    """Any text; a shell completes files."""
+
+    name = "path"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="file")]
+
+
+class _Name(click.ParamType):
+    """Any text; a shell completes names, the last one of several with commas between them."""
+
+    name = "name"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        before, comma, last = incomplete.rpartition(",")
+        return [CompletionItem(f"{before}{comma}{name}") for name in self._names if name.startswith(last)]
+
+
+def _parameter(name: str, option: Option) -> click.Parameter:
+    if option.positional:
+        return _Argument(name, option.help, option.many)
+    flags = [*_flags(name, option), name]
+    if option.kind is None:
+        return click.Option(
+            flags, is_flag=True, flag_value=option.gives, default=None, help=option.help, type=click.BOOL
+        )
+    shown = option.metavar
+    text: click.ParamType = click.STRING
+    if option.choices:
+        text = _Name(option.choices)
+    elif shown in _FILES:
+        text = _Path()
+    return click.Option(flags, metavar=shown, multiple=option.many, default=None, help=option.help, type=text)
+
+
+def _flags(name: str, option: Option) -> tuple[str, ...]:
+    return option.flags or (f"--{name.replace('_', '-')}",)
+
+
+def _check_empty(arguments: Sequence[str]) -> None:
+    """An empty text is no value of any option: a folder "" would be the current one."""
+    for place, text in enumerate(arguments):
+        name, equals, value = text.partition("=")
+        if text.startswith("--") and equals and not value:
+            raise UsageError(f"{name} is empty: is a shell variable not set?")
+        if not text:
+            before = arguments[place - 1] if place else ""
+            what = before if before.startswith("--") and "=" not in before else "an argument"
+            raise UsageError(f"{what} is empty: is a shell variable not set?")
+
+
+def _expected(error: click.exceptions.BadOptionUsage) -> str:
+    return "no value" if "does not take a value" in error.message else "one argument"
+
+
+def _unknown_option(name: str, command: Command) -> str:
+    """What is said of an option that there is not; other tools' names for what there is are known."""
+    known: Iterable[str] = [flag for one in parser_of(command).params for flag in one.opts if flag.startswith("--")]
+    plain = name.lstrip("-").replace("_", "-").lower()
+    meant = f"--{_ELSEWHERE.get(plain, plain)}"
+    if meant in known:
+        return f"unknown option {name!r}: did you mean {meant}?"
+    return unknown("option", name, known, "--help lists what there is")

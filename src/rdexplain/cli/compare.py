@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from rdexplain.cli.command import Command, Parser, under_a_bar
-from rdexplain.cli.options import BASELINES, COMPARED, MODEL, PHOTOS, RUNNING, TARGETS, WAVELET, WRITING, add
+from rdexplain.cli.command import QUIET, Command
+from rdexplain.cli.report import ERROR, Explained, ended
+from rdexplain.text.bar import Bar
+from rdexplain.work.requests import Compare
 
 _EXAMPLES = """\
   rdexplain compare sample:cat --methods cartoonx,pixel_rde,grad_cam
@@ -11,9 +13,15 @@ _EXAMPLES = """\
   rdexplain compare photo.jpg --models efficientnet_lite0,resnet50,mobilenet_v2"""
 
 
-def _declare(parser: Parser) -> None:
-    add(parser, (PHOTOS, TARGETS, MODEL, COMPARED, WAVELET, BASELINES, WRITING, RUNNING))
+def _run(options: Compare, bar: Bar, extras: dict[str, bool]) -> int:
+    from rdexplain.work.compare import compare
+
+    report = Explained(COMMAND, bar, extras["quiet"])
+    found = compare.of(options, report)
+    if not found.files:
+        return ERROR
+    report.compared(list(found.files), found.seconds)
+    return ended(1, len(found.failures))
 
 
-_run = under_a_bar("rdexplain.cli.comparing")
-COMMAND = Command("compare", "Compare methods, or networks, on photos", "PHOTO ...", _declare, _run, _EXAMPLES)
+COMMAND = Command("compare", Compare, _run, {"quiet": ("running", QUIET)}, _EXAMPLES)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from rdexplain.cli.command import Command, Parser, under_a_bar
-from rdexplain.cli.options import BASELINES, METHOD, MODEL, PHOTOS, RESULTS, RUNNING, TARGETS, WAVELET, add
+from rdexplain.cli.command import QUIET, Command
+from rdexplain.cli.report import Explained, ended
+from rdexplain.text.bar import Bar
+from rdexplain.text.say import say
+from rdexplain.text.times import span
+from rdexplain.work.requests import Explain
 
 _EXAMPLES = """\
   rdexplain explain sample:cat
@@ -14,9 +18,17 @@ _EXAMPLES = """\
   rdexplain explain scan.png --model my_package.nets:factory --weights net.safetensors --classes names.txt"""
 
 
-def _declare(parser: Parser) -> None:
-    add(parser, (PHOTOS, TARGETS, MODEL, METHOD, WAVELET, BASELINES, RESULTS, RUNNING))
+def _run(options: Explain, bar: Bar, extras: dict[str, bool]) -> int:
+    from rdexplain.work.explain import explain
+
+    report = Explained(COMMAND, bar, extras["quiet"])
+    found = explain.of(options, report)
+    if found.failures and found.photos > 1:
+        say(f"explained {found.explained or 'none'} of {found.photos} photos, {len(found.failures)} failed")
+    elif found.photos > 1:
+        report.line(f"explained {found.photos} photos in {span(found.seconds)}")
+    report.note(found.note)
+    return ended(found.explained, len(found.failures))
 
 
-_run = under_a_bar("rdexplain.cli.explaining")
-COMMAND = Command("explain", "Explain photos", "PHOTO ...", _declare, _run, _EXAMPLES)
+COMMAND = Command("explain", Explain, _run, {"quiet": ("running", QUIET)}, _EXAMPLES)

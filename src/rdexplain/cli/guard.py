@@ -9,16 +9,21 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 
-from rdexplain.errors import RDExplainError
-from rdexplain.text.names import printable
+from rdexplain.errors import RDExplainError, describe
+from rdexplain.text.say import say
 
 FINE, SOME_FAILED, ERROR, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 130, 141
 
 
-def guarded(work: Callable[[], int], debug: bool) -> int:
-    """The exit status of `work`. Notes that were added to an error follow its text in parentheses."""
+def guarded(work: Callable[[], int], debug: bool, named: Callable[[str], str]) -> int:
+    """The exit status of `work`. Notes that were added to an error follow its text in parentheses.
+
+    Args:
+        debug: whether an error's traceback is shown.
+        named: from a message to one with options as the command line calls them.
+    """
     try:
-        with _one_line_warnings(), _any_name_printable():
+        with _one_line_warnings(named), _any_name_printable():
             status = work()
             sys.stdout.flush()
             return status
@@ -45,29 +50,16 @@ def guarded(work: Callable[[], int], debug: bool) -> int:
     if debug:
         traceback.print_exception(problem)
     notes = "; ".join(getattr(problem, "__notes__", ()))
-    say(f"{text} ({notes})" if notes else text)
+    say(named(f"{text} ({notes})" if notes else text))
     return status
 
 
-def describe(error: OSError) -> str:
-    """An error of the operating system in words, with its file."""
-    reason = error.strerror or str(error) or type(error).__name__
-    return reason if error.filename is None else f"{os.fspath(error.filename)!s}: {reason}"
-
-
-def say(text: str) -> None:
-    """A line on stderr, whatever the text holds."""
-    line = printable(" ".join(f"rdexplain: {text}".split()))
-    with contextlib.suppress(OSError, ValueError):
-        print(line.encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
-
-
 @contextlib.contextmanager
-def _one_line_warnings() -> Iterator[None]:
+def _one_line_warnings(named: Callable[[str], str]) -> Iterator[None]:
     """Warnings as lines like the errors, not as Python shows them; the solver's are shown each time."""
     with warnings.catch_warnings():
         warnings.filterwarnings("always", message="out of memory", category=RuntimeWarning)
-        warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
+        warnings.showwarning = lambda message, *_, **__: say(named(f"warning: {message}"))
         yield
 
 

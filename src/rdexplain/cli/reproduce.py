@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from rdexplain.cli.command import Command, Parser, UsageError, under_a_bar
-from rdexplain.cli.evaluate import PROTOCOLS
-from rdexplain.cli.options import CARRIED, MODEL, Group, Option, add
-from rdexplain.cli.values import names, one_of, positive, whole
+from rdexplain.cli.command import LIST, QUIET, Command
+from rdexplain.cli.report import FINE, SOME_FAILED, Report
+from rdexplain.cli.tables import Column, print_table
+from rdexplain.text.bar import Bar
+from rdexplain.text.say import say
+from rdexplain.work.requests import Reproduce
 
-DEFAULT_MODEL = "mobilenet_v3_small"
-SEGMENTER, DETECTOR = "deeplabv3_resnet50", "yolov5s"
-NETWORKS = ("mobilenet_v3_small", "resnet18", "resnet50", "vit_b_16")
+if TYPE_CHECKING:
+    from rdexplain.work.studies import Verdict
+
 _EXAMPLES = """\
   rdexplain reproduce --list --model efficientnet_lite0
   rdexplain reproduce figure-5 accuracy --photos photos/ --out repro --budget 60
@@ -21,95 +22,62 @@ _EXAMPLES = """\
   rdexplain reproduce figure-8 figure-9 --photos photos/ --detector-weights yolov5s.pt --out tasks"""
 
 
-WHAT = Group(
-    "what is made again",
-    (
-        Option("targets", "figure-1 to figure-21, table-1, accuracy, or all", str, "TARGET", extra={"nargs": "*"}),
-        Option("--list", "explain each target, with its estimated cost on this device"),
-        Option("--photos", "a folder, a glob pattern or a photo", str, "DIR"),
-        Option(
-            "--protocol",
-            "corrected, or published: as the study's scripts ran, defects included (default corrected)",
-            one_of("protocol", PROTOCOLS),
-            "{corrected,published}",
-            "corrected",
-        ),
-        Option("--limit", "the first N photos alone", whole(1), "N"),
-        Option("--budget", "scale down to what this device does in so many minutes", positive, "MINUTES"),
-        Option("--size", "side of the square photos, in pixels (default 256, figure-9 480)", whole(1), "PIXELS"),
-        Option("--seed", "of all noise (default 0)", whole(0), "N", 0),
-    ),
-)
-NETWORK = Group(
-    "model",
-    (
-        *(
-            replace(option, default=DEFAULT_MODEL, help=option.help.replace("efficientnet_lite0", DEFAULT_MODEL))
-            if option.name == "model"
-            else option
-            for option in MODEL.options
-            if option.name in ("model", "weights", "classes")
-        ),
-        Option(
-            "--models",
-            f"the networks of figure-10, with commas between them (default {','.join(NETWORKS)})",
-            names,
-            "NAME,NAME",
-            NETWORKS,
-        ),
-    ),
-)
-TASKS = Group(
-    "other tasks (figure-8 and figure-9)",
-    (
-        Option(
-            "--segmenter",
-            f"the network of figure-8: a name or a file (default {SEGMENTER})",
-            str,
-            "NAME",
-            SEGMENTER,
-        ),
-        Option("--segmenter-weights", "its weights, if not its own", str, "FILE"),
-        Option("--detector", f"the network of figure-9 (default {DETECTOR})", str, "NAME", DETECTOR),
-        Option("--detector-weights", "its weights: YOLOv5 comes without", str, "FILE"),
-        Option("--scenes", "a folder, a glob pattern or a photo for them (default those of --photos)", str, "DIR"),
-    ),
-)
-RESULTS = Group(
-    "results",
-    (
-        Option("--out", "folder for the results; called again, it goes on where it was", Path, "DIR"),
-        Option("--overwrite", "begin anew, without the results that are there"),
-        Option("--quiet", "print nothing but errors"),
-    ),
-)
+def _run(options: Reproduce, bar: Bar, extras: dict[str, bool]) -> int:
+    report = Report(COMMAND, bar, extras["quiet"])
+    if extras["list"]:
+        return _list(options, report)
+    from rdexplain.work.reproduce import reproduce
+    from rdexplain.work.studies.runner import VERDICTS
+
+    found = reproduce.of(options, report)
+    if not report.quiet:
+        with bar.paused():
+            _print(found.verdicts)
+            print(f"figures, numbers and {VERDICTS} are in {found.folder}", flush=True)
+    return SOME_FAILED if found.failed or found.failures else FINE
 
 
-def _declare(parser: Parser) -> None:
-    add(parser, (WHAT, NETWORK, TASKS, RESULTS, Group("running", CARRIED)))
+def _print(verdicts: Mapping[str, Sequence[Verdict]]) -> None:
+    # What is long comes last: off a terminal the other columns stay narrow.
+    columns = (Column("target", "bold"), Column("verdict"), Column("claim"), Column("found"))
+    rows = [
+        (name, one.outcome, one.claim, COMMAND.named("; ".join(filter(None, (one.ours, one.why)))))
+        for name, found in verdicts.items()
+        for one in found
+    ]
+    print_table(columns, rows)
+    alike: dict[str, list[str]] = {}
+    for name, found in verdicts.items():
+        if scaled := sorted({text for one in found for text in one.scaled}):
+            alike.setdefault(", ".join(scaled), []).append(name)
+    print()
+    for short, targets in alike.items():
+        print(f"{', '.join(targets)}: scaled, {short}")
 
 
-def _are_scenes(targets: list[str]) -> bool:
-    """Whether --scenes alone will do."""
-    return {text.lower().replace("_", "-") for text in targets} <= {"figure-8", "figure-9"}
+def _list(options: Reproduce, report: Report) -> int:
+    """What each target is, and how long it would take here."""
+    from rdexplain.work.reproduce import estimate
+
+    if not report.quiet:
+        say("timing the networks on this device: about a minute")
+    found = estimate.of(options, report)
+    rows = [(one.name, one.title, str(one.photos), duration(one.seconds)) for one in found]
+    with report.bar.paused():
+        print_table(
+            (Column("target", "bold"), Column("what"), Column("photos", numbers=True), Column("here", numbers=True)),
+            rows,
+        )
+        print(f"\n{options.protocol} protocol, {found[0].model}; --budget MINUTES scales it down", flush=True)
+    return FINE
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    if not arguments.list:
-        if arguments.photos is None and (arguments.scenes is None or not _are_scenes(arguments.targets)):
-            raise UsageError("--photos DIR is missing")
-        if arguments.out is None:
-            raise UsageError("--out DIR is missing")
-        if not arguments.targets:
-            raise UsageError("which figures or tables? `rdexplain reproduce --list` explains them, all is every one")
-    return under_a_bar("rdexplain.cli.reproducing")(arguments)
+def duration(seconds: float) -> str:
+    """A time in words: ``40 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s" if seconds > 0 else "-"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-COMMAND = Command(
-    "reproduce",
-    "Make the study's figures and tables again, with verdicts",
-    "TARGET ...",
-    _declare,
-    _run,
-    _EXAMPLES,
-)
+_EXTRAS = {"list": ("what is made again", LIST), "quiet": ("results", QUIET)}
+COMMAND = Command("reproduce", Reproduce, _run, _EXTRAS, _EXAMPLES)

@@ -2,111 +2,62 @@
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import replace
-from pathlib import Path
+import contextlib
+import signal
+from collections.abc import Iterator
+from typing import Any
 
-from rdexplain.cli.command import Command, Parser, under_a_bar
-from rdexplain.cli.options import (
-    BASELINES,
-    CLASSES,
-    METHOD,
-    MODEL,
-    PHOTOS,
-    WAVELET,
-    WORKING,
-    Group,
-    Option,
-    add,
-)
-from rdexplain.cli.values import one_of, part, several_of
-from rdexplain.methods.registry import METHODS
+from rdexplain.cli.command import QUIET, Command
+from rdexplain.cli.report import FINE, Report, ended
+from rdexplain.text.bar import Bar
+from rdexplain.text.say import say
+from rdexplain.work.requests import Run
 
-# Repeated here because their modules import PyTorch; a test compares them.
-LAYOUTS = ("auto", "folder", "tree", "manifest", "webdataset", "huggingface")
-MASKS = ("float32", "bf16", "uint8")
-
+SHOWN = 20
+"""Errors that are shown; all of them are in the log and the ledger."""
 _EXAMPLES = """\
   rdexplain run --photos photos/ --method cartoonx --out run --dry-run
   rdexplain run --photos photos/ --method cartoonx --out run
   rdexplain run study.yaml --out run --engine ray
   rdexplain run run"""
 
-SOURCE = Group(
-    "photos",
-    (
-        Option(
-            "--photos",
-            "a folder, a glob pattern, a tree with a folder for each class, a CSV or Parquet manifest, a WebDataset "
-            "tar or a folder of them, or a Hugging Face data set on disk",
-            str,
-            "SOURCE",
-        ),
-        Option(
-            "--layout", f"what that is: {', '.join(LAYOUTS)} (default auto)", one_of("layout", LAYOUTS), "L", "auto"
-        ),
-        Option("--part", "only the K-th of N parts of the photos, for runs that are merged", part, "K/N"),
-        *(option for option in PHOTOS.options if option.name != "photos"),
-    ),
-)
-HOW = Group(
-    "method",
-    (
-        Option(
-            "--method",
-            "names that `rdexplain methods` lists, with commas between them (default cartoonx)",
-            several_of("method", tuple(METHODS)),
-            "NAMES",
-            ("cartoonx",),
-        ),
-        *(option for option in METHOD.options if option.name != "method"),
-    ),
-)
-KEPT = Group(
-    "results",
-    (
-        Option("--out", "folder of the run (default run)", Path, "RUN", Path("run")),
-        Option(
-            "--masks", f"how masks are kept: {', '.join(MASKS)} (default bf16)", one_of("masks", MASKS), "KIND", "bf16"
-        ),
-    ),
-)
-DOING = Group(
-    "doing",
-    (
-        Option(
-            "config", "a YAML file with any of these options as keys; or the folder of a run, to go on", Path, "CONFIG"
-        ),
-        Option("--dry-run", "time one batch, and say what the whole will cost; writes nothing"),
-        Option("--retry-failed", "try the photos again that have failed"),
-    ),
-)
-CONFIGURED = (SOURCE, MODEL, CLASSES, HOW, WAVELET, BASELINES, KEPT, WORKING)
-NOT_KEYS = ("quiet", *(option.name for option in DOING.options))
+
+def _run(options: Run, bar: Bar, extras: dict[str, bool]) -> int:
+    from rdexplain.work.run import RunEnd, run
+
+    report = Report(COMMAND, bar, extras["quiet"], SHOWN)
+    with _terminable():
+        found = run.of(options, report)
+    if not isinstance(found, RunEnd):
+        with bar.paused():
+            print("\n".join(found.lines()), flush=True)
+        return FINE
+    end = found.reached
+    if end.failed:
+        say(f"explained {end.done or 'none'} of {end.total}, {end.failed} failed, in {found.folder}")
+    else:
+        quickly = f"{end.pace}, " if end.here else ""
+        report.line(f"explained {end.done} of {end.total}, {quickly}in {found.folder}")
+    report.note(found.note)
+    return ended(end.done, end.failed)
 
 
-def keys() -> dict[str, Option]:
-    """The options that a configuration may have, by name."""
-    return {option.name: option for group in CONFIGURED for option in group.options if option.name not in NOT_KEYS}
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does: what is finished is written, and a line says how to go on."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread: signals are another's
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def _declare(parser: Parser) -> None:
-    # What is not given stays away, so that a configuration file can give it.
-    groups = [replace(group, options=tuple(map(_absent, group.options))) for group in (DOING, *CONFIGURED)]
-    add(parser, groups)
-
-
-def _absent(option: Option) -> Option:
-    if option.flags == "config":
-        return replace(option, extra={"nargs": "?"})
-    return replace(option, extra={**option.extra, "default": argparse.SUPPRESS})
-
-
-COMMAND = Command(
-    "run",
-    "Explain a whole data set",
-    "[CONFIG]",
-    _declare,
-    under_a_bar("rdexplain.cli.running"),
-    _EXAMPLES,
-)
+COMMAND = Command("run", Run, _run, {"quiet": ("running", QUIET)}, _EXAMPLES)

@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from rdexplain.cli.command import FAILURES, Command
+from rdexplain.text.bar import Bar
+from rdexplain.text.times import span
+from rdexplain.work.requests import Status
 
-from rdexplain.cli.command import Command, Parser
-from rdexplain.cli.options import Group, Option, add
-
-RUN = Option("run", "the folder of a run", Path, "RUN")
-
-
-def _declare(parser: Parser) -> None:
-    add(parser, (Group("run", (RUN, Option("--failures", "all errors, not the first ones alone"))),))
+FIRST = 5
+"""Failures that are shown unless all are asked for."""
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from rdexplain.runs.folder import LEDGER, LOCK, RunError, is_run, read_config
-    from rdexplain.runs.ledger import Ledger
-    from rdexplain.runs.lock import holder
-    from rdexplain.text.times import span
+def _run(options: Status, bar: Bar, extras: dict[str, bool]) -> int:
+    from rdexplain.work.progress import Silent
+    from rdexplain.work.status import status
 
-    folder = arguments.run
-    if not is_run(folder):
-        raise RunError(f"{folder} is no run: it has no ledger")
-    config = read_config(folder)
-    with Ledger(folder / LEDGER, read_only=True) as ledger:
-        counts, failures, seconds = ledger.counts(), ledger.failures(), ledger.seconds()
-    worker = holder(folder / LOCK)
-    total = sum(counts.values())
-    ended = "finished" if counts["done"] + counts["failed"] == total else f"stopped: go on with rdexplain run {folder}"
-    print(f"{folder}: {'worked on by ' + worker if worker else ended}")
-    print(f"{', '.join(config['resolved']['methods'])} of {config['resolved']['model']}, identity {config['identity']}")
-    begun = f", {counts['running']} begun" if counts["running"] else ""
-    print(f"{counts['done']} of {total} done, {counts['failed']} failed{begun}")
-    if counts["done"]:
-        each = seconds / counts["done"]
-        left = counts["pending"] + counts["running"]
-        rest = f", {span(each * left)} of work left" if left else ""
-        print(f"{each:.3g} s of work each{rest}")
-    shown = failures if arguments.failures else failures[:5]
-    for photo, method, error, attempts in shown:
-        print(f"failed: {method}, attempt {attempts}: {error if photo in error else f'{photo}: {error}'}")
-    if len(failures) > len(shown):
-        print(f"and {len(failures) - len(shown)} more: --failures shows all")
+    now = status.of(options, Silent())
+    ended = "finished" if now.is_finished else f"stopped: go on with rdexplain run {now.folder}"
+    print(f"{now.folder}: {'worked on by ' + now.worker if now.worker else ended}")
+    print(f"{', '.join(now.methods)} of {now.model}, identity {now.identity}")
+    begun = f", {now.running} begun" if now.running else ""
+    print(f"{now.done} of {now.total} done, {len(now.failures)} failed{begun}")
+    if now.left is not None:
+        rest = f", {span(now.left)} of work left" if now.left else ""
+        print(f"{now.seconds / now.done:.3g} s of work each{rest}")
+    shown = now.failures if extras["failures"] else now.failures[:FIRST]
+    for one in shown:
+        error = one.error if one.photo in one.error else f"{one.photo}: {one.error}"
+        print(f"failed: {one.method}, attempt {one.attempts}: {error}")
+    if len(now.failures) > len(shown):
+        print(f"and {len(now.failures) - len(shown)} more: --failures shows all")
     return 0
 
 
-COMMAND = Command("status", "Show how far a run is", "RUN", _declare, _run, "  rdexplain status run")
+COMMAND = Command("status", Status, _run, {"failures": ("run", FAILURES)}, "  rdexplain status run", loads=False)

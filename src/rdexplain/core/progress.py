@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+
+from rdexplain.text.bar import Bar
 
 Progress = Callable[[int, float], None]
 """Called after each step with its number (from 1) and the mean loss, NaN where there is none. Where rows are solved one
@@ -30,21 +33,11 @@ def progress_bar(steps: int, title: str) -> Iterator[Progress | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=steps, figures="")
+    started = time.monotonic()
+    with Bar() as bar:
 
         def report(step: int, loss: float) -> None:
-            bar.update(task, completed=step, figures="" if math.isnan(loss) else f"loss {loss:.4f}")
+            figures = f"{step}/{steps}" + ("" if math.isnan(loss) else f"  loss {loss:.4f}")
+            bar.advance(step, steps, title, figures, (time.monotonic() - started) * (steps - step) / step)
 
         yield report

@@ -79,8 +79,8 @@ def _load_checkpoint(path: Path, classes: tuple[ClassName, ...] | None) -> Model
     if yolov5.is_yolov5(state):
         return yolov5.build(state, names if classes is None else classes, path.name)
     raise ModelError(
-        f"{path} holds no TorchScript network and no YOLOv5: if it holds weights, name their network with --model and "
-        "give the file with --weights"
+        f"{path} holds no TorchScript network and no YOLOv5: if it holds weights, name their network with `model` and "
+        "give the file with `weights`"
     )
 
 

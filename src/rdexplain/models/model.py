@@ -178,7 +178,7 @@ class Model:
             one = "is a probability or a logit" if is_single(output) else "are probabilities of labels or logits"
             warnings.warn(
                 f"it cannot be told whether the output of {self.name}, from 0 to 1, {one}: it is taken for "
-                "probabilities; activation softmax, sigmoid or none (--activation) says what it is",
+                "probabilities; activation softmax, sigmoid or none (`activation`) says what it is",
                 RuntimeWarning,
                 stacklevel=2,
             )

@@ -72,5 +72,5 @@ def _pretrained(name: str, short: str, options: dict[str, Any]) -> Any:
         return timm.create_model(short, pretrained=True, **options)
     except Exception as error:  # the hub, its cache and a missing network fail in many ways
         raise ModelError(
-            f"the weights of {name} cannot be had ({one_line(error)[:160]}): give a file with --weights FILE, or random"
+            f"the weights of {name} cannot be had ({one_line(error)[:160]}): give a file with `weights`, or random"
         ) from error

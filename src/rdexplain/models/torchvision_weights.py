@@ -117,7 +117,7 @@ def _published_state(name: str, entry: Any) -> Mapping[str, Tensor]:
         reason = "the download is damaged"
     raise ModelError(
         f"the weights of {name} are missing ({reason}): put {file.name} from {entry.url} into {file.parent}, "
-        "or give it with --weights FILE"
+        "or give it with `weights`"
     )
 
 

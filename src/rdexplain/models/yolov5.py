@@ -46,7 +46,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
         ModelError: no weights are given, or they do not fit.
     """
     if weights is None:
-        raise ModelError(f"{name} comes without weights: give your own, an official .pt, with --weights FILE")
+        raise ModelError(f"{name} comes without weights: give your own, an official .pt, with `weights`")
     if is_random(weights):
         given = coco_classes() if classes is None else classes
         with own_random_state():

@@ -1,18 +1,18 @@
-"""The versions that a result depends on."""
+"""The version of the package, and those that a result depends on."""
 
 from __future__ import annotations
 
 import functools
-import platform
-from importlib.metadata import PackageNotFoundError, version
 
-from rdexplain._version import __version__
+__version__ = "0.1.0"
 
 _PACKAGES = ("torch", "torchvision", "numpy", "PyWavelets")
 
 
 @functools.cache
 def _installed(packages: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    from importlib.metadata import PackageNotFoundError, version  # takes a while, and `--help` has to be quick
+
     found = []
     for package in packages:
         try:
@@ -24,5 +24,7 @@ def _installed(packages: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 def versions(*more: str) -> dict[str, str]:
     """Versions of this package, of Python and of the packages that make the numbers; of `more` that are installed."""
+    import platform
+
     installed = dict(_installed((*_PACKAGES, *more)))
     return {"rdexplain": __version__, "python": platform.python_version(), **installed}

@@ -100,7 +100,8 @@ class Above(Task):
     """
 
     def __init__(self, least: float) -> None:
-        if isinstance(least, bool) or not isinstance(least, Real) or not 0 < least <= 1:
+        given: Any = least  # NumPy's numbers are numbers too
+        if isinstance(given, bool) or not isinstance(given, Real) or not 0 < least <= 1:
             raise OptionError(f"a probability lies above 0 and is at most 1, not {least!r}")
         self.least = float(least)
 

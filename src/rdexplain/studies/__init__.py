@@ -1,8 +1,0 @@
-"""The studies of CartoonX, figure by figure: recipes, a runner that goes on where it was, and verdicts."""
-
-from rdexplain.studies.catalogue import RECIPES, find_recipes
-from rdexplain.studies.plan import Known, Plan, Scale
-from rdexplain.studies.recipe import Findings, Recipe, Unit, Verdict
-from rdexplain.studies.runner import reproduce
-
-__all__ = ["RECIPES", "Findings", "Known", "Plan", "Recipe", "Scale", "Unit", "Verdict", "find_recipes", "reproduce"]

@@ -1,0 +1,97 @@
+"""How far a job is: a bar on a terminal, else a line on stderr each minute."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from rdexplain.text.say import say
+from rdexplain.text.times import span
+
+EVERY = 60.0
+"""Seconds between two lines."""
+
+
+class Bar:
+    """What is being done, how far it is, and the time left.
+
+    Args:
+        shown: whether anything is.
+    """
+
+    def __init__(self, shown: bool = True) -> None:
+        self._rich: Any = None
+        self._task: Any = None
+        if shown and sys.stderr.isatty():
+            self._rich, self._task = _bar()
+        self._lines = shown and self._rich is None
+        self._said = time.monotonic()
+
+    def __enter__(self) -> Bar:
+        if self._rich is not None:
+            self._rich.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._rich is not None:
+            self._rich.stop()
+
+    def stage(self, text: str) -> None:
+        """What is being done while there is nothing to count."""
+        self._show(text, "", description=text, figures="")
+
+    def advance(self, place: float, total: float, text: str, figures: str = "", left: float | None = None) -> None:
+        """How far it is; between two calls the clock runs on."""
+        ends = None if left is None else time.monotonic() + left
+        rest = "" if left is None else f"{span(left)} left"
+        shown = f"{figures}, {rest}" if figures and rest else figures or rest
+        self._show(text, shown, description=text, completed=place, total=total, figures=figures, ends=ends)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the bar away while a line is printed to stdout."""
+        if self._rich is None:
+            yield
+            return
+        self._rich.stop()
+        try:
+            yield
+        finally:
+            self._rich.start()
+
+    def _show(self, text: str, rest: str, **changes: Any) -> None:
+        if self._rich is not None:
+            self._rich.update(self._task, **changes)
+        elif self._lines and time.monotonic() - self._said >= EVERY:
+            self._said = time.monotonic()
+            say(", ".join(filter(None, (text, rest))))
+
+
+def _bar() -> tuple[Any, Any]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.text import Text
+
+    class Left(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            ends = task.fields["ends"]
+            return Text("" if ends is None else f" {_clock(ends - time.monotonic())} left", "dim")
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn(" {task.fields[figures]}", style="cyan"),
+        Left(),
+    )
+    # Results go to stdout, whatever stderr is: only stderr's own lines pass through the bar.
+    rich = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+    return rich, rich.add_task("starting", total=None, figures="", ends=None)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(max(round(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

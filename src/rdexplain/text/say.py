@@ -1,0 +1,15 @@
+"""A line for people, on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+from rdexplain.text.names import printable
+
+
+def say(text: str) -> None:
+    """A line on stderr, whatever the text holds."""
+    line = printable(" ".join(f"rdexplain: {text}".split()))
+    with contextlib.suppress(OSError, ValueError):
+        print(line.encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)

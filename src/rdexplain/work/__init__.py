@@ -1,0 +1,1 @@
+"""Whole jobs: what a command does, as one Python call."""

@@ -1,0 +1,186 @@
+"""Several methods or networks side by side, in one panel."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rdexplain.errors import ModelError, OptionError, OutputError, RDExplainError, SolverError, TargetError
+from rdexplain.models.registry import find_source
+from rdexplain.photos.images import find_photos
+from rdexplain.render.words import method_title
+from rdexplain.work.choosing import (
+    find_model,
+    make_method,
+    method_options,
+    photo_fit,
+    photo_size,
+    photos_per_batch,
+    provenance,
+)
+from rdexplain.work.explain import check_photos, labels_of
+from rdexplain.work.job import job
+from rdexplain.work.outputs import Outputs, stems
+from rdexplain.work.panel import FILES, Panel
+from rdexplain.work.photos import Explaining, Settings
+from rdexplain.work.progress import Progress
+from rdexplain.work.requests import TOGETHER, Compare
+from rdexplain.work.settings import DEFAULT_MODEL
+from rdexplain.work.sizes import check_size
+from rdexplain.work.targets import Slugs, Targets, Wanted
+
+_ITS_OWN = (ModelError, OptionError, SolverError, TargetError)
+"""What may be wrong with one network of several, and leaves the others to be compared."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` wrote.
+
+    Attributes:
+        files: the panel; none where nothing could be explained.
+        failures: why photos are left out, by their sources.
+        seconds: that it took.
+    """
+
+    files: Sequence[Path]
+    failures: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class _Once:
+    """Tells a progress of each failure once, though several methods and networks meet it."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._told: set[str] = set()
+        self._progress = progress
+        self.stage, self.advance = progress.stage, progress.advance
+        self.done, self.warning = progress.done, progress.warning
+
+    def failed(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._progress.failed(text)
+
+
+@job(Compare)
+def compare(options: Compare, progress: Progress) -> Comparison:
+    """Explain photos by several methods, network by network, and draw it all side by side: comparison.png and .pdf.
+
+    A network that cannot be loaded or explained stays in the panel, with its reason, and so does a method that cannot
+    explain a network; unless nothing is left. `progress.done` gets a `work.photos.Written` for each explanation.
+
+    Raises:
+        RDExplainError: an option, a photo's name or the folder will not do; or no network and method will.
+    """
+    check_photos(options.photos)
+    if options.models and options.model != DEFAULT_MODEL:
+        raise OptionError("give either `model` or `models`, not both")
+    methods: tuple[str, ...] = options.methods or (TOGETHER[:1] if options.models else TOGETHER)
+    given = {name: method_options(options, name, methods) for name in methods}
+    check_size(options.size, given)
+    names = stems(find_photos(options.photos))
+    _check_free(options.out, options.overwrite)
+    wanted = options.models or (options.model if isinstance(options.model, str) else "the network",)
+    for name in wanted if options.models else ():
+        find_source(name)  # a typo is found before the other networks are loaded
+    panel, started = Panel(names, wanted, methods), time.monotonic()
+    own = _ITS_OWN if len(wanted) > 1 else (ModelError,)
+    failures: dict[str, str] = {}
+    once = _Once(progress)
+    runs: list[tuple[str, str, Explaining]] = []
+    for name, prefix in zip(wanted, _prefixes(wanted), strict=True):
+        try:
+            found = _explaining(options, once, name, prefix, given, names, panel)
+        except OutputError:
+            raise
+        except RDExplainError as error:
+            _refuse(panel, progress, name, methods, error, name)
+            continue
+        runs += [(name, method, one) for method, one in found.items()]
+    together = Outputs(options.out, "comparison")
+    with together.open():
+        for name, method, one in runs:
+            try:
+                failures |= one.over(names).failures
+            except own as error:
+                title = method_title(method)
+                _refuse(panel, progress, name, [method], error, title if len(wanted) == 1 else f"{title} of {name}")
+        if panel.is_empty:
+            return Comparison((), failures, time.monotonic() - started)
+        progress.stage("drawing the comparison")
+        files = panel.save(together)
+    return Comparison(files, failures, time.monotonic() - started)
+
+
+def _explaining(
+    options: Compare,
+    progress: Progress,
+    name: str,
+    prefix: str,
+    given: dict[str, dict[str, Any]],
+    names: dict[str, str],
+    panel: Panel,
+) -> dict[str, Explaining]:
+    """What explains the photos by each method, for a network, whose files' names have the prefix; what can go wrong
+    before the first photo goes wrong here."""
+    model = find_model(options, progress, name if options.models else None)
+    targets, slugs = Targets(model, Wanted.of(options)), Slugs(model)
+    # Of several networks each has a size: `size` is for those that leave the choice.
+    size = photo_size(None if prefix and model.fixed_size else options.size, model)
+    made = {method: make_method(method, model, its, size) for method, its in given.items()}
+    outputs = {method: Outputs(options.out, f"{prefix}{method}") for method in given}
+    for place in outputs.values():
+        place.check(names, targets.slugs(slugs), slugs, options.overwrite)
+    per_batch = photos_per_batch(options.photos_per_batch, model.device)
+    settings = Settings(size, photo_fit(options.fit, model), per_batch, samples=0, original_size=False)
+    return {
+        method: Explaining(
+            made[method],
+            targets,
+            slugs,
+            outputs[method],
+            progress,
+            settings,
+            provenance(given[method]),
+            labels_of(model, targets, len(names)),
+            f", {name}" if prefix else "",
+            keep=partial(panel.add, name, method),
+            missed=partial(panel.miss, name, method),
+        )
+        for method in given
+    }
+
+
+def _refuse(
+    panel: Panel, progress: Progress, name: str, methods: Sequence[str], error: RDExplainError, what: str
+) -> None:
+    """Leave out methods for a network, called `what`; the error itself where nothing is left."""
+    for method in methods:
+        panel.refuse(name, method, str(error))
+    if panel.all_refused:
+        raise error
+    progress.warning(f"{what} is not applicable: {error}")
+
+
+def _prefixes(networks: Sequence[str]) -> list[str]:
+    """What tells the networks' files apart: their names without what file names do not hold; nothing for one alone."""
+    if len(networks) == 1:
+        return [""]
+    plain = [re.sub(r"[^\w@-]+", "-", name).strip("-") for name in networks]
+    count = Counter(text.casefold() for text in plain)
+    return [
+        f"{text}-{number}." if count[text.casefold()] > 1 else f"{text}." for number, text in enumerate(plain, start=1)
+    ]
+
+
+def _check_free(folder: Path, overwrite: bool) -> None:
+    taken = [folder / name for name in FILES if (folder / name).exists()]
+    if taken and not overwrite:
+        raise OutputError(f"{taken[0]} exists already: replace with `overwrite`, or choose another `out`")

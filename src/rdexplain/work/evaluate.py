@@ -1,0 +1,228 @@
+"""Methods evaluated on photos, or explanations that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rdexplain.errors import ModelError, OptionError, OutputError
+from rdexplain.evaluation import PERCENTAGES, Evaluation, Settings, save_evaluation
+from rdexplain.evaluation.files import DIFFERENCES, RECORD, ROWS, SUMMARY
+from rdexplain.evaluation.files import SCORES as SCORE_ROWS
+from rdexplain.evaluation.results import Over
+from rdexplain.models import Model, load_model
+from rdexplain.photos.images import find_photos
+from rdexplain.text.extras import needed
+from rdexplain.text.versions import versions
+from rdexplain.work.choosing import portable_model, reading
+from rdexplain.work.crew import find_crew
+from rdexplain.work.evaluating.evaluator import Evaluator, none_applicable, over_explanations, over_photos
+from rdexplain.work.evaluating.source import check_folder, choose_model
+from rdexplain.work.job import job
+from rdexplain.work.outputs import Outputs
+from rdexplain.work.progress import Count, Progress
+from rdexplain.work.requests import Evaluate
+from rdexplain.work.runs.folder import LEDGER
+from rdexplain.work.runs.lock import locked
+from rdexplain.work.sizes import check_size
+
+LOCK = "evaluation.lock"  # the folder may be that of a run, which has a lock of its own
+CURVES, OWN, AGREEMENT = "curves.png", "curves.own.png", "agreement.png"
+FILES = (ROWS, SCORE_ROWS, SUMMARY, DIFFERENCES, RECORD, CURVES, OWN, AGREEMENT)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What `evaluate` found and wrote.
+
+    Attributes:
+        folder: where curves, scores and figures are.
+        evaluation: all of it.
+        methods: in the order in which they were asked for.
+        distortion: the first of those asked for.
+        over: what areas under curves are taken over.
+        seed: of the intervals.
+        expected, done: photos or explanations, all of them and those that are evaluated.
+        failures: why the others are not, by name.
+        note: how the network's output was read, where nobody said it.
+    """
+
+    folder: Path
+    evaluation: Evaluation
+    methods: Sequence[str]
+    distortion: str
+    over: Over
+    seed: int
+    expected: int
+    done: int
+    failures: dict[str, str] = field(default_factory=dict)
+    note: str | None = None
+
+
+@job(Evaluate)
+def evaluate(options: Evaluate, progress: Progress) -> Evaluated:
+    """Compare methods on photos: rate-distortion curves and scores, with intervals, as tables and figures.
+
+    In place of photos it takes the folder of explanations that are there, of `explain` or of `run`. All that can be
+    found out before the first photo is explained is found out then.
+
+    Raises:
+        RDExplainError: an option, a photo's name, the network or the folder will not do.
+    """
+    options = _source(options)
+    settings = _settings(options)
+    needed("pyarrow", "evaluate")
+    if options.explanations is not None:
+        check_folder(options.explanations)
+    else:
+        common = [settings.wavelet] if "wavelet" in settings.domains else []
+        check_size(options.size, {name: {} for name in options.methods}, common, settings.scores)
+    options = choose_model(options)
+    outputs = Outputs(options.out, "evaluation")
+    # From here on, since whoever has the folder may be about to write what is looked for.
+    with outputs.open(), locked(options.out / LOCK, keep=False):
+        check_files(options.out, options.overwrite)
+        work = _evaluator(options, Count(progress), settings)
+        try:
+            work.run()
+        except BaseException as error:
+            if work.done:  # what is finished stays
+                _write(outputs, work, options, settings, finished=False)
+                error.add_note(f"{work.done} of {work.expected} are evaluated, in {options.out}")
+            raise
+        if work.done:
+            _check_found(work)
+            progress.stage("drawing")
+            _write(outputs, work, options, settings, finished=True)
+    return Evaluated(
+        options.out,
+        work.evaluation,
+        _order(options, work.evaluation),
+        settings.distortions[0],
+        _over(settings),
+        settings.seed,
+        work.expected,
+        work.done,
+        work.failures,
+        reading(work.model) if work.done else None,
+    )
+
+
+def _source(options: Evaluate) -> Evaluate:
+    """The options with a run among the photos taken for explanations."""
+    photos, folder = options.photos, options.explanations
+    if len(photos) == 1 and folder is None and (Path(photos[0]) / LEDGER).is_file():
+        return replace(options, photos=(), explanations=Path(photos[0]))
+    if bool(photos) == (folder is not None):
+        raise OptionError("give either photos or `explanations`")
+    return options
+
+
+def _settings(options: Evaluate) -> Settings:
+    scores = list(options.scores)
+    if "localisation" in scores and options.boxes is None:
+        raise OptionError("localisation needs the boxes of the objects: give `boxes`, or leave it out of `scores`")
+    if options.boxes is not None and "localisation" not in scores:
+        scores.append("localisation")
+    if options.boxes is not None and (options.fit not in (None, "squash") or options.explanations is not None):
+        raise OptionError("`boxes` is for photos that are squashed to the square, not `explanations` or another `fit`")
+    again = [name for name in ("max_sensitivity", "randomisation") if name in scores]
+    if again and options.explanations is not None:
+        raise OptionError(f"{' and '.join(again)} explain again, which `explanations` does not")
+    return Settings(
+        percentages=options.percentages or PERCENTAGES,
+        draws=options.draws,
+        distortions=options.distortions,
+        domains=options.domains,
+        scores=scores,
+        protocol=options.protocol,
+        seed=options.seed or 0,
+    )
+
+
+def check_files(folder: Path, overwrite: bool) -> None:
+    """See that no results are in the way."""
+    there = [name for name in FILES if (folder / name).exists()]
+    if there and not overwrite:
+        raise OutputError(f"{folder / there[0]} exists already: replace with `overwrite`, or choose another `out`")
+
+
+def _evaluator(options: Evaluate, count: Count, settings: Settings) -> Evaluator:
+    crew = find_crew(options)
+    folder = options.explanations
+    sources = [] if folder is not None else find_photos(options.photos)
+    count.stage(f"loading {options.model}")
+    model: Model = load_model(**portable_model(options), device=crew.device)
+    if model.task != "classification":
+        raise ModelError(f"the evaluation measures class labels only: {model.name} is for {model.task}")
+    if folder is not None:
+        return over_explanations(folder, options, count, settings, crew, model)
+    return over_photos(options, count, settings, crew, model, sources)
+
+
+def _write(outputs: Outputs, work: Evaluator, options: Evaluate, settings: Settings, finished: bool) -> None:
+    """All the results, or none of them; what an earlier call left and this one has not is taken away."""
+    from rdexplain.evaluation.plots import curves_figure
+    from rdexplain.render import save_figure
+
+    evaluation, order, over = work.evaluation, _order(options, work.evaluation), _over(settings)
+    note = f"{work.model.name}  ·  {settings.draws} draws  ·  {settings.protocol} protocol"
+
+    def figure(measure: str, view: Any) -> Callable[[Path], object]:
+        return lambda path: save_figure(
+            curves_figure(evaluation, measure, view=view, over=over, methods=order, note=note, seed=settings.seed),
+            path,
+        )
+
+    writers: dict[str, Callable[[Path], object]] = {
+        "": lambda folder: save_evaluation(
+            evaluation, folder, record=_record(work, settings, finished), over=over, seed=settings.seed
+        ),
+        CURVES: figure(settings.distortions[0], "common"),
+        AGREEMENT: figure("agreement", "common"),
+    }
+    if "own" in settings.domains:
+        writers[OWN] = figure(settings.distortions[0], "own")
+    outputs.write("", writers, FILES)
+
+
+def _check_found(work: Evaluator) -> None:
+    """See that there is something to show."""
+    found = work.evaluation
+    if not (found.curves or found.scores) and found.not_applicable:
+        raise none_applicable(found.not_applicable)
+
+
+def _over(settings: Settings) -> Over:
+    """What areas are taken over: the study's percentages are not the shares that were kept."""
+    return "percentage" if settings.protocol == "published" else "share"
+
+
+def _order(options: Evaluate, evaluation: Evaluation) -> list[str]:
+    """The methods in the order in which they were asked for."""
+    return [name for name in options.methods if name in evaluation.methods] + [
+        name for name in evaluation.methods if name not in options.methods
+    ]
+
+
+def _record(work: Evaluator, settings: Settings, finished: bool) -> dict[str, Any]:
+    """Provenance, ready for JSON."""
+    return {
+        "finished": finished,
+        "model": work.model.name,
+        **work.model.record(),
+        "device": str(work.model.device),
+        "failed": work.failures,
+        "percentages": list(settings.percentages),
+        "draws": settings.draws,
+        "distortions": list(settings.distortions),
+        "domains": list(settings.domains),
+        "scores": list(settings.scores),
+        "wavelet": settings.wavelet.options(),
+        "protocol": settings.protocol,
+        "seed": settings.seed,
+        "methods": work.options,
+        "versions": versions(),
+    }

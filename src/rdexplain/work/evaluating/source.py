@@ -1,0 +1,95 @@
+"""Explanations that are there: whether there are any, and which network they are of."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError, safe_open
+
+from rdexplain.errors import OptionError, PhotoError, RDExplainError
+from rdexplain.work.requests import Evaluate
+from rdexplain.work.run_config import of_run
+from rdexplain.work.runs.folder import is_run, read_config
+from rdexplain.work.settings import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from rdexplain.work.evaluating.explanations import ExplanationsWorker
+
+SETTINGS = ("weights", "classes", "mean", "std", "no_normalise", "precision", "activation")
+"""What the options say of a model beside its name."""
+_TRIED = 3
+
+
+def check_folder(folder: Path) -> None:
+    """See that explanations are there, before a network is loaded.
+
+    Raises:
+        OptionError: there are none.
+    """
+    if not folder.is_dir():
+        raise OptionError(f"no such folder: {folder}")
+    if not is_run(folder) and not any(folder.glob("*.safetensors")):
+        raise OptionError(f"no explanations (*.safetensors) in {folder}")
+
+
+def choose_model(options: Evaluate) -> Evaluate:
+    """The options with what is not given of the model as the run has it that is evaluated, else the default.
+
+    What a run says of its model is left alone where another model is given.
+    """
+    folder = options.explanations
+    old: dict[str, Any] = of_run(folder) if folder is not None and is_run(folder) else {}
+    model = old.get("model", DEFAULT_MODEL) if options.model is None else options.model
+    if model != old.get("model", DEFAULT_MODEL):
+        return replace(options, model=model)
+    given = {name for name in SETTINGS if getattr(options, name) not in (None, False)}
+    if "no_normalise" in given:
+        given |= {"mean", "std"}  # one of them leaves no use for the others
+    elif given & {"mean", "std"}:
+        given.add("no_normalise")
+    return replace(options, model=model, **{name: old[name] for name in SETTINGS if name in old and name not in given})
+
+
+def check_model(folder: Path, worker: ExplanationsWorker) -> None:
+    """See that explanations are of the network that was loaded: that one bears their name, or gives what they say.
+
+    Raises:
+        OptionError: they are of another one.
+    """
+    names = _models_of(folder)
+    if not names or worker.model.name in names:
+        return
+    tried = 0
+    for read in worker.results.values():
+        try:
+            result = read()
+        except (PhotoError, OSError, RDExplainError):
+            continue  # reported when its turn comes
+        tried += 1
+        if not worker.agrees(result):
+            name, random, _ = names[0].partition(" (random)")
+            others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise OptionError(
+                f"the explanations in {folder} are of {names[0]}{others}, not of {worker.model.name}: "
+                f"give `model` {name}{' and `weights` random' if random else ''}"
+            )
+        if tried == _TRIED:
+            break
+
+
+def _models_of(folder: Path) -> list[str]:
+    """The names that explanations have for their networks, in order of the files."""
+    if is_run(folder):
+        name = read_config(folder)["resolved"].get("model")
+        return [] if name is None else [str(name)]
+    names = []
+    for file in sorted(folder.glob("*.safetensors")):
+        # What cannot be read is reported when its turn comes.
+        unreadable = contextlib.suppress(OSError, SafetensorError, KeyError, TypeError, ValueError)
+        with unreadable, safe_open(file, framework="pt") as content:
+            names.append(str(json.loads(content.metadata()["rdexplain"])["model"]))
+    return list(dict.fromkeys(names))

@@ -1,0 +1,123 @@
+"""Photos explained, to a folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rdexplain.errors import OptionError
+from rdexplain.methods.registry import METHODS
+from rdexplain.models import Model
+from rdexplain.photos.images import find_photos
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.heatmap import Heatmap
+from rdexplain.results.loading import load_result
+from rdexplain.work.choosing import (
+    find_model,
+    make_method,
+    method_options,
+    photo_fit,
+    photo_size,
+    photos_per_batch,
+    provenance,
+    reading,
+)
+from rdexplain.work.job import job
+from rdexplain.work.outputs import Outputs, stems
+from rdexplain.work.photos import Explaining, Settings
+from rdexplain.work.progress import Progress
+from rdexplain.work.requests import Explain
+from rdexplain.work.sizes import check_size
+from rdexplain.work.targets import Slugs, Targets, Wanted
+
+
+@dataclass(frozen=True)
+class Explanations(Sequence[Explanation | Heatmap]):
+    """What `explain` wrote: a sequence of explanations of one photo and target each, read when they are asked for.
+
+    Attributes:
+        folder: where they are.
+        pictures: a PNG file for each, in the order of the photos; beside it are .safetensors and .json.
+        photos: how many there were.
+        explained: how many of them are explained.
+        failures: why the others are not, by their sources.
+        seconds: that it took.
+        note: how the network's output was read, where nobody said it.
+    """
+
+    folder: Path
+    pictures: Sequence[Path]
+    photos: int
+    explained: int
+    failures: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    note: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, place: int) -> Explanation | Heatmap:  # type: ignore[override]
+        return load_result(self.pictures[place].with_suffix(".safetensors"))
+
+
+@job(Explain)
+def explain(options: Explain, progress: Progress) -> Explanations:
+    """Explain photos, and write each explanation as a picture, as .safetensors and as .json.
+
+    All that can be found out before the first photo is explained is found out then. A photo that cannot be explained
+    does not stop the others. `progress.done` gets a `work.photos.Written` for each explanation.
+
+    Raises:
+        RDExplainError: an option, a photo's name, the network or the folder will not do.
+    """
+    check_photos(options.photos)
+    own = method_options(options, options.method)
+    for name, asked in (("samples", options.samples > 0), ("repeats", options.repeats > 1)):
+        if asked and METHODS[options.method].is_baseline:
+            why = "shows what a mask keeps" if name == "samples" else "solves for a mask again"
+            raise OptionError(f"`{name}` {why}: {options.method} has none")
+    check_size(options.size, {options.method: own})
+    sources = find_photos(options.photos)
+    model = find_model(options, progress)
+    targets, slugs = Targets(model, Wanted.of(options)), Slugs(model)
+    size = photo_size(options.size, model)
+    method = make_method(options.method, model, own, size)
+    names = stems(sources)
+    wanted = {".samples.png": options.samples, ".repeats.png": options.repeats > 1}
+    wanted[".original.png"] = options.original_size
+    outputs = Outputs(options.out, options.method, [suffix for suffix, value in wanted.items() if value])
+    outputs.check(names, targets.slugs(slugs), slugs, options.overwrite)
+    settings = Settings(
+        size,
+        photo_fit(options.fit, model),
+        photos_per_batch(options.photos_per_batch, model.device),
+        options.samples,
+        options.original_size,
+        options.repeats,
+    )
+    labels = labels_of(model, targets, len(names))
+    started = time.monotonic()
+    with outputs.open():
+        over = Explaining(method, targets, slugs, outputs, progress, settings, provenance(own), labels).over
+        tally = over(names)
+    seconds = time.monotonic() - started
+    note = reading(model) if tally.explained else None
+    return Explanations(options.out, tally.pictures, len(names), tally.explained, tally.failures, seconds, note)
+
+
+def labels_of(model: Model, targets: Targets, photos: int) -> list[str]:
+    """All labels that the results may have; none where they are not those of classes."""
+    if not targets.labels_are_classes:
+        return []
+    if targets.known:
+        return [model.class_name(index) for index in targets.classes if index is not None]
+    if photos == 1 and not targets.several:
+        return []
+    return [entry.name for entry in model.classes or ()]
+
+
+def check_photos(photos: Sequence[str]) -> None:
+    if not photos:
+        raise OptionError("name the photos: files, folders, glob patterns or sample:NAME")

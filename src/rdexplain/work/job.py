@@ -1,0 +1,94 @@
+"""A job: a function of options and a progress, called with the options' names as keywords."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from rdexplain.text.bar import Bar
+from rdexplain.work.options import Options
+from rdexplain.work.progress import Progress, Silent
+
+Wanted = TypeVar("Wanted", bound=Options)
+Result = TypeVar("Result")
+Given = ParamSpec("Given")
+
+
+class Job(Generic[Wanted, Result]):
+    """Calling it makes the options and does the work.
+
+    Args:
+        options: the class of its options.
+        work: what does it.
+
+    Attributes:
+        of: the work, for options that are made already.
+    """
+
+    def __init__(self, options: type[Wanted], work: Callable[[Wanted, Progress], Result]) -> None:
+        self.options, self.of = options, work
+        self.__name__, self.__module__ = work.__name__, work.__module__
+        self.__doc__ = f"{inspect.getdoc(work)}\n\n{_listed(options)}"
+        self.__signature__ = _signature(options)
+
+    def __call__(self, *first: Any, progress: Progress | bool | None = None, **given: Any) -> Result:
+        names = [name for name, option in self.options.declared().items() if option.positional]
+        if len(first) > len(names):
+            raise TypeError(f"{self.__name__}() takes {len(names)} positional arguments, not {len(first)}")
+        for name, value in zip(names, first, strict=False):
+            if name in given:
+                raise TypeError(f"{self.__name__}() got {name!r} twice")
+            given[name] = value
+        with listening(progress) as told:
+            return self.of(self.options.made(given), told)
+
+    def __repr__(self) -> str:
+        return f"<job {self.__module__}.{self.__name__}>"
+
+
+def job(options: type[Wanted]) -> Callable[[Callable[[Wanted, Progress], Result]], Job[Wanted, Result]]:
+    """Makes a `Job` of the function below it."""
+    return lambda work: Job(options, work)
+
+
+@contextlib.contextmanager
+def listening(progress: Progress | bool | None) -> Iterator[Progress]:
+    """Who is told: True is a bar on stderr, None and False are nobody."""
+    if progress is True:
+        with Bar() as bar:
+            yield _OnABar(bar)
+    else:
+        yield progress or Silent()
+
+
+class _OnABar(Silent):
+    def __init__(self, bar: Bar) -> None:
+        self.stage, self.advance = bar.stage, bar.advance  # type: ignore[method-assign]
+
+
+def _signature(options: type[Options]) -> inspect.Signature:
+    """What an editor shows: the options with their types and defaults."""
+    keyword, either = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    declared = options.declared()
+    every = {one.name: one for one in fields(options)}  # type: ignore[arg-type]
+    order = [every[name] for names in options.groups().values() for name in names]
+    order.sort(key=lambda one: not declared[one.name].positional)
+    parameters = [
+        inspect.Parameter(
+            one.name, either if declared[one.name].positional else keyword, default=one.default, annotation=one.type
+        )
+        for one in order
+    ]
+    told = inspect.Parameter("progress", keyword, default=None, annotation="Progress | bool | None")
+    return inspect.Signature([*parameters, told])
+
+
+def _listed(options: type[Options]) -> str:
+    declared = options.declared()
+    lines = ["Args:"]
+    lines += [f"    {name}: {declared[name].help}." for names in options.groups().values() for name in names]
+    lines.append("    progress: told how far it is, see `rdexplain.work.progress.Progress`; True is a bar on stderr.")
+    return "\n".join(lines)

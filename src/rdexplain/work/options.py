@@ -1,0 +1,163 @@
+"""Options of a job, declared once, for the command line, configuration files, Python and forms alike."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from rdexplain.errors import OptionError, unknown
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is known of an option beside its name and its type.
+
+    Attributes:
+        help: one line for people.
+        kind: from its text to its value, see `rdexplain.work.values`; None for a switch.
+        metavar: the value in the help.
+        flags: on the command line, if not the name with hyphens.
+        choices: names that the value may have, to complete a command line with.
+        many: whether it may be given several times; its value is a list.
+        listed: whether several values may be one value, with commas between them on the command line.
+        objects: whether Python may give something else than text, a network or a mask, which is passed on as it is.
+        gives: the value of a switch that is on.
+        positional: whether the command line takes it without a flag.
+        of_method: whether a method's constructor takes it, under the same name.
+        only: the methods that have it; empty for all.
+        key: whether a configuration file may hold it.
+    """
+
+    help: str
+    kind: Callable[[str], Any] | None = None
+    metavar: str | None = None
+    flags: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    many: bool = False
+    listed: bool = False
+    objects: bool = False
+    gives: bool = True
+    positional: bool = False
+    of_method: bool = False
+    only: tuple[str, ...] = ()
+    key: bool = True
+
+    def value(self, name: str, given: Any) -> Any:
+        """What is given as the option's value.
+
+        Raises:
+            OptionError: it is none.
+        """
+        if self.kind is None:
+            if not isinstance(given, bool):
+                raise OptionError(f"`{name}` must be true or false, not {given!r}")
+            return given
+        if self.objects and not isinstance(given, str | Path):
+            return given
+        if self.many:
+            several = given if isinstance(given, list | tuple) else [given]
+            return [self._read(name, str(one)) for one in several]
+        if isinstance(given, list | tuple):
+            if not self.listed:
+                raise OptionError(f"`{name}` takes one value, not a list")
+            return self._read(name, ",".join(map(str, given)))
+        return self._read(name, str(given))
+
+    def _read(self, name: str, text: str) -> Any:
+        if not text and not self.listed:
+            raise OptionError(f"`{name}` is empty")
+        assert self.kind is not None
+        try:
+            return self.kind(text)
+        except OptionError:
+            raise
+        except ValueError as error:
+            raise OptionError(f"`{name}` {error}") from error
+
+
+def option(
+    help: str, kind: Callable[[str], Any] | None = None, metavar: str | None = None, default: Any = None, **more: Any
+) -> Any:
+    """A field of `Options`; `more` is of `Option`."""
+    return field(default=default, metadata={"option": Option(help, kind, metavar, **more)})
+
+
+class Options:
+    """Base of dataclasses whose fields are all made by `option`; a value is checked whoever gives it.
+
+    Raises:
+        OptionError: a value that an option cannot have. The option's name is between backticks in the text.
+    """
+
+    title: ClassVar[str] = ""
+    """Heading of the options that the class itself adds, in a help."""
+    given: ClassVar[frozenset[str]] = frozenset()
+    """The names of those that were given, where `made` made them."""
+
+    def __init_subclass__(cls, title: str = "", **more: Any) -> None:
+        super().__init_subclass__(**more)
+        cls.title = title
+
+    def __post_init__(self) -> None:
+        for one in fields(self):  # type: ignore[arg-type]
+            given = getattr(self, one.name)
+            missing = given is None or given is one.default
+            value = one.default if missing else option_of(one).value(one.name, given)
+            object.__setattr__(self, one.name, value)
+
+    @classmethod
+    def made(cls, given: Mapping[str, Any]) -> Self:
+        """The options that are given, the others with their defaults.
+
+        Raises:
+            OptionError: an option that there is not, or a value that one cannot have.
+        """
+        known = cls.declared()
+        for name in given:
+            if name not in known:
+                raise OptionError(unknown("option", name, known))
+        options = cls(**given)
+        object.__setattr__(options, "given", frozenset(given))
+        return options
+
+    @classmethod
+    def field(cls, name: str, default: Any = MISSING, help: tuple[str, str] | None = None) -> Any:
+        """One of the fields for another class.
+
+        Args:
+            default: another one, if given.
+            help: what is replaced in its help, and by what.
+        """
+        (one,) = (one for one in fields(cls) if one.name == name)  # type: ignore[arg-type]
+        declared = option_of(one)
+        if help is not None:
+            declared = replace(declared, help=declared.help.replace(*help))
+        return field(default=one.default if default is MISSING else default, metadata={"option": declared})
+
+    @classmethod
+    def declared(cls) -> dict[str, Option]:
+        """All options, by name."""
+        return {one.name: option_of(one) for one in fields(cls)}  # type: ignore[arg-type]
+
+    @classmethod
+    def groups(cls) -> dict[str, list[str]]:
+        """The names of the options under their headings, in the order of a help."""
+        found: dict[str, list[str]] = {}
+        placed: set[str] = set()
+        for part in (*(one for one in cls.__bases__ if issubclass(one, Options)), cls):
+            own = [name for name in inspect.get_annotations(part) if name in cls.declared()]
+            names = [name for name in own if name not in placed]
+            if names:
+                found.setdefault(part.title, []).extend(names)
+                placed.update(names)
+        return found
+
+
+def option_of(one: Field[Any]) -> Option:
+    """The declaration of a field."""
+    assert one.default is not MISSING
+    found: Option = one.metadata["option"]
+    return found

@@ -1,0 +1,175 @@
+"""Where results go: names without collisions, nothing replaced unasked, each explanation there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from rdexplain.errors import OutputError, describe
+from rdexplain.photos.images import SAMPLE
+from rdexplain.work.targets import Slugs
+
+SUFFIXES = (".safetensors", ".png", ".json")
+_LONGEST = 120  # bytes of a photo's name; file systems allow 255 for all of a file's name
+
+
+def stems(sources: Sequence[str]) -> dict[str, str]:
+    """The name of each photo's results: its own, with a short hash of its place where two would collide."""
+    names = {source: _name(source) for source in sources}
+    # Some file systems take Cat.jpg and cat.jpg for one.
+    count = Counter(name.casefold() for name in names.values())
+    return {
+        source: name
+        if count[name.casefold()] == 1 and len(os.fsencode(name)) <= _LONGEST
+        else f"{_shortened(name)}-{_hash(source)}"
+        for source, name in names.items()
+    }
+
+
+class Outputs:
+    """The results' folder of a call.
+
+    Args:
+        folder: made if need be, when the block of `open` begins.
+        method: part of each file's name.
+        extras: suffixes beside `SUFFIXES`.
+    """
+
+    def __init__(self, folder: Path, method: str, extras: Iterable[str] = ()) -> None:
+        self.folder = folder
+        self.method = method
+        self.suffixes = (*SUFFIXES, *extras)
+
+    def base(self, stem: str, slug: str | None = None) -> str:
+        """An explanation's file name without suffix."""
+        return ".".join(filter(None, (stem, slug, self.method)))
+
+    def check(self, names: dict[str, str], wanted: Sequence[str | None] | None, slugs: Slugs, overwrite: bool) -> None:
+        """See that nothing is in the way of the results of photos, by `stems`.
+
+        Args:
+            wanted: the classes' slugs, (None,) where there is one class; None where only the model can tell: then
+                the results for any of its classes are in the way.
+
+        Raises:
+            OutputError: there are results already and `overwrite` is not set, or a photo would be replaced.
+        """
+        try:
+            present = set(os.listdir(self.folder))
+        except OSError:
+            return  # there is no such folder yet, or `open` says why not
+        bases = {self.base(stem, slug) for stem in names.values() for slug in wanted or ()}
+        known = set(names.values())
+
+        def taken(file: str) -> bool:
+            base = next((file.removesuffix(suffix) for suffix in self._longest_first() if file.endswith(suffix)), None)
+            if base is None or wanted is not None:
+                return base in bases
+            stem, _, slug = base.removesuffix(f".{self.method}").rpartition(".")
+            return base.endswith(f".{self.method}") and stem in known and slugs.is_one(slug)
+
+        files = sorted(file for file in present if taken(file))
+        photos = {os.path.realpath(source) for source in names if not source.startswith(SAMPLE)}
+        for file in files:
+            if os.path.realpath(self.folder / file) in photos:
+                raise OutputError(f"the results would replace the photo {self.folder / file}: choose another `out`")
+        if files and not overwrite:
+            more = f" (and {len(files) - 1} more of these results)" if len(files) > 1 else ""
+            raise OutputError(
+                f"{self.folder / files[0]} exists already{more}: replace with `overwrite`, or choose another `out`"
+            )
+
+    def _longest_first(self) -> list[str]:
+        return sorted(self.suffixes, key=len, reverse=True)
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        """The folder, made and found to be writable; taken away again if nothing came into it.
+
+        Raises:
+            OutputError: it cannot be made, is no folder, or takes no files.
+        """
+        made = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder) as probe:
+                probe.write(b"rdexplain")
+                probe.flush()
+        except OSError as error:
+            _remove_empty(made)
+            reason = "it is no folder" if isinstance(error, FileExistsError) else error.strerror or str(error)
+            raise OutputError(f"cannot write to `out` {self.folder}: {reason}") from error
+        try:
+            yield
+        finally:
+            _remove_empty(made)
+
+    def write(self, base: str, writers: dict[str, Callable[[Path], object]], replaces: Iterable[str] = ()) -> Path:
+        """Write an explanation's files, all or none.
+
+        Args:
+            writers: for each suffix what writes the file; the empty suffix gets the path without one.
+            replaces: names of files that belong with these: those that are not written again would be of other
+                results, and are taken away.
+
+        Returns:
+            the picture's path.
+
+        Raises:
+            OutputError: the folder is full, or gone.
+        """
+        # Files are made in a folder inside it, so that they are renamed and not copied when all are there.
+        suffix, staging = "", None
+        try:
+            staging = Path(tempfile.mkdtemp(prefix=".rdexplain-", dir=self.folder))
+            try:
+                for suffix, writer in writers.items():
+                    writer(staging / f"{base}{suffix}")
+                suffix = ""
+                files = sorted(staging.iterdir())
+                for file in files:
+                    file.replace(self.folder / file.name)
+                for name in set(replaces) - {file.name for file in files}:
+                    (self.folder / name).unlink(missing_ok=True)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+        except OSError as error:
+            file = self._failed(error, staging, base, suffix)
+            raise OutputError(f"cannot write {file}: {error.strerror or describe(error)}") from error
+        return self.folder / f"{base}.png"
+
+    def _failed(self, error: OSError, staging: Path | None, base: str, suffix: str) -> Path:
+        """The file that could not be written, by the name that it would have had, as near as can be told."""
+        if isinstance(error.filename, str | bytes | os.PathLike):
+            file = Path(os.fsdecode(error.filename))
+            if file.parent == staging:
+                return self.folder / file.name
+        return self.folder / f"{base}{suffix or '.*'}" if base or suffix else self.folder
+
+
+def _name(source: str) -> str:
+    return source.removeprefix(SAMPLE) if source.startswith(SAMPLE) else Path(source).stem
+
+
+def _hash(source: str) -> str:
+    """Of where a photo is. A link to a photo is another photo, so the last part of the path is not followed."""
+    folder, name = os.path.split(source)
+    place = source if source.startswith(SAMPLE) else os.path.join(os.path.realpath(folder), name)
+    return hashlib.sha256(os.fsencode(place)).hexdigest()[:8]
+
+
+def _shortened(name: str) -> str:
+    return os.fsencode(name)[:_LONGEST].decode(errors="ignore")
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Take away folders without anything in them, the innermost first."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()

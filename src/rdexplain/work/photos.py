@@ -1,0 +1,225 @@
+"""Photos explained by one method, batch by batch: each batch's results are written before the next one begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rdexplain.errors import PhotoError, SolverError
+from rdexplain.methods.attribution import Attribution
+from rdexplain.methods.baselines import Baseline
+from rdexplain.models.decisions import AbsentError
+from rdexplain.photos.images import Photo, load_photo
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.heatmap import Heatmap
+from rdexplain.text.names import printable
+from rdexplain.text.shown import shown_size
+from rdexplain.work.outputs import Outputs
+from rdexplain.work.progress import Count, Progress
+from rdexplain.work.remarks import remark
+from rdexplain.work.targets import Slugs, Targets
+
+MEASURING = 100
+"""Measuring a mask takes about as long as this many images forward and backward; for the time left."""
+Result = Explanation | Heatmap
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How photos are read, and what is written of them."""
+
+    size: int
+    fit: str
+    per_batch: int
+    samples: int
+    original_size: bool
+    repeats: int = 1
+
+
+@dataclass(frozen=True)
+class Written:
+    """An explanation of one row, and where it is.
+
+    Attributes:
+        name: of its photo, and of the network where there are several.
+        explanation: of one photo and target.
+        picture: its PNG file; beside it are the others, with other suffixes.
+        widths: of the longest name and the longest label that there may be, for columns; 0 where it is not known.
+    """
+
+    name: str
+    explanation: Result
+    picture: Path
+    widths: tuple[int, int] = (0, 0)
+
+
+@dataclass
+class Tally:
+    """What became of photos.
+
+    Attributes:
+        explained: how many are done.
+        pictures: of their explanations.
+        failures: why the others are left out, by source.
+    """
+
+    explained: int = 0
+    pictures: list[Path] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Explaining:
+    """Explains photos and writes what comes of it.
+
+    Attributes:
+        provenance: replaces entries of each record's options.
+        labels: all that the results may be called; none where that is not known.
+        of: said after each photo's name, such as the network where there are several.
+        keep: gets each result of one row, once it is written.
+        missed: gets the source of each photo that cannot be explained, with the reason.
+    """
+
+    method: Attribution | Baseline
+    targets: Targets
+    slugs: Slugs
+    outputs: Outputs
+    progress: Progress
+    settings: Settings
+    provenance: dict[str, Any]
+    labels: Sequence[str] = ()
+    of: str = ""
+    keep: Callable[[Result, Photo], None] | None = None
+    missed: Callable[[str, str], None] | None = None
+
+    def over(self, names: Mapping[str, str]) -> Tally:
+        """Explain all photos, by the names of their results. One that cannot be explained does not stop the others.
+
+        Raises:
+            RDExplainError: something that is no single photo's fault. What is finished stays.
+        """
+        tally, count = Tally(), Count(self.progress)
+        count.expect(len(names), *steps_of(self.method, self.settings.size))
+        try:
+            for batch in self._batches(names, tally, count):
+                self._explain(batch, names, tally, count)
+        except BaseException as error:
+            if tally.explained:
+                error.add_note(f"{tally.explained} of {len(names)} photos are explained, in {self.outputs.folder}")
+            raise
+        return tally
+
+    def _batches(self, names: Mapping[str, str], tally: Tally, count: Count) -> Iterator[list[Photo]]:
+        """Photos as they are needed; those that cannot be read are left out."""
+        batch: list[Photo] = []
+        for source in names:
+            try:
+                batch.append(load_photo(source, self.settings.size, self.settings.fit))
+            except PhotoError as error:
+                self._fail(source, str(error), tally, count)
+            if len(batch) == self.settings.per_batch:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _explain(self, batch: list[Photo], names: Mapping[str, str], tally: Tally, count: Count) -> None:
+        """A batch, without the photos that the solver cannot explain."""
+        while batch:
+            count.begin(len(batch), names[batch[0].source])
+            extras: dict[str, Any] = {"samples": self.settings.samples} if self.settings.samples else {}
+            if self.settings.repeats > 1:
+                extras["repeats"] = self.settings.repeats
+            images = torch.stack([photo.pixels for photo in batch]).to(self.method.model.dtype)
+            try:
+                explanation = self.method.explain(
+                    images,
+                    **self.targets.of(images),
+                    photos=[photo.source for photo in batch],
+                    progress=count.step,
+                    **extras,
+                )
+            except (AbsentError, SolverError) as error:
+                if not error.photos:
+                    raise
+                reasons = error.reasons if isinstance(error, AbsentError) else {}
+                for position in error.photos:
+                    source = batch[position].source
+                    self._fail(source, f"{source}: {reasons.get(position, error.__cause__ or error)}", tally, count)
+                batch = [photo for position, photo in enumerate(batch) if position not in error.photos]
+                continue
+            self._write(batch, explanation, names, tally, count)
+            return
+
+    def _write(
+        self, batch: list[Photo], explanation: Result, names: Mapping[str, str], tally: Tally, count: Count
+    ) -> None:
+        count.draw()
+        widths = max(map(len, names.values())) + len(self.of), max(map(len, self.labels), default=0)
+        owner = explanation.photo.tolist()
+        for position, photo in enumerate(batch):
+            for row in (row for row, place in enumerate(owner) if place == position):
+                # A photo's file is the same whichever batch it was in.
+                one = replace(explanation[row], photo=torch.zeros(1, dtype=torch.int64))
+                frame = {} if photo.frame is None else {"frame": list(photo.frame)}
+                one = replace(one, options=one.options | self.provenance | {"fit": photo.fit, **frame})
+                slug = self.slugs.of_row(one) if self.targets.several else None
+                base = self.outputs.base(names[photo.source], slug)
+                picture = self.outputs.write(base, self._writers(one, photo))
+                tally.pictures.append(picture)
+                name = f"{printable(names[photo.source])}{self.of}"
+                self.progress.done(Written(name, one, picture, widths))
+                if (text := remark(one)) is not None:
+                    self.progress.warning(f"{name}: {text}")
+                if self.keep is not None:
+                    self.keep(one, photo)
+            tally.explained += 1
+            count.finish(1)
+
+    def _writers(self, explanation: Result, photo: Photo) -> dict[str, Callable[[Path], object]]:
+        """For each suffix what writes the file; `Explanation.save` adds its own two."""
+        from rdexplain.render import repeats_panel, samples_panel, save_figure, save_panel, save_picture
+
+        shown = undistorted(photo)
+        writers: dict[str, Callable[[Path], object]] = {
+            "": explanation.save,
+            ".png": lambda path: save_panel(explanation, path, original=shown),
+        }
+        if self.settings.samples and isinstance(explanation, Explanation):
+            class_name = self.method.model.class_name
+            writers[".samples.png"] = lambda path: save_figure(samples_panel(explanation, class_name=class_name), path)
+        if self.settings.repeats > 1 and isinstance(explanation, Explanation):
+            writers[".repeats.png"] = lambda path: save_figure(repeats_panel(explanation, original=shown), path)
+        if self.settings.original_size:
+            writers[".original.png"] = lambda path: save_picture(path, explanation.picture_at(*photo.original_size)[0])
+        return writers
+
+    def _fail(self, source: str, text: str, tally: Tally, count: Count) -> None:
+        self.progress.failed(text)
+        if self.missed is not None:
+            self.missed(source, text.removeprefix(f"{source}: "))
+        tally.failures[source] = text
+        count.finish(1, failed=True)
+
+
+def steps_of(method: Attribution | Baseline, size: int) -> tuple[int, float]:
+    """A method's steps, and the share of a photo's time that measuring the finished mask takes after them."""
+    if isinstance(method, Baseline):
+        return method.work((size, size)), 0.0
+    steps = method.options.steps
+    return steps, MEASURING / (MEASURING + steps * method.options.settings.draws)
+
+
+def undistorted(photo: Photo) -> Tensor | None:
+    """A photo as people know it, for the panel; None where the explanation is of a part of it, or it is gone."""
+    if photo.fit == "crop":
+        return None
+    try:
+        return load_photo(photo.source, shown_size(*photo.original_size)).pixels
+    except PhotoError:
+        return None

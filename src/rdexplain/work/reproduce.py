@@ -1,0 +1,272 @@
+"""The figures and tables of the reproduction study, made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from rdexplain.errors import OptionError, OutputError, PhotoError, RDExplainError
+from rdexplain.models.registry import find_source
+from rdexplain.photos.images import find_photos
+from rdexplain.results.storage import write_whole
+from rdexplain.text.extras import needed
+from rdexplain.text.times import span
+from rdexplain.text.versions import versions
+from rdexplain.work.choosing import DEFAULT_SIZE, photo_size
+from rdexplain.work.crew import find_crew
+from rdexplain.work.job import job
+from rdexplain.work.outputs import Outputs
+from rdexplain.work.progress import Progress
+from rdexplain.work.requests import NETWORKS, Reproduce
+from rdexplain.work.runs.folder import LOCK
+from rdexplain.work.runs.lock import locked
+from rdexplain.work.sizes import check_size
+from rdexplain.work.studies import RECIPES, Known, Plan, Recipe, Scale, Unit, Verdict, find_recipes
+from rdexplain.work.studies import reproduce as run_recipes
+from rdexplain.work.studies.budget import Speed
+from rdexplain.work.studies.carried import StudyRecipe, UnitWorker
+from rdexplain.work.studies.loaded import Networks
+from rdexplain.work.studies.plan import find_difference
+from rdexplain.work.studies.runner import clean, finished
+from rdexplain.work.studies.schedule import Schedule, Spent, fitted, units_of
+from rdexplain.work.studies.tasks import GROUP as TASKS
+from rdexplain.work.studies.work import know
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """What `reproduce` found.
+
+    Attributes:
+        folder: where figures, numbers and verdicts are.
+        verdicts: of each figure or table, by its name.
+        failures: why photos are left out.
+        failed: how many parts of the work came to nothing.
+    """
+
+    folder: Path
+    verdicts: Mapping[str, Sequence[Verdict]]
+    failures: Sequence[str] = field(default_factory=list)
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a figure or table costs here.
+
+    Attributes:
+        name, title: of it.
+        photos: that it takes.
+        seconds: of work.
+        model: the network, and the device it runs on.
+    """
+
+    name: str
+    title: str
+    photos: int
+    seconds: float
+    model: str
+
+
+@job(Reproduce)
+def reproduce(options: Reproduce, progress: Progress) -> Reproduced:
+    """Make figures and tables of the study again, with the numbers behind them and a verdict on each of its claims.
+
+    Called again with the same options and `out`, it goes on where it was.
+
+    Raises:
+        RDExplainError: an option, the photos, a network or the folder will not do.
+    """
+    folder = _checked(options)
+    recipes = find_recipes(list(options.targets))
+    check_size(options.size, {"cartoonx": {}})
+    needed("pyarrow", "reproduce")
+    crew, asked = find_crew(options), options
+    options = replace(options, device=crew.device)
+    _check_networks(options, recipes)
+    sources = [None if place is None else find_photos([place])[: options.limit] for place in _places(options)]
+    networks = Networks(options, progress)
+    # Figures 8 and 9 have networks of their own.
+    others = [recipe for recipe in recipes if recipe.group == TASKS]
+    model = networks.main() if len(others) < len(recipes) else None
+    if others:
+        networks.check_tasks()
+    size = options.size or DEFAULT_SIZE if model is None else photo_size(options.size, model)
+    progress.stage("looking at the photos")
+    looked = [
+        None if one is None else know(one, owner, size) for one, owner in zip(sources, (model, None), strict=True)
+    ]
+    failures = [reason for _, reasons in filter(None, looked) for reason in reasons.values()]
+    photos, scenes = (None if one is None else tuple(one[0]) for one in looked)
+    if photos == () or scenes == ():
+        raise PhotoError(f"none of the photos can be read: {failures[0]}")
+    for reason in failures:
+        progress.failed(reason)
+    whole = replace(networks.plan(size), photos=photos or (), scenes=scenes)
+    if model is None:
+        names = dict.fromkeys(unit.model for unit in units_of(recipes, whole))
+        whole = replace(whole, model=", ".join(names))
+    with Outputs(folder, "").open(), locked(folder / LOCK, keep=False):
+        schedule = _schedule(folder, options, whole, recipes, networks)
+        plan, watch = schedule.plan, _Watch(progress, schedule, crew.faster)
+        worker = UnitWorker(plan, networks.load, watch.begin)
+        try:
+            engine = crew.engine(StudyRecipe(plan, asked), worker, progress, ahead=1)
+            verdicts, failed = run_recipes(recipes, plan, networks.load, folder, watch, engine, schedule)
+        except BaseException as error:
+            if schedule.ready < schedule.count:
+                error.add_note(f"{schedule.ready} of {schedule.count} parts are done: the same command goes on")
+            raise
+    if schedule.is_over:
+        progress.warning(
+            f"{span(schedule.spent.seconds)} of work where `budget` gave {options.budget:g} min: "
+            f"parts took {schedule.spent.pace:.1f} times as long as was timed"
+        )
+    return Reproduced(folder, verdicts, failures, failed)
+
+
+@job(Reproduce)
+def estimate(options: Reproduce, progress: Progress) -> list[Estimate]:
+    """What each figure or table is, and how long it would take here; a network's speed does not depend on its weights.
+
+    Raises:
+        RDExplainError: an option or the network will not do.
+    """
+    recipes = find_recipes(list(options.targets) or ["all"])
+    check_size(options.size, {"cartoonx": {}})
+    options = replace(options, device=find_crew(options).device)
+    networks = Networks(options, progress, trained=False)
+    model = networks.main()
+    most = min(options.limit or 10**6, max(recipe.photos_wanted for recipe in recipes))
+    photos = tuple(Known(f"{number}", f"{number:016x}", 0, number % 2) for number in range(2 * most))
+    whole = networks.plan(photo_size(options.size, model))
+    plan = replace(whole, photos=photos, scale=Scale(photos=options.limit))
+    return [
+        Estimate(
+            recipe.name,
+            recipe.title,
+            min(recipe.photos_wanted, most),
+            sum(networks.seconds(unit) for unit in recipe.units(plan)),
+            f"{options.model} on {model.device}",
+        )
+        for recipe in recipes
+    ]
+
+
+def _places(options: Reproduce) -> tuple[str | None, str | None]:
+    return options.photos, options.scenes
+
+
+def _checked(options: Reproduce) -> Path:
+    """The folder for the results, if it is said what to make, and from what."""
+    tasks = {text.lower().replace("_", "-") for text in options.targets} <= {"figure-8", "figure-9"}
+    if options.photos is None and (options.scenes is None or not tasks):
+        raise OptionError("`photos` DIR is missing")
+    if options.out is None:
+        raise OptionError("`out` DIR is missing")
+    if not options.targets:
+        raise OptionError("which figures or tables? `rdexplain reproduce --list` explains them, all is every one")
+    return options.out
+
+
+def _check_networks(options: Reproduce, recipes: list[Recipe]) -> None:
+    """See that the networks of figure 10 that were asked for are known, before the others are loaded.
+
+    Raises:
+        OptionError: figure 10 is not made.
+        ModelError: an unknown name.
+    """
+    if options.models == NETWORKS:
+        return
+    if not any(recipe.name == "figure-10" for recipe in recipes):
+        raise OptionError("`models` is for figure-10, which is not among the targets")
+    for name in options.models:
+        find_source(name)
+
+
+def _schedule(folder: Path, options: Reproduce, whole: Plan, recipes: list[Recipe], networks: Networks) -> Schedule:
+    """What is to be done by the plan of the folder, or by a new one that is written there.
+
+    Raises:
+        OutputError: the folder has another plan.
+        OptionError: the budget is too little.
+    """
+    file = folder / PLAN
+    seconds = None if options.budget is None else 60 * options.budget
+    request = {
+        **{key: value for key, value in whole.record().items() if key not in ("scale", "scales")},
+        "targets": sorted(recipe.name for recipe in recipes),
+        "weights": options.weights,
+        "budget": options.budget,
+    }
+    request = json.loads(json.dumps(request))
+
+    def save(plan: Plan, spent: Spent) -> None:
+        scales = {group: asdict(scale) for group, scale in plan.scales.items()}
+        speeds = {name: asdict(speed) for name, speed in networks.speeds.items()}
+        record = {
+            "request": request,
+            "scales": scales,
+            "spent": asdict(spent),
+            "speeds": speeds,
+            "versions": versions(),
+        }
+        write_whole(file, (json.dumps(record, indent=2) + "\n").encode())
+
+    scales: dict[str, Scale] = {}
+    spent = Spent()
+    if options.overwrite:
+        clean(folder, list(RECIPES))
+    if file.exists() and not options.overwrite:
+        try:
+            there = json.loads(file.read_text())
+            scales = {group: Scale(**scale) for group, scale in there["scales"].items()}
+            spent = Spent(**there.get("spent", {}))
+            # What was spent is compared with these; timed again, they would be others.
+            networks.speeds |= {name: Speed(**speed) for name, speed in there.get("speeds", {}).items()}
+            differs = find_difference(there["request"], request)
+            if differs is None and seconds is not None and not {recipe.group for recipe in recipes} <= scales.keys():
+                raise KeyError("scales")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RDExplainError(f"{file} is damaged: begin anew with `overwrite`, or choose another `out`") from error
+        if differs is not None:
+            raise OutputError(
+                f"{folder} holds another plan: it differs in {differs}; choose another `out`, or `overwrite`"
+            )
+    elif seconds is not None:
+        scales = fitted(recipes, whole, networks.seconds, seconds)
+    plan = replace(whole, scales=scales)
+    save(plan, spent)
+    return Schedule(recipes, plan, finished(folder), networks.seconds, seconds, spent, save)
+
+
+class _Watch:
+    """Says how many parts are done, and about how long the rest takes.
+
+    Args:
+        progress: where it is said.
+        schedule: what is done and what is left.
+        faster: how many times as fast as one worker all of them are.
+    """
+
+    def __init__(self, progress: Progress, schedule: Schedule, faster: int) -> None:
+        self._progress, self._schedule, self._faster = progress, schedule, faster
+        self._say()
+
+    def begin(self, unit: Unit) -> None:
+        place = f"{self._schedule.ready + 1} of {self._schedule.count}"
+        self._progress.stage(f"{place}: {unit.method}, {Path(unit.photo.source).name}")
+
+    def done(self, unit: Unit, reason: str | None) -> None:
+        if reason is not None:
+            self._progress.failed(reason)
+        self._say()
+
+    def _say(self) -> None:
+        schedule = self._schedule
+        ready, count = schedule.ready, schedule.count
+        self._progress.advance(ready, count, f"{ready} of {count}", left=schedule.left / self._faster)

@@ -1,0 +1,317 @@
+"""Groups of options that several jobs share. Nothing here imports PyTorch: a help has to be quick.
+
+Names of noises, distortions and so on are repeated here, because their modules do; a test compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rdexplain.methods.registry import METHODS
+from rdexplain.work.options import Options, option
+from rdexplain.work.values import (
+    name_or_file,
+    not_negative,
+    one_of,
+    per_channel,
+    positive,
+    probability,
+    whole,
+)
+
+DEFAULT_MODEL = "efficientnet_lite0"
+PRESETS = ("fast", "best", "paper")
+NOISES = ("gaussian", "uniform", "zero")
+NOISE_SCALINGS = ("original", "linear", "inverse_linear", "exponential")
+DISTORTIONS = ("label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root", "kl")
+DEFAULT_CONFIDENCE = 0.25
+INITS = ("ones", "coarse", "random", "gradient")
+ACTIVATIONS = ("auto", "softmax", "sigmoid", "none")
+PRECISIONS = ("float32", "float16", "bfloat16")
+FITS = ("squash", "crop", "letterbox")
+SCORES = ("logit", "probability")
+RULES = ("epsilon_plus", "epsilon")
+ENGINES = ("local", "ray")
+WAVELETS = ("cartoonx", "random_wavelet")
+
+_MASKS = tuple(method.name for method in METHODS.values() if not method.is_baseline)
+_SCORED = ("integrated_gradients", "smooth_grad", "guided_backprop", "grad_cam", "lime", "occlusion")
+
+
+def choice(kind: str, names: Sequence[str], help: str, default: str | None = None, **more: Any) -> Any:
+    """An option that is one of a few names."""
+    return option(help, one_of(kind, names), braced(names), default, choices=tuple(names), **more)
+
+
+def braced(names: Sequence[str]) -> str:
+    """Names as a help shows them."""
+    return "{" + ",".join(names) + "}"
+
+
+def _of(
+    only: tuple[str, ...], help: str, kind: Callable[[str], Any] | None, metavar: str | None = None, **more: Any
+) -> Any:
+    """An option that some methods' constructors take."""
+    return option(help, kind, metavar, of_method=True, only=only, **more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photos(Options, title="photos"):
+    """Photos by their names."""
+
+    photos: Sequence[str] = option(
+        "a photo, a folder, a glob pattern, or sample:NAME", str, "PHOTO", (), many=True, positional=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Square(Options, title="photos"):
+    """How photos are read."""
+
+    size: int | None = option(
+        "side of the square that is explained, in pixels (default 256, or the model's own)", whole(1), "PIXELS"
+    )
+    fit: str | None = choice(
+        "fit", FITS, "squash to the square, crop the centre, or add grey bars (default squash; letterbox for detectors)"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network(Options, title="model"):
+    """The network, and what is known of it."""
+
+    model: Any = option(
+        "a name of `rdexplain models`, timm/NAME, hf/NAME, a file (.onnx, .pt2, .pt of TorchScript or YOLOv5), or "
+        "your own package.module:factory (default efficientnet_lite0)",
+        str,
+        "NAME",
+        DEFAULT_MODEL,
+        objects=True,
+    )
+    weights: str | None = option("a safetensors or PyTorch state dict, a torchvision version, or random", str, "FILE")
+    classes: str | None = option("names of the classes, one per line, or imagenet, voc or coco", str, "FILE")
+    precision: str | None = choice("precision", PRECISIONS, "what the network computes in (default its own)")
+    mean: Sequence[float] | None = option(
+        "normalisation: a number or R,G,B, in place of the model's own", per_channel, "M", listed=True
+    )
+    std: Sequence[float] | None = option(
+        "normalisation: a number or R,G,B, in place of the model's own", per_channel, "S", listed=True
+    )
+    activation: str | None = choice(
+        "activation",
+        ACTIVATIONS,
+        "what makes probabilities of the output: softmax, sigmoid (each label by itself), none (default auto)",
+    )
+    no_normalise: bool = option(
+        "feed images in [0, 1] as they are, as the published scripts do",
+        default=False,
+        flags=("--no-normalise", "--no-normalize"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classes(Options, title="what is explained"):
+    """Which classes are explained."""
+
+    target: Sequence[str] | None = option(
+        "a class: its index, its name, its WordNet id, or auto, the predicted one (default); may be repeated",
+        str,
+        "CLASS",
+        many=True,
+        listed=True,
+    )
+    top_k: int | None = option("the K most probable classes of each photo", whole(1), "K")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confidence(Options, title="what is explained"):
+    """Which objects of a detector count."""
+
+    confidence: float = option(
+        "the least confidence of a detected object (default 0.25)", probability, "P", DEFAULT_CONFIDENCE
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions(Options, title="what is explained"):
+    """What else may be explained than classes."""
+
+    above: float | None = option("every label with at least this probability", probability, "P")
+    against: Sequence[str] | None = option(
+        "why the target rather than this class; may be repeated", str, "CLASS", many=True
+    )
+    segment: Sequence[str] | None = option(
+        "a class of a segmentation: its index, its name, auto, the largest (default), or all; may be repeated",
+        str,
+        "CLASS",
+        many=True,
+    )
+    object: Sequence[str] | None = option(
+        "a detection: its number in `rdexplain detect`, its class, all, or anchors; may be repeated (default 0)",
+        str,
+        "OBJECT",
+        many=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masks(Options, title="method"):
+    """Options of the methods that solve for a mask; some baselines share one."""
+
+    preset: str | None = _of(
+        _MASKS,
+        "what sets the options that are not given (default fast)",
+        one_of("preset", PRESETS),
+        braced(PRESETS),
+        choices=PRESETS,
+    )
+    steps: int | None = _of((*_MASKS, "integrated_gradients"), "optimiser steps; points of the integral", whole(1), "N")
+    draws: int | None = _of(_MASKS, "noise draws a step", whole(1), "N")
+    sparsity: float | None = _of(_MASKS, "weight of the mask's mean; more is a smaller explanation", not_negative, "λk")
+    max_distortion: float | None = _of(
+        _MASKS,
+        "find the sparsest mask within this distortion, in place of --sparsity; four times the cost",
+        positive,
+        "D",
+    )
+    rate: float | None = _of(_MASKS, "find the best mask that keeps this share, in place of --sparsity", positive, "R")
+    step_size: float | None = _of(_MASKS, "of the optimiser", positive, "RATE")
+    init: Any = _of(
+        _MASKS,
+        "the mask to start from; FILE is an explanation's .safetensors",
+        name_or_file("init", INITS, ".safetensors"),
+        braced((*INITS, "FILE")),
+        choices=INITS,
+        objects=True,
+    )
+    distortion: str | None = _of(
+        _MASKS,
+        "what must be kept (default label)",
+        one_of("distortion", DISTORTIONS),
+        braced(DISTORTIONS),
+        choices=DISTORTIONS,
+    )
+    noise: str | None = _of(
+        _MASKS, "what replaces the rest (default gaussian)", one_of("noise", NOISES), braced(NOISES), choices=NOISES
+    )
+    noise_scaling: str | None = _of(
+        _MASKS,
+        "of the noise over the scales (default original)",
+        one_of("noise scaling", NOISE_SCALINGS),
+        braced(NOISE_SCALINGS),
+        choices=NOISE_SCALINGS,
+    )
+    seed: int | None = _of((), "of the noise, or whatever is random (default 0)", whole(0), "N")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wavelets(Options, title="wavelets (cartoonx, random_wavelet)"):
+    """The wavelet transform."""
+
+    wavelet: str | None = _of(WAVELETS, "any discrete wavelet of PyWavelets (default db3)", str, "NAME")
+    levels: int | None = _of(WAVELETS, "scales (default 5)", whole(1), "N")
+    padding: str | None = _of(WAVELETS, "boundary mode of PyWavelets (default zero)", str, "MODE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baselines(Options, title="baselines"):
+    """Options of the methods that give a heatmap."""
+
+    score: str | None = _of(
+        _SCORED,
+        "what is attributed (default logit; probability for integrated_gradients, lime and occlusion)",
+        one_of("score", SCORES),
+        braced(SCORES),
+        choices=SCORES,
+    )
+    layer: str | None = _of(("grad_cam",), "layer of grad_cam (default the last spatial one)", str, "NAME")
+    rule: str | None = _of(
+        ("lrp",), "of lrp (default epsilon_plus)", one_of("rule", RULES), braced(RULES), choices=RULES
+    )
+    epsilon: float | None = _of(("lrp",), "of lrp's rule (default 1e-6)", positive, "ε")
+    n_samples: int | None = _of(
+        ("smooth_grad", "lime"),
+        "noisy copies of smooth_grad (default 100, the study has 1000), changed images of lime (default 300)",
+        whole(1),
+        "N",
+    )
+    spread: float | None = _of(
+        ("smooth_grad",), "noise of smooth_grad, of the photo's range (0.15)", not_negative, "SHARE"
+    )
+    references: int | None = _of(
+        ("integrated_gradients",), "random images of integrated_gradients (default 10)", whole(1), "N"
+    )
+    segments: int | None = _of(("lime",), "superpixels of lime (default 50)", whole(1), "N")
+    window: int | None = _of(("occlusion",), "square of occlusion (default an eighth of the size)", whole(1), "PIXELS")
+    stride: int | None = _of(("occlusion",), "how far it moves (default half its side)", whole(1), "PIXELS")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing(Options, title="results"):
+    """Where results go."""
+
+    out: Path = option("folder for the results (default explanations)", Path, "DIR", Path("explanations"))
+    overwrite: bool = option("replace results that are there already", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device(Options, title="running"):
+    """Where the network computes."""
+
+    device: str = option("auto, cpu, cuda, cuda:1, ... (default auto: a GPU if there is one)", str, "DEVICE", "auto")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workers(Options, title="running"):
+    """Who does the work."""
+
+    engine: str = choice("engine", ENGINES, "local: this machine, or ray (default local)", "local")
+    address: str | None = option(
+        "of a Ray cluster (default one on this machine, for as long as it takes)", str, "ADDRESS"
+    )
+    workers: int | None = option(
+        "processes that share the work (default one for each device; with Ray for each GPU, or each CPU)",
+        whole(1),
+        "N",
+    )
+    worker_cpus: int | None = option(
+        "CPUs, PyTorch's threads, of each worker (default its share; with Ray 1)", whole(1), "N"
+    )
+    device: str = option(
+        "auto, cpu, cuda, cuda:1, or several with commas between them (default auto: all GPUs, or the CPU)",
+        str,
+        "DEVICE",
+        "auto",
+        listed=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forward(Options, title="running"):
+    """How the network is run."""
+
+    internal_batch_size: int | None = _of((), "images in one forward pass; bounds the memory", whole(1), "N")
+    accelerate: bool | None = _of(
+        (),
+        "run the network as it is, not a faster copy that is equal up to rounding",
+        None,
+        flags=("--no-accelerate",),
+        gives=False,
+    )
+    batch_invariant: bool | None = _of(
+        _MASKS,
+        "photos share forward passes on a CPU too: faster for small ones, but masks then differ as rounding does, "
+        "amplified",
+        None,
+        flags=("--no-batch-invariant",),
+        gives=False,
+    )
+    photos_per_batch: int | None = option(
+        "photos that are explained together (default 4, or 16 on a GPU)", whole(1), "N"
+    )
+
+
+METHOD_OPTIONS = (Masks, Wavelets, Baselines, Forward)

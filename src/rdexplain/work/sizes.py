@@ -1,0 +1,46 @@
+"""Whether the square that is explained is large enough, for whatever has a least size."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from rdexplain.core.representations import Wavelet
+from rdexplain.core.representations.dwt import check_levels
+from rdexplain.errors import OptionError
+from rdexplain.evaluation.randomisation import LEAST_SIZE
+from rdexplain.photos.images import MAX_SIZE
+from rdexplain.work.settings import WAVELETS
+
+
+def check_size(
+    size: int | None,
+    methods: Mapping[str, Mapping[str, Any]],
+    wavelets: Iterable[Wavelet] = (),
+    scores: Collection[str] = (),
+) -> None:
+    """See that a `size` will do, as far as that can be told before the model is loaded.
+
+    Args:
+        size: in pixels; None where the model or the default says it.
+        methods: their names with the options that they are given.
+        wavelets: others that are to be taken of the photos.
+        scores: of an evaluation.
+
+    Raises:
+        OptionError: it is too large, or too small for the wavelets, a score or a window; or there is no such wavelet.
+    """
+    if size is None:
+        return
+    if size > MAX_SIZE:
+        raise OptionError(f"`size` must be at most {MAX_SIZE} pixels, not {size}")
+    own = [options for name, options in methods.items() if name in WAVELETS]
+    keys = ("wavelet", "levels", "padding")
+    for one in (*(Wavelet(**{key: given[key] for key in keys if key in given}) for given in own), *wavelets):
+        check_levels((size, size), one.wavelet, one.levels)
+    least = {f"`window` {given['window']}": given["window"] for given in methods.values() if "window" in given}
+    if "randomisation" in scores:
+        least["randomisation"] = LEAST_SIZE
+    for what, pixels in least.items():
+        if size < pixels:
+            raise OptionError(f"`size` {size} is too small for {what}: {pixels} pixels at least")

@@ -1,0 +1,86 @@
+"""Units through an engine: what a worker does with one, and what it sends to the one that writes."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rdexplain.models import Model
+from rdexplain.work.progress import Silent
+from rdexplain.work.requests import Reproduce
+from rdexplain.work.studies.loaded import Networks
+from rdexplain.work.studies.plan import Plan
+from rdexplain.work.studies.recipe import Row, Unit
+from rdexplain.work.studies.work import Context
+
+
+@dataclass
+class Done:
+    """What became of a unit.
+
+    Attributes:
+        unit: which.
+        result: its rows, or why there are none; see `Context.run`.
+        files: what belongs beside the result, such as its explanation, by name.
+        seconds: that its worker took.
+    """
+
+    unit: Unit
+    result: Row
+    files: dict[str, bytes] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class UnitWorker:
+    """A worker of `engines` for units.
+
+    Args:
+        plan, load: as `Context` takes them.
+        begin: is told of each unit before it is worked on.
+    """
+
+    def __init__(
+        self, plan: Plan, load: Callable[[str], Model], begin: Callable[[Unit], None] = lambda unit: None
+    ) -> None:
+        self._plan, self._load, self._begin = plan, load, begin
+
+    def load(self, task: Unit) -> Unit:
+        """There is nothing to do beforehand: a photo is decoded quickly."""
+        return task
+
+    def work(self, loaded: Unit) -> Done:
+        """Run a unit. Nothing is written but in a temporary folder: the worker may be on another machine."""
+        self._begin(loaded)
+        started = time.perf_counter()
+        with tempfile.TemporaryDirectory(prefix="rdexplain-") as folder:
+            result = Context(self._plan, self._load, Path(folder)).run(loaded)
+            files = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
+        return Done(loaded, result, files, time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class StudyRecipe:
+    """What a worker is made from in another process; see `engines.Recipe`.
+
+    Attributes:
+        plan: what is run.
+        options: of the reproduction.
+    """
+
+    plan: Plan
+    options: Reproduce
+
+    def make(self, device: str) -> UnitWorker:
+        """A worker that loads the networks it needs, each once."""
+        return UnitWorker(self.plan, Networks(replace(self.options, device=device), Silent()).load)
+
+    def parts(self, task: Unit) -> list[Unit]:
+        """A unit is not cut."""
+        return [task]
+
+    def given_up(self, task: Unit, reason: str) -> Done:
+        """The result of a unit that workers die with."""
+        return Done(task, {"failed": f"{task.photo.source}, {task.method}: {reason}"})

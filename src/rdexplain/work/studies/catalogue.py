@@ -1,0 +1,36 @@
+"""All recipes by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rdexplain.errors import OptionError, unknown
+from rdexplain.work.studies.curves import ACCURACY, FIGURE_5
+from rdexplain.work.studies.networks import FIGURE_10
+from rdexplain.work.studies.obfuscation import FIGURES, TABLE
+from rdexplain.work.studies.panels import FIGURE_4, ON_VGG, RIGHT, WRONG
+from rdexplain.work.studies.recipe import Recipe
+from rdexplain.work.studies.tasks import FIGURE_8, FIGURE_9
+from rdexplain.work.studies.tradeoff import FIGURE_6
+
+_ALL = (FIGURE_4, FIGURE_5, FIGURE_6, FIGURE_8, FIGURE_9, FIGURE_10, *RIGHT, *WRONG, *ON_VGG, *FIGURES)
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (*sorted(_ALL, key=lambda recipe: int(recipe.name.partition("-")[2])), TABLE, ACCURACY)
+}
+ALL = "all"
+
+
+def find_recipes(names: Sequence[str]) -> list[Recipe]:
+    """The recipes of some targets, each once; ``all`` is every one.
+
+    Raises:
+        OptionError: a target that there is not, with the nearest names.
+    """
+    found: dict[str, Recipe] = {}
+    for name in names:
+        text = name.lower().replace("_", "-")
+        if text != ALL and text not in RECIPES:
+            raise OptionError(unknown("target", name, [*RECIPES, ALL]))
+        found |= RECIPES if text == ALL else {text: RECIPES[text]}
+    return list(found.values())

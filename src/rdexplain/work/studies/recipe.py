@@ -1,0 +1,212 @@
+"""What a recipe is: the units of work it needs, and what it concludes from their results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from matplotlib.figure import Figure
+
+from rdexplain.evaluation.statistics import Interval
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.loading import load_explanation
+from rdexplain.work.studies.plan import Known, Plan
+
+Outcome = Literal["holds", "does not hold", "cannot be tested here"]
+Row = dict[str, Any]
+FEWEST = 6
+"""Photos that a verdict needs: with fewer, even differences of one sign alone come by chance in over 5 % of cases."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One photo by one method: the smallest thing that is done or not.
+
+    Attributes:
+        kind: a name of `work.KINDS`.
+        photo: what is explained.
+        model: the network's name.
+        method: a name of `methods.registry.METHODS`.
+        options: of the method, ready for JSON.
+        measured: what is measured, ready for JSON.
+        forwards, backwards: images through the network forward only, and forward and backward; about.
+    """
+
+    kind: str
+    photo: Known
+    model: str
+    method: str
+    options: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
+    forwards: int = 0
+    backwards: int = 0
+
+    @cached_property
+    def name(self) -> str:
+        """A hash of everything that the result depends on, beside size, seed and protocol, which the plan fixes."""
+        key = [self.kind, self.photo.source, self.photo.key, self.model, self.method, self.options, self.measured]
+        return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def explanation_file(folder: Path, name: str) -> Path:
+    """Where the explanation of a unit of that name is, in the folder of results."""
+    return folder / f"{name}.explanation"
+
+
+def explained_row(found: Explanation, row: int = 0) -> Row:
+    """The figures of an explanation's row, ready for JSON and for a column each in a table."""
+    return {
+        "photo": found.photos[row],
+        "label": found.labels[row],
+        "probability": float(found.probability[row]),
+        "kept_probability": float(found.kept_probability[row]),
+        "distortion": float(found.distortion[row]),
+        "empty_distortion": float(found.empty_distortion[row]),
+        "non_sparsity": float(found.non_sparsity[row]),
+        "collapsed": bool(found.collapsed[row]),
+    }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim and what became of it.
+
+    Attributes:
+        claim: in words.
+        published: what the study, or its published data, says.
+        ours: what was measured, in words.
+        interval: 95 % bootstrap interval over photos of the number behind it; None where there is none.
+        outcome: ``holds``, ``does not hold`` or ``cannot be tested here``.
+        why: the reason of the outcome.
+        scaled: what falls short of the protocol.
+    """
+
+    claim: str
+    published: str
+    ours: str
+    interval: Interval | None
+    outcome: Outcome
+    why: str
+    scaled: tuple[str, ...] = ()
+
+
+@dataclass
+class Findings:
+    """What a recipe gives: figures by the suffix of their file, rows of numbers, and verdicts."""
+
+    figures: dict[str, Figure] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+
+
+class Results:
+    """The results of units that are done, and where their files lie."""
+
+    def __init__(self, folder: Path, found: dict[str, Row]) -> None:
+        self.folder, self._found = folder, found
+
+    def of(self, unit: Unit) -> Row | None:
+        """A unit's result; None where it failed or the method is not applicable."""
+        result = self._found.get(unit.name)
+        return None if result is None or "failed" in result or "not_applicable" in result else result
+
+    def reason(self, unit: Unit) -> str:
+        """Why a unit has no result."""
+        result = self._found.get(unit.name, {})
+        return str(result.get("failed") or result.get("not_applicable") or "it was not run")
+
+    def not_applicable(self, unit: Unit) -> bool:
+        """Whether the network does not allow the method."""
+        return "not_applicable" in self._found.get(unit.name, {})
+
+    def failed(self, unit: Unit) -> bool:
+        """Whether a photo, or a worker, was the reason that there is none."""
+        return "failed" in self._found.get(unit.name, {})
+
+    def explanation(self, unit: Unit) -> Explanation:
+        """A unit's explanation.
+
+        Raises:
+            RDExplainError: its files are damaged or gone.
+        """
+        return load_explanation(explanation_file(self.folder, unit.name))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a figure or table of the study is made again.
+
+    Attributes:
+        name: such as ``figure-5``.
+        title: what it shows.
+        claim: what the study says it shows.
+        photos_wanted: how many the protocol has.
+        units_of, findings_of: what has to be done, and what follows from its results, by a plan at this recipe's scale.
+        group: recipes of a group share units, and so are scaled down together; a name of `budget.GROUPS`.
+    """
+
+    name: str
+    title: str
+    claim: str
+    photos_wanted: int
+    units_of: Callable[[Plan], Sequence[Unit]]
+    findings_of: Callable[[Plan, Results], Findings]
+    group: str = "pictures"
+
+    def units(self, plan: Plan) -> Sequence[Unit]:
+        """What has to be done."""
+        return self.units_of(plan.of(self.group))
+
+    def conclude(self, plan: Plan, results: Results) -> Findings:
+        """What follows from the results."""
+        return self.findings_of(plan.of(self.group), results)
+
+
+def judge(
+    claim: str,
+    published: str,
+    ours: str,
+    found: Interval | None,
+    scaled: Sequence[str] = (),
+    sign: int = -1,
+) -> Verdict:
+    """A verdict on a claim that a number is below zero (`sign` -1) or above it (1).
+
+    It holds where the whole interval over photos is on that side, and does not where it is on the other; where the
+    interval holds zero, or there are fewer than `FEWEST` photos, it cannot be told.
+    """
+    if found is None or not math.isfinite(found.mean):
+        return Verdict(
+            claim, published, ours, None, "cannot be tested here", "there is nothing to compare", tuple(scaled)
+        )
+    low, high = sorted((sign * found.low, sign * found.high))
+    outcome: Outcome = "cannot be tested here"
+    if found.photos < FEWEST:
+        why = f"too few photos: {found.photos}, where an interval means something from {FEWEST} on"
+    elif low > 0:
+        outcome, why = "holds", f"the whole interval over {found.photos} photos says so"
+    elif high < 0:
+        outcome, why = "does not hold", f"the whole interval over {found.photos} photos says the opposite"
+    elif low == high == 0:
+        outcome, why = "does not hold", f"there is no difference in any of {found.photos} photos"
+    else:
+        why = f"the interval over {found.photos} photos holds zero: more photos are needed"
+    return Verdict(claim, published, ours, found, outcome, why, tuple(scaled))
+
+
+def untestable(claim: str, published: str, why: str) -> Verdict:
+    """A verdict on a claim that nothing here can decide."""
+    return Verdict(claim, published, "", None, "cannot be tested here", why)
+
+
+def words(found: Interval) -> str:
+    """An interval in words."""
+    if not math.isfinite(found.low):
+        return f"{found.mean:.4g}"
+    return f"{found.mean:.4g} [{found.low:.4g}, {found.high:.4g}]"

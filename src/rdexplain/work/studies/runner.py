@@ -1,0 +1,177 @@
+"""Runs the units of recipes, goes on where it was, and writes what was found."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from rdexplain.errors import RDExplainError
+from rdexplain.evaluation.files import write_csv
+from rdexplain.models import Model
+from rdexplain.render import save_figure
+from rdexplain.results.loading import load_explanation
+from rdexplain.results.storage import whole_file, write_whole
+from rdexplain.text.extras import needed
+from rdexplain.work.engines import Engine, Local
+from rdexplain.work.studies.carried import Done, UnitWorker
+from rdexplain.work.studies.plan import Plan
+from rdexplain.work.studies.recipe import Findings, Recipe, Results, Row, Unit, Verdict, explanation_file
+from rdexplain.work.studies.schedule import Schedule, units_of
+
+UNITS, VERDICTS, TABLE, TABLES = "units", "verdicts.json", "verdicts.md", (".csv", ".parquet")
+
+
+class Watch(Protocol):
+    """Is told how far a run is: before each unit that this process does, and after each, with the reason if it has
+    failed."""
+
+    def begin(self, unit: Unit) -> None: ...
+    def done(self, unit: Unit, reason: str | None) -> None: ...
+
+
+def finished(folder: Path) -> list[str]:
+    """Names of the units that have a result; what failed is tried again.
+
+    What is damaged is made again, with a warning that says how much.
+    """
+    records = [file for file in (folder / UNITS).glob("*.json") if "." not in file.stem]  # no explanations' records
+    found = {file: _read(file) for file in records}
+    damaged = [file for file, record in found.items() if not record or not _has_explanation(file, record)]
+    if damaged:
+        one = len(damaged) == 1
+        what = f"{len(damaged)} result{' is' if one else 's are'} damaged"
+        warnings.warn(f"{folder}: {what}, and made again", RuntimeWarning, stacklevel=2)
+    return [file.stem for file, record in found.items() if "rows" in record and file not in damaged]
+
+
+def _has_explanation(file: Path, record: Row) -> bool:
+    """Whether the explanation that belongs to a record, if one does, can be read."""
+    try:
+        if record.get("explained"):
+            load_explanation(explanation_file(file.parent, file.stem))
+    except RDExplainError:
+        return False
+    return True
+
+
+def reproduce(
+    recipes: Sequence[Recipe],
+    plan: Plan,
+    load: Callable[[str], Model],
+    folder: Path,
+    watch: Watch | None = None,
+    engine: Engine[Unit, Done] | None = None,
+    schedule: Schedule | None = None,
+) -> tuple[dict[str, list[Verdict]], int]:
+    """Make figures and tables again.
+
+    Each unit's result is written whole as it is done; one that is there is not done again. Then each recipe's
+    figures (PNG), numbers (Parquet and CSV) and all verdicts (JSON and Markdown) are written.
+
+    Args:
+        recipes: what to make.
+        plan: how; the same each time for the same folder.
+        load: from a network's name to the model.
+        folder: where; it is there.
+        watch: is told how far it is.
+        engine: carries units to workers that load networks themselves; None for this process.
+        schedule: of the same recipes and plan, where a budget scales them; None for the plan as it is.
+
+    Returns:
+        the verdicts by recipe, and how many units failed.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    needed("pyarrow", "reproduce")
+    place = folder / UNITS
+    place.mkdir(exist_ok=True)
+    if schedule is None:
+        schedule = Schedule(recipes, plan, finished(folder))
+    if engine is None:
+        engine = Local(UnitWorker(plan, load) if watch is None else UnitWorker(plan, load, watch.begin))
+    with contextlib.closing(engine.results(schedule)) as all_done:
+        for done in all_done:
+            _keep(done, place)
+            schedule.done(done.unit, done.seconds, done.result)
+            if watch is not None:
+                watch.done(done.unit, done.result.get("failed"))
+    plan = schedule.plan
+    units = units_of(recipes, plan)
+    results = Results(place, {unit.name: _read(place / f"{unit.name}.json") for unit in units})
+    verdicts = {}
+    for recipe in recipes:
+        findings = recipe.conclude(plan, results)
+        _write(recipe.name, findings, folder)
+        verdicts[recipe.name] = findings.verdicts
+    _write_verdicts(recipes, verdicts, plan, folder)
+    schedule.finish()
+    return verdicts, sum(results.failed(unit) for unit in units)
+
+
+def _keep(done: Done, place: Path) -> None:
+    """Write what became of a unit; the record last, since it says that all is there."""
+    for name, content in done.files.items():
+        write_whole(place / name, content)
+    unit = done.unit
+    record = {"photo": unit.photo.source, "model": unit.model, "method": unit.method, "explained": bool(done.files)}
+    record |= done.result
+    write_whole(place / f"{unit.name}.json", (json.dumps(record) + "\n").encode())
+
+
+def _read(file: Path) -> Row:
+    """A unit's record; an empty one where there is none yet, or one that is damaged."""
+    try:
+        found: Row = json.loads(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write(name: str, findings: Findings, folder: Path) -> None:
+    for suffix, figure in findings.figures.items():
+        save_figure(figure, folder / f"{name}{suffix}.png")
+    columns = list({column: None for row in findings.rows for column in row})
+    write_csv(folder / f"{name}.csv", columns, [[row.get(column) for column in columns] for row in findings.rows])
+    arrow, parquet = needed("pyarrow", "reproduce"), needed("pyarrow.parquet", "reproduce")
+    table = arrow.table({column: [row.get(column) for row in findings.rows] for column in columns})
+    with whole_file(folder / f"{name}.parquet") as temporary:
+        parquet.write_table(table, temporary)
+
+
+def _write_verdicts(recipes: Sequence[Recipe], verdicts: dict[str, list[Verdict]], plan: Plan, folder: Path) -> None:
+    record = {
+        "protocol": plan.protocol,
+        "model": plan.model,
+        "recipes": {name: [_record(one) for one in found] for name, found in verdicts.items()},
+    }
+    write_whole(folder / VERDICTS, (json.dumps(record, indent=2) + "\n").encode())
+    lines = [f"# Verdicts: {plan.protocol} protocol, {plan.model}", ""]
+    for recipe in recipes:
+        lines += [f"## {recipe.name}: {recipe.title}", "", f"The study: {recipe.claim}", ""]
+        lines += ["| claim | published | ours | verdict | why | scaled |", "|---|---|---|---|---|---|"]
+        for one in verdicts[recipe.name]:
+            cells = (one.claim, one.published, one.ours, one.outcome, one.why, ", ".join(one.scaled))
+            lines.append("| " + " | ".join(cell.replace("|", "/").replace("\n", " ") for cell in cells) + " |")
+        lines.append("")
+    write_whole(folder / TABLE, "\n".join(lines).encode())
+
+
+def _record(verdict: Verdict) -> dict[str, Any]:
+    """Ready for JSON: numbers that are none become null."""
+    record = {name: getattr(verdict, name) for name in ("claim", "published", "ours", "outcome", "why")}
+    found = verdict.interval
+    numbers = None if found is None else {k: None if v != v else v for k, v in found._asdict().items()}
+    return record | {"interval": numbers, "scaled": list(verdict.scaled)}
+
+
+def clean(folder: Path, names: Sequence[str]) -> None:
+    """Take away what earlier runs left: the results of units and what recipes of these names wrote, no other file."""
+    written = [file for name in names for file in folder.glob(f"{name}.*") if file.suffix in (".png", *TABLES)]
+    units = [file for file in (folder / UNITS).glob("*") if file.suffix in (".json", ".safetensors")]
+    for file in (*units, *written, folder / VERDICTS, folder / TABLE):
+        file.unlink(missing_ok=True)

@@ -1,0 +1,175 @@
+"""What `target`, `above`, `against`, `segment` and `object` ask for, and its name in file names."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from rdexplain.errors import OptionError
+from rdexplain.methods.targets import predicted_classes
+from rdexplain.models import Model
+from rdexplain.models.decisions import Above, Contrast, Detect, Segment
+from rdexplain.models.decisions.objects import ANCHORS
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.heatmap import Heatmap
+from rdexplain.work.settings import DEFAULT_CONFIDENCE
+
+AUTO = "auto"
+_QUESTIONS = ("target", "top_k", "above", "against", "segment", "object")
+_ASK_WITH = {"segmentation": "segment", "detection": "object"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the options of these names were given; None where they were not.
+
+    `study` says whether a task is to be read as the reproduction study did, which the preset `paper` asks for.
+    """
+
+    target: Sequence[str] | None = None
+    top_k: int | None = None
+    above: float | None = None
+    against: Sequence[str] | None = None
+    segment: Sequence[str] | None = None
+    object: Sequence[str] | None = None
+    confidence: float = DEFAULT_CONFIDENCE
+    study: bool = False
+
+    @staticmethod
+    def of(options: Any) -> Wanted:
+        """From the options of a job."""
+        given = {name: getattr(options, name) for name in _QUESTIONS}
+        return Wanted(**given, confidence=options.confidence, study=options.preset == "paper")
+
+    def check(self, model: Model) -> None:
+        """OptionError for options that exclude each other, or that the model has no answer to."""
+        given = [name for name in _QUESTIONS if getattr(self, name) is not None]
+        if len(given) > 1 and given != ["target", "against"]:
+            raise OptionError(f"give either `{'` or `'.join(given[:2])}`, not both")
+        fitting = _ASK_WITH.get(model.task)
+        if fitting and given and given != [fitting]:
+            raise OptionError(f"{model.name} is for {model.task}: ask with `{fitting}`, not `{given[0]}`")
+        if self.against and self.target and len(self.target) > 1:
+            raise OptionError("`against` compares one `target`, not several")
+
+
+class Targets:
+    """What is explained of each photo.
+
+    Raises:
+        OptionError: options that exclude each other.
+        TargetError: the model has no such class, or the name fits several.
+    """
+
+    def __init__(self, model: Model, wanted: Wanted) -> None:
+        wanted.check(model)
+        self._model = model
+        self._wanted = wanted
+        self._by_object = model.task == "detection" or wanted.object is not None
+        self._by_class = model.task == "classification" and wanted.segment is None and not self._by_object
+        self._objects = _once([text.strip().lower() for text in wanted.object or ["0"]])
+        self._categories = _once([_category(model, text) for text in wanted.segment or [AUTO]])
+        indices = [_label(model, text) for text in wanted.target or [AUTO]] if self._by_class else []
+        self.classes: tuple[int | None, ...] = _once(indices) if self._by_class else self._named()
+
+    def _named(self) -> tuple[int | None, ...]:
+        """The classes that are asked for by name; None for the others."""
+        if self._by_object:
+            return (None,)
+        return _once([one if isinstance(one, int) else None for one in self._categories])
+
+    @property
+    def several(self) -> bool:
+        """Whether files are named after what they explain."""
+        if self._by_object:
+            return len(self._objects) > 1 or not (self._objects[0].isdecimal() or self._objects[0] == ANCHORS)
+        several = (self._wanted.top_k or 1) > 1 or self._wanted.above is not None
+        return len(self.classes) > 1 or several or "all" in self._categories
+
+    @property
+    def labels_are_classes(self) -> bool:
+        """Whether each result is called after one class."""
+        return not (self._by_object or self._wanted.against)
+
+    def slugs(self, slugs: Slugs) -> list[str | None] | None:
+        """What tells the files of a photo apart, [None] for one file alone; None where the model alone can tell."""
+        if not self.several:
+            return [None]
+        return [slugs.of(index) for index in self.classes if index is not None] if self.known else None
+
+    @property
+    def known(self) -> bool:
+        """Whether the classes are the same for all photos."""
+        return self._wanted.top_k is None and self._wanted.above is None and None not in self.classes
+
+    def of(self, images: Tensor) -> dict[str, Any]:
+        """The arguments of `explain` for some photos."""
+        wanted = self._wanted
+        if self._by_object:
+            study = wanted.study and self._objects == (ANCHORS,)
+            return {"target": Detect(self._objects, confidence=wanted.confidence, study=study)}
+        if not self._by_class:
+            return {"target": Segment(self._categories, over="image" if wanted.study else "region")}
+        if wanted.against:
+            rivals = [self._model.find_class(rival) for rival in wanted.against]
+            return {"target": Contrast(self.classes[0], *rivals)}
+        if wanted.top_k is not None:
+            return {"top_k": wanted.top_k}
+        if wanted.above is not None:
+            return {"target": Above(wanted.above)}
+        if self.classes == (None,):
+            return {}
+        predicted = predicted_classes(self._model, images) if None in self.classes else [-1] * len(images)
+        # The predicted class may be one of the others: then it is explained once.
+        rows = [list(dict.fromkeys(best if index is None else index for index in self.classes)) for best in predicted]
+        return {"target": rows}
+
+
+def _once(values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _label(model: Model, text: str) -> int | None:
+    return None if text.strip().lower() == AUTO else model.find_class(text)
+
+
+def _category(model: Model, text: str) -> int | str:
+    plain = text.strip().lower()
+    return plain if plain in (AUTO, "all") else model.find_class(text)
+
+
+class Slugs:
+    """Names of classes that file names can hold: `tabby`, `maillot-638` where two classes share a name."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._count = Counter(_slug(entry.name) for entry in model.classes or ())
+
+    def of(self, index: int) -> str:
+        """The name of a class, without blanks and dots."""
+        slug = _slug(self._model.class_name(index))
+        if not slug:
+            return f"class-{index}"
+        return f"{slug}-{index}" if self._count[slug] > 1 else slug
+
+    def of_row(self, one: Explanation | Heatmap) -> str:
+        """The name of what an explanation of one row explains."""
+        first, *rest = one.target[0].reshape(-1).tolist()
+        if one.target_kind != "object":
+            return self.of(first)
+        return "anchors" if first < 0 else f"{self.of(first)}-{rest[0]}"
+
+    def is_one(self, slug: str) -> bool:
+        """Whether a class of the model may have this name."""
+        return slug in self._count or re.fullmatch(r".*-\d+", slug) is not None
+
+
+def _slug(name: str) -> str:
+    letters = unicodedata.normalize("NFC", name).lower()
+    return re.sub(r"[\W_]+", "-", letters).strip("-")[:60].rstrip("-")
