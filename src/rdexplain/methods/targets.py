@@ -38,7 +38,7 @@ def resolve(model: Model, output: Any, target: Any, top_k: int | None) -> Rows:
     if task is None and target is None and top_k is None and model.task in _DEFAULTS:
         task = _DEFAULTS[model.task]()
     if task is None:
-        rows = rows_for(model, scores_in(output), target, top_k)
+        rows = rows_for(model, scores_in(model, output), target, top_k)
         photos, targets = tuple(photo for photo, _ in rows), tuple(indices for _, indices in rows)
         labels = tuple(model.class_name(indices[0]) for indices in targets)
         return Rows(photos, targets, labels, Label(targets, model.probabilities, model.meaning.exclusive))

@@ -15,7 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from rdexplain.errors import ModelError, OptionError, unknown
-from rdexplain.models.activation import Activation, Meaning, is_single, meaning_of, probes, two_classes
+from rdexplain.models.activation import (
+    Activation,
+    Meaning,
+    is_probabilities,
+    is_single,
+    meaning_of,
+    outside,
+    probes,
+    two_classes,
+)
 from rdexplain.models.classes import ClassIndex, ClassName, as_class_names
 from rdexplain.models.detectors import as_detector, is_torchvision_detector
 from rdexplain.models.inference import outside_inference
@@ -156,14 +165,15 @@ class Model:
             args: the network's further arguments for it.
 
         Warns:
-            RuntimeWarning: it cannot be told whether numbers from 0 to 1 are probabilities.
+            RuntimeWarning: it cannot be told whether numbers from 0 to 1 are probabilities; or a softmax or sigmoid
+                was asked for on top of probabilities.
         """
         if self._meaning is None:
             self._meaning = self._found_meaning(image, args)
         return self._meaning
 
     def _found_meaning(self, image: Tensor, args: Sequence[Any]) -> Meaning:
-        if self.task == "detection" or self.activation in ("softmax", "sigmoid"):
+        if self.task == "detection":
             return self._default
         try:
             with torch.inference_mode(False), torch.enable_grad():
@@ -172,7 +182,17 @@ class Model:
                     found = meaning_of(self.activation, output)
                     if found.certain:
                         break
+                already = self.activation in ("softmax", "sigmoid") and is_probabilities(output)
         except Exception:  # what a network objects to is said where it is used
+            return self._default
+        if already:
+            warnings.warn(
+                f"{self.name} gives probabilities already, and a {self.activation} of them squashes them: leave out "
+                "activation (--activation), or say none",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        if self.activation in ("softmax", "sigmoid"):
             return self._default
         if not found.certain:
             one = "is a probability or a logit" if is_single(output) else "are probabilities of labels or logits"
@@ -193,6 +213,22 @@ class Model:
     def meaning(self) -> Meaning:
         """What the output means, as far as it is known."""
         return self._meaning or self._default
+
+    def check_probabilities(self, output: Tensor) -> None:
+        """Check an output that is taken for probabilities as it is; and what noise got, see `resolve`.
+
+        Raises:
+            ModelError: numbers outside [0, 1] by more than rounding.
+        """
+        if self.meaning.activation != "none":
+            return
+        for beyond, where in ((outside(output.detach()), ""), (self.meaning.outside, " for noise")):
+            if beyond is not None:
+                raise ModelError(
+                    f"{self.name} gives numbers from {beyond[0]:.4g} to {beyond[1]:.4g}{where}, which are no "
+                    "probabilities: say activation softmax or sigmoid (--activation)"
+                    + (", or leave it out" if self.activation == "none" else "")
+                )
 
     def scores(self, output: Tensor) -> Tensor:
         """The output with at least two classes, (n, classes, ...): the larger a class's number, the likelier it is."""

@@ -113,7 +113,7 @@ class Above(Task):
         Raises:
             AbsentError: a photo has no label that is so likely.
         """
-        probabilities = model.probabilities(scores_in(check_output(output, len(output))))
+        probabilities = model.probabilities(scores_in(model, check_output(output, len(output))))
         if probabilities.ndim != 2:
             raise TargetError(f"labels above a probability need an output (n, classes), not {tuple(output.shape)}")
         rows: list[tuple[int, int]] = []
@@ -159,7 +159,7 @@ class Contrast(Task):
 
     def ask(self, model: Model, output: Any) -> Rows:
         """One row a photo; the target's indices are the class and its rivals."""
-        scores = model.scores(scores_in(check_output(output, len(output))))
+        scores = model.scores(scores_in(model, check_output(output, len(output))))
         if scores.ndim != 2:
             raise TargetError(f"a contrast needs an output (n, classes), not {tuple(scores.shape)}")
         rivals = [model.find_class(rival) for rival in self.rivals]

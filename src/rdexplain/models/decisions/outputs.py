@@ -8,6 +8,7 @@ from torch import Tensor
 
 from rdexplain.errors import ModelError, TargetError
 from rdexplain.models.detections import RawDetections
+from rdexplain.models.model import Model
 
 
 def check_output(output: Any, images: int) -> Any:
@@ -33,14 +34,16 @@ def check_output(output: Any, images: int) -> Any:
     return output
 
 
-def scores_in(output: Any) -> Tensor:
-    """A checked output as scores of classes, (n, classes, ...).
+def scores_in(model: Model, output: Any) -> Tensor:
+    """A checked output of a model as scores of classes, (n,) or (n, classes, ...).
 
     Raises:
         TargetError: it is a detector's.
+        ModelError: it is taken for probabilities, and is none.
     """
     if isinstance(output, RawDetections):
         raise TargetError("a detector's output is of objects: ask for a Detect, or a Value of your own")
+    model.check_probabilities(output)
     return output
 
 

@@ -57,7 +57,7 @@ class Segment(Task):
         Raises:
             AbsentError: the class is not in a photo's prediction.
         """
-        scores = model.scores(scores_in(check_output(output, len(output))))
+        scores = model.scores(scores_in(model, check_output(output, len(output))))
         if scores.ndim != 4:
             raise ModelError(
                 f"{model.name} gives an output of shape {tuple(scores.shape)}, "
