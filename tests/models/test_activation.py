@@ -130,7 +130,7 @@ def test_none_takes_probabilities_only(outputs, target, make_photos):
 
 def test_none_takes_a_segmentation_of_probabilities_only(make_photos):
     model = as_model(lambda x: 3 * x, name="net", activation="none", task="segmentation")
-    with pytest.raises(ModelError, match="net gives numbers from .* no probabilities"):
+    with pytest.raises(ModelError, match=r"net gives numbers from .* no probabilities"):
         PixelRDE(model, steps=1, draws=1).explain(make_photos(1, 8), Segment())
 
 
@@ -180,3 +180,10 @@ def test_a_second_activation_is_warned_about(activation, outputs, end, recwarn):
         ]
     else:
         assert not said
+
+
+def test_photos_with_logits_spare_the_question(monkeypatch):
+    network = head(3)
+    model = as_model(network, activation="softmax")
+    monkeypatch.setattr(network, "forward", None)
+    assert model.resolve(IMAGE, clean=torch.tensor([[3.0, -1.0, 0.5]])) == Meaning("softmax")

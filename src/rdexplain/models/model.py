@@ -28,7 +28,7 @@ from rdexplain.models.activation import (
 from rdexplain.models.classes import ClassIndex, ClassName, as_class_names
 from rdexplain.models.detectors import as_detector, is_torchvision_detector
 from rdexplain.models.inference import outside_inference
-from rdexplain.models.outputs import join, scores_of
+from rdexplain.models.outputs import ShapeError, check_axis, join, scores_of
 
 Kind = Literal["classification", "segmentation", "detection"]
 Triple = tuple[float, float, float]
@@ -107,7 +107,8 @@ class Model:
             args: passed on to the network.
 
         Raises:
-            ModelError: images of another size than the network's fixed one, or that cannot be normalised.
+            ModelError: images of another size than the network's fixed one, or that cannot be normalised; an output
+                without an axis for the images.
         """
         if self.fixed_size and self.input_size is not None:
             size = tuple(images.shape[-2:])
@@ -120,7 +121,7 @@ class Model:
         # The images are the caller's, and a network may change its input in place.
         images = images.clone() if images is given else images
         if self.batch_size is None:
-            return scores_of(self.network(images, *args))
+            return self._scores(images, *args)
         parts = [self._padded(part, *args) for part in images.split(self.batch_size)]
         return join(parts)
 
@@ -129,7 +130,14 @@ class Model:
         count, size = len(images), self.batch_size or len(images)
         if count < size:
             images = torch.cat((images, images[-1:].expand(size - count, *images.shape[1:])))
-        return scores_of(self.network(images, *args))[:count]
+        return self._scores(images, *args)[:count]
+
+    def _scores(self, images: Tensor, *args: Any) -> Any:
+        """The scores for images as the network takes them, or ShapeError for a number without an axis."""
+        output = scores_of(self.network(images, *args))
+        if isinstance(output, Tensor) and output.ndim == 0:
+            check_axis(output.shape, len(images))
+        return output
 
     def normalised(self, images: Tensor) -> Tensor:
         """``(images - mean) / std`` per channel, or the images themselves without normalisation."""
@@ -153,7 +161,7 @@ class Model:
             mean, std = mean[:, :1], std[:, :1]
         return (images - mean) / std
 
-    def resolve(self, image: Tensor, *args: Any) -> Meaning:
+    def resolve(self, image: Tensor, *args: Any, clean: Any = None) -> Meaning:
         """Find out once what the output means, where `activation` leaves that open.
 
         The operation that made an output says it (a softmax, a sigmoid, a linear layer), else its range does, for
@@ -163,17 +171,20 @@ class Model:
         Args:
             image: (1, 3, h, w), noise in [0, 1]. The network must be in eval mode, see `frozen`.
             args: the network's further arguments for it.
+            clean: what the network gave for photos, if known: with numbers outside [0, 1] in it, the network need not
+                be asked whether it gives probabilities already.
 
         Warns:
             RuntimeWarning: it cannot be told whether numbers from 0 to 1 are probabilities; or a softmax or sigmoid
                 was asked for on top of probabilities.
         """
         if self._meaning is None:
-            self._meaning = self._found_meaning(image, args)
+            self._meaning = self._found_meaning(image, args, clean)
         return self._meaning
 
-    def _found_meaning(self, image: Tensor, args: Sequence[Any]) -> Meaning:
-        if self.task == "detection":
+    def _found_meaning(self, image: Tensor, args: Sequence[Any], clean: Any) -> Meaning:
+        said = self.activation in ("softmax", "sigmoid")
+        if self.task == "detection" or (said and isinstance(clean, Tensor) and outside(clean) is not None):
             return self._default
         try:
             with torch.inference_mode(False), torch.enable_grad():
@@ -182,7 +193,9 @@ class Model:
                     found = meaning_of(self.activation, output)
                     if found.certain:
                         break
-                already = self.activation in ("softmax", "sigmoid") and is_probabilities(output)
+                already = said and is_probabilities(output)
+        except ShapeError:  # of one image; of several it need not show
+            raise
         except Exception:  # what a network objects to is said where it is used
             return self._default
         if already:
@@ -192,7 +205,7 @@ class Model:
                 RuntimeWarning,
                 stacklevel=2,
             )
-        if self.activation in ("softmax", "sigmoid"):
+        if said:
             return self._default
         if not found.certain:
             one = "is a probability or a logit" if is_single(output) else "are probabilities of labels or logits"
