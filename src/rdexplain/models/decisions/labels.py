@@ -102,7 +102,7 @@ class Above(Task):
     def __init__(self, least: float) -> None:
         if isinstance(least, bool) or not isinstance(least, Real) or not 0 < least <= 1:
             raise OptionError(f"a probability lies above 0 and is at most 1, not {least!r}")
-        self.least = float(least)
+        self.least: float = float(least)
 
     def __repr__(self) -> str:
         return f"Above({self.least:g})"
