@@ -99,8 +99,11 @@ def rows_for(model: Model, output: Tensor, target: Any, top_k: int | None) -> li
     # Rows of zeros and a one are no lists of classes, but look like them.
     for (photo, indices), count in Counter(rows).items():
         if count > 1:
-            shown = indices[0] if len(indices) == 1 else indices
-            raise TargetError(f"target {shown} is asked for twice of image {photo} (of one-hot rows give the argmax)")
+            shown = str(indices[0] if len(indices) == 1 else indices)
+            name = f", {model.class_name(indices[0])}," if model.classes is not None else ""
+            raise TargetError(
+                f"target {shown}{name} is asked for twice of image {photo}: give it once (of one-hot rows the argmax)"
+            )
     return rows
 
 

@@ -47,8 +47,9 @@ class Model:
         fixed_size: whether it takes images of that size only.
         classes: the class names in index order.
         activation: what makes probabilities of the output: "softmax" over classes that exclude each other; "sigmoid",
-            each label by itself; "none", it is probabilities already; "auto", found out by `resolve`. An output of one
-            number, (n,) or (n, 1), is that of two classes, "no" and "yes", whose probability is its sigmoid, or itself.
+            each label by itself; "none", it is probabilities already; "auto", found out by `resolve`. Upper case is the
+            same. An output of one number, (n,) or (n, 1), is that of two classes, "no" and "yes", whose probability is
+            its sigmoid, or itself.
         weights: where the weights come from, for provenance: "IMAGENET1K_V1", "random", a file, ...
         task: "classification" (n, classes), "segmentation" (n, classes, h, w) or "detection" (`RawDetections`): what
             is explained where the user does not say.
@@ -77,7 +78,8 @@ class Model:
     ) -> None:
         if task not in get_args(Kind):
             raise OptionError(f"task is one of {', '.join(get_args(Kind))}, not {task!r}")
-        if activation not in get_args(Activation):
+        wanted = next((one for one in get_args(Activation) if one == str(activation).lower()), None)
+        if wanted is None:
             raise OptionError(unknown("activation", str(activation), get_args(Activation)))
         if input_size is not None and (input_size != int(input_size) or input_size < 1):
             raise OptionError(f"input_size is a whole number of pixels, not {input_size!r}")
@@ -90,7 +92,7 @@ class Model:
         self.input_size = input_size
         self.fixed_size = fixed_size
         self.classes = None if classes is None else as_class_names(classes)
-        self.activation: Activation = activation
+        self.activation: Activation = wanted
         self._meaning: Meaning | None = None
         self.weights = weights
         self.task: Kind = task
