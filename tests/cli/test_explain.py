@@ -90,15 +90,19 @@ def test_repeats(run):
     done = run("explain photos/cat.jpg --repeats 3 --seed 2 --sparsity 0")
     assert (done.status, done.err) == (0, [])
     one = rx.load_explanation("explanations/cat.pixel_rde")
-    assert f"agreement {float(one.agreement):.2f}" in done.out[0]
+    assert "agreement undefined" in done.out[0]  # all of them keep everything
     assert "cat.pixel_rde.repeats.png" in files()
     written = record("cat.pixel_rde")
-    assert (written["repeats"], written["agreement"]) == (3, pytest.approx(float(one.agreement)))
+    assert (written["repeats"], written["agreement"]) == (3, None)
     masks = []
     for seed in (2, 3, 4):
         assert run(f"explain photos/cat.jpg --seed {seed} --out seed{seed} --sparsity 0").status == 0
         masks.append(rx.load_explanation(f"seed{seed}/cat.pixel_rde").mask[0] > 0.3)
     assert torch.equal(one.selection_frequency[0], torch.stack(masks).float().mean(0))
+    found = run("explain photos/cat.jpg --repeats 2 --sparsity 0 --init random --out some")
+    share = float(rx.load_explanation("some/cat.pixel_rde").agreement)
+    assert f"agreement {share:.2f}" in found.out[0]
+    assert record("cat.pixel_rde", "some")["agreement"] == pytest.approx(share)
     refused = run("explain photos/cat.jpg --repeats 3 --method grad_cam", small=False)
     assert refused.status == 2
     assert "--repeats" in refused.err[0]

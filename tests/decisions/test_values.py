@@ -123,3 +123,41 @@ def test_captum_s_interface_takes_tasks(make_photos, smooth_network):
     photos = make_photos(2)
     attribution = PixelRDE(smooth_network(), steps=1).attribute(photos, Value(lambda o: o[0]))
     assert attribution.shape == photos.shape
+
+
+def boom(output):
+    raise KeyError("no such\nhead")
+
+
+@pytest.mark.parametrize("relative", [True, False])
+@pytest.mark.parametrize(
+    ("given", "output", "message"),
+    [
+        (
+            ClassifierOutputTarget(1),
+            OUTPUT[:, :1],
+            r"the callable ClassifierOutputTarget failed on .*\(1,\): IndexError",
+        ),
+        (
+            ClassifierOutputTarget(0),
+            OUTPUT[:, 0],
+            r"shape \(\) \(one number for each image: lambda output: output reads",
+        ),
+        ([ClassifierOutputTarget(0), boom], OUTPUT, r"one of the callables failed on .*\(3,\): KeyError: 'no such"),
+    ],
+)
+def test_a_callable_that_fails(given, output, message, relative):
+    with pytest.raises(TargetError, match=message) as caught:
+        Value(given, relative=relative).ask(MODEL, output)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_batched_callable_that_fails():
+    with pytest.raises(TargetError, match=r"the callable <lambda> failed on an output of shape \(2,\) \(one number"):
+        Value(batched=lambda output: output[:, 0]).ask(MODEL, OUTPUT[:, 0])
+
+
+@pytest.mark.parametrize("value", [Value(lambda output: output), Value(batched=lambda output: output)])
+def test_one_number_for_each_image(value):
+    rows = value.ask(MODEL, OUTPUT[:, 0])
+    assert rows.decision.read(OUTPUT[:, 0], torch.arange(2)).tolist() == [[1.0], [1.0]]

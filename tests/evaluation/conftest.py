@@ -41,8 +41,8 @@ def _result(
 
 
 def _linear(weights: Tensor) -> Model:
-    """A model whose "probabilities" are linear in the pixels: weights (classes, c * h * w)."""
-    return Model(lambda images: images.flatten(1) @ weights.T, name="linear", activation="none")
+    """A model whose "probabilities" are 0.5 and a linear part of the pixels: small weights (classes, c * h * w)."""
+    return Model(lambda images: 0.5 + images.flatten(1) @ weights.T, name="linear", activation="none")
 
 
 @pytest.fixture

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import nn
 
 import rdexplain as rx
-from rdexplain.errors import OptionError, TargetError
+from rdexplain.errors import ModelError, OptionError, TargetError
 from rdexplain.models.decisions import Above, AbsentError, Contrast
 
 SIZE = 16
@@ -205,3 +207,51 @@ def test_a_segmentation_of_one_channel(photos):
     found = rx.PixelRDE(model, steps=1, draws=1).explain(photos)
     assert found.labels == ("thing", "thing")
     assert torch.equal(found.region, photos.mean(1) > 0.5)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("options", [{}, {"batch_size": 2}, {"batch_size": 1}])
+def test_a_number_without_an_axis(count, options, photos):
+    """Two photos at once show nothing of it; the images that the meaning is found out with come one by one."""
+    model = rx.as_model(lambda images: LeftHalf()(images).squeeze(), **options)
+    if options.get("batch_size") == 2:  # it is never asked for fewer
+        assert rx.PixelRDE(model, steps=1, draws=1).explain(photos[:count]).labels == ("class 1", "class 0")[:count]
+        return
+    wrong = r"shape \(\) for 1 images, not \(n,\), \(n, 1\) or \(n, classes\): .* squeeze\(1\) keeps the axis"
+    with pytest.raises(ModelError, match=wrong):
+        rx.PixelRDE(model, steps=1, draws=1, batch_invariant=False).explain(photos[:count])
+
+
+def test_a_probability_without_an_axis_is_not_taken_for_a_logit(photos):
+    model = rx.as_model(lambda images: Probability()(images).squeeze())
+    assert model(photos).shape == (2,)
+    with pytest.raises(ModelError, match=r"shape \(\) for 1 images"):
+        model.resolve(photos[:1])
+
+
+def test_classes_without_an_axis(photos):
+    with pytest.raises(ModelError, match=r"shape \(3,\) for 1 images, not .* squeeze\(1\)"):
+        rx.PixelRDE(lambda images: Labels()(images).squeeze(), steps=1, draws=1).explain(photos[:1])
+
+
+@pytest.mark.parametrize("network", [LeftHalf, Labels])
+@pytest.mark.parametrize(
+    ("target", "what"),
+    [
+        (None, "the model's output has the shape (2, {}, 1, 1), not (n,), (n, 1) or (n, classes)"),
+        (1, "target 1 has 1 indices, the model's output of shape (n, {}, 1, 1) needs 3"),
+        (Contrast(0, 1), "a contrast needs an output (n, classes), not (2, {}, 1, 1)"),
+        (Above(0.1), "labels above a probability need an output (n, classes), not (2, {}, 1, 1)"),
+    ],
+)
+def test_the_shape_that_is_named_is_the_network_s(network, target, what, photos):
+    classes = network()(photos).shape[1]
+    method = rx.PixelRDE(lambda images: network()(images)[..., None, None], steps=1, draws=1)
+    said = re.escape(f"{what.format(classes)} (flatten(1) makes (n, {classes}) of it)")
+    with pytest.raises(TargetError, match=f"^{said}(: give the target as a tuple.*)?$"):
+        method.explain(photos, target)
+
+
+def test_too_many_indices_for_one_number(photos):
+    with pytest.raises(TargetError, match=r"\(0, 1\) has 2 indices, the model's output of shape \(n,\) needs 1$"):
+        rx.PixelRDE(Flat(), steps=1, draws=1).explain(photos, (0, 1))

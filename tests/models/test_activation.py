@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from rdexplain import as_model
+from rdexplain import PixelRDE, as_model
 from rdexplain.core import philox
-from rdexplain.models.activation import Meaning, meaning_of
+from rdexplain.errors import ModelError
+from rdexplain.models.activation import Meaning, meaning_of, outside
+from rdexplain.models.decisions import Above, Contrast, Segment
 
 IMAGE = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -112,3 +114,76 @@ def test_what_cannot_be_told_is_said():
     with pytest.warns(RuntimeWarning, match="cannot be told whether the output of means.*--activation"):
         model.resolve(IMAGE)
     assert model.record()["activation"] == "none"
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("target", [None, 0, Above(0.1), Contrast(0, 1)])
+def test_none_takes_probabilities_only(outputs, target, make_photos):
+    network = head(outputs)
+    with torch.no_grad():
+        network[1].bias.fill_(4)
+    method = PixelRDE(as_model(network, name="net", activation="none"), steps=1, draws=1)
+    wrong = r"^net gives numbers from \S+ to \S+, which are no probabilities: say activation softmax or sigmoid .*, or"
+    with pytest.raises(ModelError, match=wrong):
+        method.explain(make_photos(1, 8), target)
+
+
+def test_none_takes_a_segmentation_of_probabilities_only(make_photos):
+    model = as_model(lambda x: 3 * x, name="net", activation="none", task="segmentation")
+    with pytest.raises(ModelError, match=r"net gives numbers from .* no probabilities"):
+        PixelRDE(model, steps=1, draws=1).explain(make_photos(1, 8), Segment())
+
+
+def test_noise_says_that_it_is_no_probability(make_photos):
+    """The photo gets one by chance."""
+    model = as_model(lambda x: 40 * (x.mean((2, 3)) - x.mean((1, 2, 3))[:, None]), name="net", activation="none")
+    with pytest.raises(ModelError, match=r"net gives numbers from -\S+ to \S+ for noise, which are no probabilities"):
+        PixelRDE(model, steps=1, draws=1).explain(torch.full((1, 3, 8, 8), 0.5), 0)
+
+
+def test_a_value_may_be_any_number(make_photos):
+    network = head(2)
+    with torch.no_grad():
+        network[1].bias.fill_(4)
+    photo = make_photos(1, 8)
+    found = PixelRDE(as_model(network, activation="none"), steps=1, draws=1).explain(photo, lambda output: output[1])
+    torch.testing.assert_close(found.probability, network(photo)[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "dtype", "expected"),
+    [
+        ([0.0, 1.0], torch.float32, None),
+        ([-1e-4, 1.0001], torch.float32, None),
+        ([0.5, 1.004], torch.bfloat16, None),
+        ([0.5, 1.01], torch.float32, (0.5, 1.01)),
+        ([-0.25, 1.0], torch.float32, (-0.25, 1.0)),
+    ],
+)
+def test_outside(numbers, dtype, expected):
+    assert outside(torch.tensor(numbers, dtype=dtype)) == (expected and pytest.approx(expected))
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize(
+    ("outputs", "end"),
+    [(3, nn.Softmax(1)), (3, nn.Sigmoid()), (1, nn.Sigmoid()), (3, nn.LogSoftmax(1)), (3, nn.ReLU())],
+)
+def test_a_second_activation_is_warned_about(activation, outputs, end, recwarn):
+    model = as_model(head(outputs).append(end), name="net", activation=activation)
+    assert model.resolve(IMAGE).activation == activation
+    said = [str(one.message) for one in recwarn]
+    if isinstance(end, nn.Softmax | nn.Sigmoid):
+        assert said == [
+            f"net gives probabilities already, and a {activation} of them squashes them: leave out activation "
+            "(--activation), or say none"
+        ]
+    else:
+        assert not said
+
+
+def test_photos_with_logits_spare_the_question(monkeypatch):
+    network = head(3)
+    model = as_model(network, activation="softmax")
+    monkeypatch.setattr(network, "forward", None)
+    assert model.resolve(IMAGE, clean=torch.tensor([[3.0, -1.0, 0.5]])) == Meaning("softmax")

@@ -89,6 +89,8 @@ def test_probabilities():
     output = torch.tensor([[1.0, 2.0], [0.0, 0.0]])
     assert torch.equal(Model(nn.Identity()).probabilities(output), output.softmax(1))
     assert Model(nn.Identity(), activation="none").probabilities(output) is output
+    assert Model(nn.Identity(), activation="None").activation == "none"
+    assert Model(nn.Identity()).with_options(activation="Sigmoid").activation == "sigmoid"
 
 
 def test_classes():

@@ -108,7 +108,9 @@ def test_decimal_targets(network, photo, target):
 )
 @pytest.mark.parametrize("one_hot", [torch.eye(5, dtype=torch.int64)[[1, 2]], np.eye(5, dtype=int)[[1, 2]]])
 def test_one_hot_targets(network, one_hot):
-    with pytest.raises(TargetError, match=re.escape("target 0 is asked for twice of image 0 (of one-hot rows give")):
+    with pytest.raises(
+        TargetError, match=re.escape("target 0 is asked for twice of image 0: give it once (of one-hot rows the")
+    ):
         explained(network, some_photos(2), one_hot)
 
 
@@ -122,6 +124,8 @@ def test_names(network, photo):
     assert explained(model, photo, "dog").target.tolist() == [3]
     with pytest.raises(TargetError, match="unknown class 'bea': did you mean bee"):
         explained(model, photo, "bea")
+    with pytest.raises(TargetError, match=r"^target 3, dog, is asked for twice of image 0: give it once"):
+        explained(model, photo, [["dog", 3]])
 
 
 @situation(

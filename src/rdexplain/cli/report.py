@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,8 @@ def _quality(explanation: Any) -> _Pieces:
         return ()
     agreement: _Pieces = ()
     if explanation.agreement is not None:
-        agreement = ((("agreement ", "dim"), (f"{float(explanation.agreement[0]):.2f}", "")),)
+        share = float(explanation.agreement[0])
+        agreement = ((("agreement ", "dim"), ("undefined" if math.isnan(share) else f"{share:.2f}", "")),)
     return (
         (("distortion ", "dim"), (f"{float(explanation.distortion[0]):.4f}", "")),
         (("non-sparsity ", "dim"), (f"{float(explanation.non_sparsity[0]):.4f}", "")),

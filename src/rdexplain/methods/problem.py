@@ -130,7 +130,7 @@ def find_rows(
         every = torch.arange(len(images), device=images.device)
         clean = Run(model, images, arguments, every, (), ())
         output = _clean_output(clean, limit, batch_invariant)
-        model.resolve(philox.noise_image(images), *clean.arguments_for(every[:1]))
+        model.resolve(philox.noise_image(images), *clean.arguments_for(every[:1]), clean=output)
         _check_classes(model, output)
         if not isinstance(output, Tensor) and output.proposals is not None:
             arguments = (*arguments, output.proposals)

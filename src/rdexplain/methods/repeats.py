@@ -24,7 +24,7 @@ class Repeats(NamedTuple):
         solutions: how many solutions there are.
         frequency: (R, k) in [0, 1], the share of the solutions that keep an entry.
         agreement: (R,) in [0, 1], how much of what two solutions keep they have in common: the mean over all pairs of
-            the intersection over the union.
+            the intersection over the union; NaN where every solution keeps everything, or every one nothing.
         evaluations: (R,) images sent through the network for all but the first.
     """
 
@@ -47,7 +47,14 @@ def repeat_rows(parts: Sequence[Objective], solve: Solve, first: Tensor, repeats
         kept.append(torch.cat([solve_part(one, solve).mask for one in others]) > KEPT)
         evaluations += torch.tensor([one.evaluations // one.rows for one in others for _ in range(one.rows)])
     pairs = [_jaccard(one, other) for one, other in itertools.combinations(kept, 2)]
-    return Repeats(repeats, torch.stack(kept).float().mean(dim=0), torch.stack(pairs).mean(dim=0), evaluations)
+    frequency = torch.stack(kept).float().mean(dim=0)
+    agreement = torch.stack(pairs).mean(dim=0).where(separates(frequency), torch.nan)
+    return Repeats(repeats, frequency, agreement, evaluations)
+
+
+def separates(frequency: Tensor) -> Tensor:
+    """(R,) whether any solution tells entries apart: not if all keep everything, or nothing. `frequency` is (R, k)."""
+    return ~((frequency == 0).all(dim=1) | (frequency == 1).all(dim=1))
 
 
 def _jaccard(one: Tensor, other: Tensor) -> Tensor:

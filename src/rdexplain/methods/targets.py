@@ -14,7 +14,8 @@ from rdexplain.core import philox
 from rdexplain.errors import OptionError, TargetError
 from rdexplain.models import Model, frozen
 from rdexplain.models.decisions import Decision, Detect, Label, Rows, Segment, Task, Value, check_target
-from rdexplain.models.decisions.outputs import check_output, scores_in
+from rdexplain.models.decisions.outputs import check_output, flattened, scores_in
+from rdexplain.models.outputs import EXPECTED
 
 Row = tuple[int, tuple[int, ...]]
 """A photo's position and its target's indices."""
@@ -38,7 +39,7 @@ def resolve(model: Model, output: Any, target: Any, top_k: int | None) -> Rows:
     if task is None and target is None and top_k is None and model.task in _DEFAULTS:
         task = _DEFAULTS[model.task]()
     if task is None:
-        rows = rows_for(model, scores_in(output), target, top_k)
+        rows = rows_for(model, scores_in(model, output), target, top_k)
         photos, targets = tuple(photo for photo, _ in rows), tuple(indices for _, indices in rows)
         labels = tuple(model.class_name(indices[0]) for indices in targets)
         return Rows(photos, targets, labels, Label(targets, model.probabilities, model.meaning.exclusive))
@@ -70,12 +71,12 @@ def rows_for(model: Model, output: Tensor, target: Any, top_k: int | None) -> li
         TargetError: outside the output, an unknown name, or not one for each photo.
         OptionError: both `target` and `top_k`, or `top_k` out of range.
     """
-    output = model.scores(output)
+    given, output = output.shape, model.scores(output)
     photos = len(output)
     if top_k is not None:
-        return _most_probable(output, target, top_k)
+        return _most_probable(output, given, target, top_k)
     if target is None:
-        return [(photo, (index,)) for photo, index in enumerate(_scores(output).argmax(dim=1).tolist())]
+        return [(photo, (index,)) for photo, index in enumerate(_scores(output, given).argmax(dim=1).tolist())]
     if isinstance(target, Tensor) and (target.is_floating_point() or target.ndim > 2):
         raise TargetError("a target tensor holds integers, of shape (n,) or (n, targets)")
     target = _plain(target)
@@ -91,15 +92,18 @@ def rows_for(model: Model, output: Tensor, target: Any, top_k: int | None) -> li
     if any(isinstance(wanted, list) and not wanted for wanted in target):
         raise TargetError("a photo without targets: give each at least one")
     rows = [
-        (photo, check_target(_index(model, one), output))
+        (photo, check_target(_index(model, one), output, given))
         for photo, wanted in enumerate(target)
         for one in (wanted if isinstance(wanted, list) else [wanted])
     ]
     # Rows of zeros and a one are no lists of classes, but look like them.
     for (photo, indices), count in Counter(rows).items():
         if count > 1:
-            shown = indices[0] if len(indices) == 1 else indices
-            raise TargetError(f"target {shown} is asked for twice of image {photo} (of one-hot rows give the argmax)")
+            shown = str(indices[0] if len(indices) == 1 else indices)
+            name = f", {model.class_name(indices[0])}," if model.classes is not None else ""
+            raise TargetError(
+                f"target {shown}{name} is asked for twice of image {photo}: give it once (of one-hot rows the argmax)"
+            )
     return rows
 
 
@@ -112,24 +116,25 @@ def predicted_classes(model: Model, images: Tensor) -> list[int]:
     """The likeliest class of each of the images (n, 3, h, w)."""
     with frozen(model), torch.no_grad():
         output = check_output(model(images.to(model.device)), len(images))
-        model.resolve(philox.noise_image(images.to(model.device)))
+        model.resolve(philox.noise_image(images.to(model.device)), clean=output)
         return model.scores(output).flatten(1).argmax(dim=1).tolist()
 
 
-def _most_probable(output: Tensor, target: Any, top_k: int) -> list[Row]:
+def _most_probable(output: Tensor, given: Sequence[int], target: Any, top_k: int) -> list[Row]:
     if target is not None:
         raise OptionError("give either a target or top_k, not both")
-    scores = _scores(output)
+    scores = _scores(output, given)
     if isinstance(top_k, bool) or not isinstance(top_k, Integral) or not 1 <= top_k <= scores.shape[1]:
         raise OptionError(f"top_k must lie between 1 and the model's {scores.shape[1]} classes, got {top_k}")
     best = scores.topk(int(top_k), dim=1).indices.tolist()
     return [(photo, (index,)) for photo, indices in enumerate(best) for index in indices]
 
 
-def _scores(output: Tensor) -> Tensor:
+def _scores(output: Tensor, given: Sequence[int]) -> Tensor:
+    """Scores (n, classes), or TargetError with the shape that the network gave."""
     if output.ndim != 2:
         raise TargetError(
-            f"the model's output has the shape {tuple(output.shape)}, not (n, classes): "
+            f"the model's output has the shape {tuple(given)}, not {EXPECTED}{flattened(given)}: "
             "give the target as a tuple of indices, or a Segment for a region of it"
         )
     return output

@@ -27,11 +27,13 @@ class Meaning:
         activation: what makes probabilities of it: ``softmax``, ``sigmoid`` or ``none``.
         exclusive: whether its classes exclude each other, so that their probabilities sum to 1.
         certain: False where it cannot be told.
+        outside: the least and the largest number of an output that is said to be probabilities and holds others.
     """
 
     activation: Literal["softmax", "sigmoid", "none"]
     exclusive: bool = True
     certain: bool = True
+    outside: tuple[float, float] | None = None
 
 
 def meaning_of(activation: Activation, output: Any) -> Meaning:
@@ -50,7 +52,7 @@ def meaning_of(activation: Activation, output: Any) -> Meaning:
     in_range = bool(((values >= 0) & (values <= 1)).all())
     exclusive = single or (in_range and bool(((values.sum(dim=1) - 1).abs() < _ROUNDING).all()))
     if activation == "none":
-        return Meaning("none", exclusive)
+        return Meaning("none", exclusive, outside=outside(values))
     made = _made_by(output.grad_fn)
     if made == "probabilities" and in_range:
         return Meaning("none", exclusive)
@@ -58,6 +60,19 @@ def meaning_of(activation: Activation, output: Any) -> Meaning:
         return Meaning("sigmoid" if single else "softmax")
     # Rows that sum to 1 are no accident; single numbers from 0 to 1 may be one.
     return Meaning("none", exclusive, certain=exclusive and not single)
+
+
+def outside(output: Tensor) -> tuple[float, float] | None:
+    """The least and the largest number of an output, if one of them is outside [0, 1] by more than rounding."""
+    slack = max(_ROUNDING, torch.finfo(output.dtype).eps)
+    least, largest = float(output.min()), float(output.max())
+    return (least, largest) if least < -slack or largest > 1 + slack else None
+
+
+def is_probabilities(output: Tensor) -> bool:
+    """Whether an output, with its autograd graph where there is one, is probabilities beyond doubt."""
+    found = meaning_of("auto", output)
+    return found.certain and found.activation == "none"
 
 
 def probes(noise: Tensor) -> Iterator[Tensor]:

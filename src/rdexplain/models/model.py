@@ -15,11 +15,20 @@ import torch
 from torch import Tensor, nn
 
 from rdexplain.errors import ModelError, OptionError, unknown
-from rdexplain.models.activation import Activation, Meaning, is_single, meaning_of, probes, two_classes
+from rdexplain.models.activation import (
+    Activation,
+    Meaning,
+    is_probabilities,
+    is_single,
+    meaning_of,
+    outside,
+    probes,
+    two_classes,
+)
 from rdexplain.models.classes import ClassIndex, ClassName, as_class_names
 from rdexplain.models.detectors import as_detector, is_torchvision_detector
 from rdexplain.models.inference import outside_inference
-from rdexplain.models.outputs import join, scores_of
+from rdexplain.models.outputs import ShapeError, check_axis, join, scores_of
 
 Kind = Literal["classification", "segmentation", "detection"]
 Triple = tuple[float, float, float]
@@ -38,8 +47,9 @@ class Model:
         fixed_size: whether it takes images of that size only.
         classes: the class names in index order.
         activation: what makes probabilities of the output: "softmax" over classes that exclude each other; "sigmoid",
-            each label by itself; "none", it is probabilities already; "auto", found out by `resolve`. An output of one
-            number, (n,) or (n, 1), is that of two classes, "no" and "yes", whose probability is its sigmoid, or itself.
+            each label by itself; "none", it is probabilities already; "auto", found out by `resolve`. Upper case is the
+            same. An output of one number, (n,) or (n, 1), is that of two classes, "no" and "yes", whose probability is
+            its sigmoid, or itself.
         weights: where the weights come from, for provenance: "IMAGENET1K_V1", "random", a file, ...
         task: "classification" (n, classes), "segmentation" (n, classes, h, w) or "detection" (`RawDetections`): what
             is explained where the user does not say.
@@ -68,7 +78,8 @@ class Model:
     ) -> None:
         if task not in get_args(Kind):
             raise OptionError(f"task is one of {', '.join(get_args(Kind))}, not {task!r}")
-        if activation not in get_args(Activation):
+        wanted = next((one for one in get_args(Activation) if one == str(activation).lower()), None)
+        if wanted is None:
             raise OptionError(unknown("activation", str(activation), get_args(Activation)))
         if input_size is not None and (input_size != int(input_size) or input_size < 1):
             raise OptionError(f"input_size is a whole number of pixels, not {input_size!r}")
@@ -81,7 +92,7 @@ class Model:
         self.input_size = input_size
         self.fixed_size = fixed_size
         self.classes = None if classes is None else as_class_names(classes)
-        self.activation: Activation = activation
+        self.activation: Activation = wanted
         self._meaning: Meaning | None = None
         self.weights = weights
         self.task: Kind = task
@@ -98,7 +109,8 @@ class Model:
             args: passed on to the network.
 
         Raises:
-            ModelError: images of another size than the network's fixed one, or that cannot be normalised.
+            ModelError: images of another size than the network's fixed one, or that cannot be normalised; an output
+                without an axis for the images.
         """
         if self.fixed_size and self.input_size is not None:
             size = tuple(images.shape[-2:])
@@ -111,7 +123,7 @@ class Model:
         # The images are the caller's, and a network may change its input in place.
         images = images.clone() if images is given else images
         if self.batch_size is None:
-            return scores_of(self.network(images, *args))
+            return self._scores(images, *args)
         parts = [self._padded(part, *args) for part in images.split(self.batch_size)]
         return join(parts)
 
@@ -120,7 +132,14 @@ class Model:
         count, size = len(images), self.batch_size or len(images)
         if count < size:
             images = torch.cat((images, images[-1:].expand(size - count, *images.shape[1:])))
-        return scores_of(self.network(images, *args))[:count]
+        return self._scores(images, *args)[:count]
+
+    def _scores(self, images: Tensor, *args: Any) -> Any:
+        """The scores for images as the network takes them, or ShapeError for a number without an axis."""
+        output = scores_of(self.network(images, *args))
+        if isinstance(output, Tensor) and output.ndim == 0:
+            check_axis(output.shape, len(images))
+        return output
 
     def normalised(self, images: Tensor) -> Tensor:
         """``(images - mean) / std`` per channel, or the images themselves without normalisation."""
@@ -144,7 +163,7 @@ class Model:
             mean, std = mean[:, :1], std[:, :1]
         return (images - mean) / std
 
-    def resolve(self, image: Tensor, *args: Any) -> Meaning:
+    def resolve(self, image: Tensor, *args: Any, clean: Any = None) -> Meaning:
         """Find out once what the output means, where `activation` leaves that open.
 
         The operation that made an output says it (a softmax, a sigmoid, a linear layer), else its range does, for
@@ -154,16 +173,20 @@ class Model:
         Args:
             image: (1, 3, h, w), noise in [0, 1]. The network must be in eval mode, see `frozen`.
             args: the network's further arguments for it.
+            clean: what the network gave for photos, if known: with numbers outside [0, 1] in it, the network need not
+                be asked whether it gives probabilities already.
 
         Warns:
-            RuntimeWarning: it cannot be told whether numbers from 0 to 1 are probabilities.
+            RuntimeWarning: it cannot be told whether numbers from 0 to 1 are probabilities; or a softmax or sigmoid
+                was asked for on top of probabilities.
         """
         if self._meaning is None:
-            self._meaning = self._found_meaning(image, args)
+            self._meaning = self._found_meaning(image, args, clean)
         return self._meaning
 
-    def _found_meaning(self, image: Tensor, args: Sequence[Any]) -> Meaning:
-        if self.task == "detection" or self.activation in ("softmax", "sigmoid"):
+    def _found_meaning(self, image: Tensor, args: Sequence[Any], clean: Any) -> Meaning:
+        said = self.activation in ("softmax", "sigmoid")
+        if self.task == "detection" or (said and isinstance(clean, Tensor) and outside(clean) is not None):
             return self._default
         try:
             with torch.inference_mode(False), torch.enable_grad():
@@ -172,7 +195,19 @@ class Model:
                     found = meaning_of(self.activation, output)
                     if found.certain:
                         break
+                already = said and is_probabilities(output)
+        except ShapeError:  # of one image; of several it need not show
+            raise
         except Exception:  # what a network objects to is said where it is used
+            return self._default
+        if already:
+            warnings.warn(
+                f"{self.name} gives probabilities already, and a {self.activation} of them squashes them: leave out "
+                "activation (--activation), or say none",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        if said:
             return self._default
         if not found.certain:
             one = "is a probability or a logit" if is_single(output) else "are probabilities of labels or logits"
@@ -193,6 +228,22 @@ class Model:
     def meaning(self) -> Meaning:
         """What the output means, as far as it is known."""
         return self._meaning or self._default
+
+    def check_probabilities(self, output: Tensor) -> None:
+        """Check an output that is taken for probabilities as it is; and what noise got, see `resolve`.
+
+        Raises:
+            ModelError: numbers outside [0, 1] by more than rounding.
+        """
+        if self.meaning.activation != "none":
+            return
+        for beyond, where in ((outside(output.detach()), ""), (self.meaning.outside, " for noise")):
+            if beyond is not None:
+                raise ModelError(
+                    f"{self.name} gives numbers from {beyond[0]:.4g} to {beyond[1]:.4g}{where}, which are no "
+                    "probabilities: say activation softmax or sigmoid (--activation)"
+                    + (", or leave it out" if self.activation == "none" else "")
+                )
 
     def scores(self, output: Tensor) -> Tensor:
         """The output with at least two classes, (n, classes, ...): the larger a class's number, the likelier it is."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from rdexplain.errors import ModelError
 from rdexplain.models.detections import RawDetections
 
+EXPECTED = "(n,), (n, 1) or (n, classes)"
 _KEYS = ("out", "logits")
 
 
@@ -33,6 +35,20 @@ def scores_of(output: Any) -> Any:
     if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
         return output[0]
     return output
+
+
+class ShapeError(ModelError):
+    """An output whose first axis is not that of the images."""
+
+
+def check_axis(shape: Sequence[int], images: int) -> None:
+    """ShapeError where a shape is not that of an output for so many images, one after another."""
+    if not shape or shape[0] != images:
+        # Of one image `squeeze()` takes the axis of the images too.
+        hint = ": where the network says squeeze(), squeeze(1) keeps the axis of the images" if images == 1 else ""
+        raise ShapeError(
+            f"the model returned a tensor of shape {tuple(shape)} for {images} images, not {EXPECTED}{hint}"
+        )
 
 
 def tensors_of(output: Any) -> list[Tensor]:

@@ -66,12 +66,11 @@ def headings(explanation: Explanation | Heatmap, title: str | None, content: flo
 
 def figures(explanation: Explanation) -> str:
     """What is kept, what the model makes of it, and the distortion, in one line."""
-    things = "pixels" if is_pixel(explanation) else "coefficients"
     kept = percent(float(explanation.non_sparsity[0]))
     alone = amount(explanation, float(explanation.kept_probability[0]))
     distortion = float(explanation.distortion[0])
     said = (
-        f"keeps {kept} of the {things}",
+        f"keeps {kept} of the {things(explanation)}",
         f"{alone} with the kept part alone",
         f"distortion {distortion:.4f}" if distortion >= 5e-5 or distortion == 0 else "distortion < 0.0001",
     )
@@ -84,6 +83,11 @@ def provenance(explanation: Explanation | Heatmap) -> str:
     method = method_title(explanation.method)
     photo = explanation.photos[0]
     return DOT.join((f"{method} of {explanation.model}", *([PurePath(photo).name] if photo else [])))
+
+
+def things(explanation: Explanation | Heatmap) -> str:
+    """What the mask keeps or not: pixels or coefficients."""
+    return "pixels" if is_pixel(explanation) else "coefficients"
 
 
 def is_pixel(explanation: Explanation | Heatmap) -> bool:

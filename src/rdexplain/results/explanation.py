@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -46,7 +47,8 @@ class Explanation(Result):
         selection_frequency: list of bands like `mask`, where a row was solved several times: the share of the solutions
             that keep a coefficient, with a mask value above 0.3.
         agreement: (n,) in [0, 1], the same in one number: the mean over all pairs of solutions of the intersection over
-            the union of what they keep.
+            the union of what they keep; NaN where every solution keeps everything, or every one nothing, which says
+            nothing about what matters.
     """
 
     LAYOUT = Layout(
@@ -138,7 +140,7 @@ class Explanation(Result):
             "size": list(self.images.shape[-2:]),
             "steps": self.steps,
             "draws": self.draws,
-            **({} if self.agreement is None else {"repeats": self.repeats, "agreement": float(self.agreement[row])}),
+            **self._repeated(row),
             "network_evaluations": int(self.network_evaluations[row]),
             "measurements": int(self.measurements[row]),
             "seconds": self.seconds,
@@ -147,6 +149,13 @@ class Explanation(Result):
             "options": self.options,
             "versions": self.versions,
         }
+
+    def _repeated(self, row: int) -> dict[str, Any]:
+        """How alike several solutions are, where there are several; None where that says nothing."""
+        if self.agreement is None:
+            return {}
+        agreement = float(self.agreement[row])
+        return {"repeats": self.repeats, "agreement": None if math.isnan(agreement) else agreement}
 
     def _focus(self, row: int) -> dict[str, Any]:
         """How much of the kept energy lies inside the explained region or box, where there is one."""

@@ -13,7 +13,7 @@ from rdexplain.errors import OptionError, TargetError
 from rdexplain.models import Model
 from rdexplain.models.decisions.base import AbsentError, Decision, Rows, Task
 from rdexplain.models.decisions.distortions import DISTORTIONS, Distortion
-from rdexplain.models.decisions.outputs import check_output, check_target, scores_in
+from rdexplain.models.decisions.outputs import check_output, check_target, flattened, scores_in
 
 Target = int | tuple[int, ...]
 
@@ -103,7 +103,7 @@ class Above(Task):
         given: Any = least  # NumPy's numbers are numbers too
         if isinstance(given, bool) or not isinstance(given, Real) or not 0 < least <= 1:
             raise OptionError(f"a probability lies above 0 and is at most 1, not {least!r}")
-        self.least = float(least)
+        self.least: float = float(least)
 
     def __repr__(self) -> str:
         return f"Above({self.least:g})"
@@ -114,9 +114,12 @@ class Above(Task):
         Raises:
             AbsentError: a photo has no label that is so likely.
         """
-        probabilities = model.probabilities(scores_in(check_output(output, len(output))))
+        probabilities = model.probabilities(scores_in(model, check_output(output, len(output))))
         if probabilities.ndim != 2:
-            raise TargetError(f"labels above a probability need an output (n, classes), not {tuple(output.shape)}")
+            raise TargetError(
+                f"labels above a probability need an output (n, classes), not {tuple(output.shape)}"
+                + flattened(output.shape)
+            )
         rows: list[tuple[int, int]] = []
         absent: dict[int, str] = {}
         for photo, values in enumerate(probabilities.detach()):
@@ -160,9 +163,12 @@ class Contrast(Task):
 
     def ask(self, model: Model, output: Any) -> Rows:
         """One row a photo; the target's indices are the class and its rivals."""
-        scores = model.scores(scores_in(check_output(output, len(output))))
+        given = scores_in(model, check_output(output, len(output)))
+        scores = model.scores(given)
         if scores.ndim != 2:
-            raise TargetError(f"a contrast needs an output (n, classes), not {tuple(scores.shape)}")
+            raise TargetError(
+                f"a contrast needs an output (n, classes), not {tuple(given.shape)}{flattened(given.shape)}"
+            )
         rivals = [model.find_class(rival) for rival in self.rivals]
         best = scores.argmax(dim=1).tolist()
         targets = []
@@ -174,7 +180,7 @@ class Contrast(Task):
                     + (f": it is what the model sees in image {photo}" if self.label is None else "")
                 )
             for index in (label, *rivals):
-                check_target(index, scores)
+                check_target(index, scores, given.shape)
             targets.append((label, *rivals))
         others = " or ".join(model.class_name(rival) for rival in rivals)
         return Rows(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
 from rdexplain.errors import ModelError, TargetError
 from rdexplain.models.detections import RawDetections
+from rdexplain.models.model import Model
+from rdexplain.models.outputs import check_axis
 
 
 def check_output(output: Any, images: int) -> Any:
@@ -22,10 +25,7 @@ def check_output(output: Any, images: int) -> Any:
         return output
     if not isinstance(output, Tensor):
         raise ModelError(f"the model returned a {type(output).__name__}, not a tensor of shape (n, classes)")
-    if output.ndim < 1 or output.shape[0] != images:
-        raise ModelError(
-            f"the model returned a tensor of shape {tuple(output.shape)} for {images} images, not (n, classes)"
-        )
+    check_axis(output.shape, images)
     if not output.is_floating_point():
         raise ModelError(f"the model returned {output.dtype}, not floating-point scores")
     if not bool(output.isfinite().all()):
@@ -33,19 +33,24 @@ def check_output(output: Any, images: int) -> Any:
     return output
 
 
-def scores_in(output: Any) -> Tensor:
-    """A checked output as scores of classes, (n, classes, ...).
+def scores_in(model: Model, output: Any) -> Tensor:
+    """A checked output of a model as scores of classes, (n,) or (n, classes, ...).
 
     Raises:
         TargetError: it is a detector's.
+        ModelError: it is taken for probabilities, and is none.
     """
     if isinstance(output, RawDetections):
         raise TargetError("a detector's output is of objects: ask for a Detect, or a Value of your own")
+    model.check_probabilities(output)
     return output
 
 
-def check_target(target: int | tuple[int, ...], output: Tensor) -> tuple[int, ...]:
+def check_target(target: int | tuple[int, ...], output: Tensor, given: Sequence[int] | None = None) -> tuple[int, ...]:
     """A target as a tuple of indices into an output (n, classes, ...).
+
+    Args:
+        given: the shape that the network gave, where `output` is made of it; for the message.
 
     Raises:
         TargetError: outside the output, or the wrong number of indices.
@@ -55,7 +60,8 @@ def check_target(target: int | tuple[int, ...], output: Tensor) -> tuple[int, ..
     if len(indices) != len(axes):
         raise TargetError(
             f"target {target} has {len(indices)} indices, "
-            f"the model's output of shape (n, {_join(axes)}) needs {len(axes)}"
+            f"the model's output of shape {_of_any(given or output.shape)} needs {len(axes)}"
+            + flattened(given or output.shape)
         )
     for index, length in zip(indices, axes, strict=True):
         if not 0 <= index < length:
@@ -63,5 +69,13 @@ def check_target(target: int | tuple[int, ...], output: Tensor) -> tuple[int, ..
     return indices
 
 
-def _join(axes: tuple[int, ...]) -> str:
-    return ", ".join(str(length) for length in axes)
+def flattened(shape: Sequence[int]) -> str:
+    """What to do about a shape (n, classes, 1, ...), whose last axes say nothing; nothing of others."""
+    if len(shape) < 3 or any(length != 1 for length in shape[2:]):
+        return ""
+    return f" (flatten(1) makes {_of_any(shape[:2])} of it)"
+
+
+def _of_any(shape: Sequence[int]) -> str:
+    """A shape whatever the number of images: ``(n, 3)``."""
+    return f"({', '.join(('n', *map(str, shape[1:])))}{',' if len(shape) == 1 else ''})"

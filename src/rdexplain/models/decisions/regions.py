@@ -57,10 +57,11 @@ class Segment(Task):
         Raises:
             AbsentError: the class is not in a photo's prediction.
         """
-        scores = model.scores(scores_in(check_output(output, len(output))))
+        given = scores_in(model, check_output(output, len(output)))
+        scores = model.scores(given)
         if scores.ndim != 4:
             raise ModelError(
-                f"{model.name} gives an output of shape {tuple(scores.shape)}, "
+                f"{model.name} gives an output of shape {tuple(given.shape)}, "
                 "not the (n, classes, h, w) of a segmentation"
             )
         predicted = scores.argmax(dim=1)

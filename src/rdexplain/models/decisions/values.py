@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.errors import ModelError, TargetError
+from rdexplain.errors import ModelError, RDExplainError, TargetError
 from rdexplain.models import Model
 from rdexplain.models.decisions.base import Decision, Rows, Task
 
@@ -22,7 +22,8 @@ class Value(Task):
     probabilities.
 
     Args:
-        function: from the output for one image, without its batch axis, to a scalar; or one such for each image.
+        function: from the network's own output for one image, without its batch axis, to a scalar; or one such for each
+            image. Of a network that gives (n,) it gets the number itself, of shape ().
         batched: the same for a batch, from the output to (b,), which is faster; used in place of `function`.
         relative: False leaves the values in their own units.
         name: what the value is called in results.
@@ -50,16 +51,20 @@ class Value(Task):
         return f"Value({', '.join(self.names)})"
 
     def ask(self, model: Model, output: Any) -> Rows:
-        """One row a photo, whose target is the index of its function."""
+        """One row a photo, whose target is the index of its function.
+
+        Raises:
+            TargetError: another number of callables than of images, a callable that fails, or a value of 0.
+            ModelError: a callable that returns something else.
+        """
         photos = len(output)
         count = 1 if self.batched is not None else len(self.functions)
         if count not in (1, photos):
             raise TargetError(f"{count} callables for {photos} images: give one for each, or one for all")
         targets = [photo if count > 1 else 0 for photo in range(photos)]
         decision = _Values(self.functions, targets, self.batched)
-        rows = torch.arange(photos)
+        clean = self._clean(decision, output)
         if self.relative:
-            clean = decision.read(output, rows).detach()
             if bool((clean == 0).any()):
                 raise TargetError(
                     "the value is 0 on a clean image: choose another one, or relative=False and a sparsity that fits"
@@ -72,6 +77,21 @@ class Value(Task):
             decision=decision,
             kind="value",
         )
+
+    def _clean(self, decision: _Values, output: Any) -> Tensor:
+        """The values (n, 1) on the clean images; TargetError with the shape that a callable met, where it fails."""
+        try:
+            return decision.read(output, torch.arange(len(output))).detach()
+        except (RDExplainError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # the user's own callable may object in any way
+            given = output if self.batched is not None else output[0]
+            what = f"an output of shape {tuple(given.shape)}" if isinstance(given, Tensor) else type(given).__name__
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            one = isinstance(output, Tensor) and output.ndim == 1
+            hint = " (one number for each image: lambda output: output reads it)" if one else ""
+            who = f"the callable {self.names[0]}" if len(set(self.names)) == 1 else "one of the callables"
+            raise TargetError(f"{who} failed on {what}{hint}: {reason}") from error
 
 
 class _Values(Decision):
