@@ -8,7 +8,7 @@ from torch import nn
 
 from rdexplain import as_model
 from rdexplain.core import philox
-from rdexplain.models.activation import Meaning, meaning_of
+from rdexplain.models.activation import Meaning, meaning_of, probes
 
 IMAGE = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -35,6 +35,8 @@ def exp_of_log(x):
         (4, lambda x: x.sigmoid(), Meaning("none", exclusive=False)),
         (4, lambda x: torch.stack([x.sigmoid(), (2 * x).sigmoid()]).mean(0), Meaning("none", exclusive=False)),
         (4, lambda x: x.clamp(0, 1), Meaning("none", exclusive=False, certain=False)),
+        (4, lambda x: 4 * x.softmax(1), Meaning("softmax")),  # the largest of them is above 1
+        (4, lambda x: 0.001 * x + 0.5 * x.softmax(1), Meaning("none", exclusive=False, certain=False)),
         (1, lambda x: x, Meaning("sigmoid")),
         (1, lambda x: x.squeeze(1), Meaning("sigmoid")),
         (1, lambda x: x.sigmoid(), Meaning("none")),
@@ -69,6 +71,24 @@ def test_what_is_said_counts():
     assert meaning_of("softmax", output) == Meaning("softmax")
     assert meaning_of("sigmoid", output) == Meaning("sigmoid", exclusive=False)
     assert meaning_of("none", output) == Meaning("none", exclusive=False)
+    single = head(1)(IMAGE)
+    assert meaning_of("softmax", single) == Meaning("sigmoid")
+    assert meaning_of("sigmoid", single) == Meaning("sigmoid")
+    assert meaning_of("none", single) == Meaning("none")
+
+
+@pytest.mark.parametrize(("rest", "exclusive"), [(0.5, True), (0.5005, True), (0.502, False), (0.55, False)])
+def test_classes_exclude_each_other_where_they_sum_to_1_up_to_a_thousandth(rest, exclusive):
+    assert meaning_of("none", torch.tensor([[0.5, 0.5], [0.5, rest]])) == Meaning("none", exclusive)
+
+
+def test_the_images_that_a_network_is_asked_with():
+    noise = torch.full((1, 3, 2, 4), 0.3)
+    left = torch.tensor([[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]]).expand(1, 3, 2, 4)
+    upper = torch.tensor([[1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]).expand(1, 3, 2, 4)
+    black, white = torch.zeros(1, 3, 2, 4), torch.ones(1, 3, 2, 4)
+    expected = (noise, black, white, left, 1 - left, upper, 1 - upper)
+    assert all(torch.equal(one, other) for one, other in zip(probes(noise), expected, strict=True))
 
 
 @pytest.mark.parametrize("flat", [False, True])
