@@ -51,3 +51,15 @@ def test_the_pull_is_harder_where_the_decision_is_not_sensitive(transform):
 def test_where_nothing_is_sensitive_every_pull_is_the_same():
     transform = TRANSFORMS[0].values[0]
     assert torch.equal(weights(torch.zeros(1, transform.count), transform, 0.5), torch.ones(1, transform.count))
+
+
+def test_the_pull_is_0_3_at_least_and_10_at_most():
+    """The mean of 3 x 3 places around a thousand among ones is 112, the usual one 1, and that among zeros 0."""
+    sensitivity = torch.ones(20, 20, dtype=torch.float64)
+    sensitivity[3, 3] = 1000
+    sensitivity[10:15, 10:15] = 0
+    transform = Pixel().transform((20, 20), torch.float64)
+    found = weights(sensitivity.view(1, -1), transform, 0.5).view(20, 20)
+    assert (found[2:5, 2:5] == 0.3).all()
+    assert (found[11:14, 11:14] == 10).all()
+    assert float(found[19, 0]) == 1

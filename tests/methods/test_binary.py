@@ -255,3 +255,23 @@ def test_the_shape_that_is_named_is_the_network_s(network, target, what, photos)
 def test_too_many_indices_for_one_number(photos):
     with pytest.raises(TargetError, match=r"\(0, 1\) has 2 indices, the model's output of shape \(n,\) needs 1$"):
         rx.PixelRDE(Flat(), steps=1, draws=1).explain(photos, (0, 1))
+
+
+@pytest.mark.parametrize("said", ["auto", "sigmoid", "softmax"])
+def test_kl_of_one_output_is_the_same_whatever_is_said(said):
+    """Its two answers exclude each other: KL is p log p/q + (1 - p) log (1 - p)/(1 - q), counted once."""
+
+    class LeftHalf(torch.nn.Module):
+        def forward(self, images):
+            return 10 * (images[..., :8].mean((1, 2, 3)) - 0.5)[:, None]
+
+    image = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    model = rx.as_model(LeftHalf(), activation=said)
+    method = rx.PixelRDE(model, distortion="kl", steps=0, init=torch.ones(16, 16), seed=1)
+    rows = method.explain(image, 1)
+    assert model.meaning.exclusive
+    assert float(rows.distortion) == pytest.approx(0, abs=1e-6)
+    empty = float(rows.empty_distortion)
+    auto = rx.PixelRDE(rx.as_model(LeftHalf()), distortion="kl", steps=0, init=torch.ones(16, 16), seed=1)
+    assert empty == pytest.approx(float(auto.explain(image, 1).empty_distortion))
+    assert empty > 0

@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from rdexplain import PixelRDE, as_model
-from rdexplain.methods import outcome
+from rdexplain.core.representations import Pixel
+from rdexplain.core.solver import Solution
+from rdexplain.errors import SolverError
+from rdexplain.methods import base, outcome
 
 SIZE = (8, 8)
 
@@ -72,3 +75,69 @@ def test_samples_are_draws_of_their_own(make_photos, recorder):
     samples = method.explain(make_photos(1, SIZE), 0, samples=4).samples[0]
     measured = torch.cat(eyes.seen)[: 1 + outcome.FRESH_DRAWS + outcome.EMPTY_DRAWS]
     assert (measured.unsqueeze(1) - samples).abs().amax(dim=(2, 3, 4)).min() > 0.01
+
+
+def test_the_kept_probability_is_that_of_each_row_s_own_target(make_photos):
+    """Read from all probabilities, (p, 1 - p)."""
+    photos = make_photos(3, SIZE)
+    method = PixelRDE(brightness(), preset="paper", steps=0, init=torch.full(SIZE, 0.4), noise="zero", distortion="l2")
+    p = 0.4 * photos.mean((1, 2, 3))
+    expected = torch.stack((p[0], 1 - p[1], p[2]))
+    torch.testing.assert_close(method.explain(photos, [0, 1, 0]).kept_probability, expected)
+
+
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_a_row_s_evaluations_are_its_own(apart, repeats, make_photos):
+    """5 steps of 4 draws for each solution, however many rows are solved at once."""
+    method = PixelRDE(brightness(), preset="paper", steps=5, draws=4, batch_invariant=apart)
+    found = method.explain(make_photos(3, SIZE), 0, repeats=repeats)
+    assert found.network_evaluations.tolist() == [repeats * 5 * 4] * 3
+
+
+@pytest.mark.parametrize("repeats", [2, 3])
+@pytest.mark.parametrize("value", [0.0, 0.3])
+def test_solutions_that_are_the_same_agree(value, repeats, make_photos):
+    """Also where the others are at the very value above which a coefficient is kept."""
+    init = torch.full(SIZE, value)
+    init[0] = 1
+    method = PixelRDE(brightness(), preset="paper", steps=0, init=init)
+    assert method.explain(make_photos(2, SIZE), 0, repeats=repeats).agreement.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(("second", "taken"), [(0.1, 0.1), (0.9, 0.5)])
+def test_the_better_of_two_tries_is_taken(second, taken, make_photos, monkeypatch):
+    """A mask of c everywhere costs 50 c, beside which a distortion of 1 at most is little."""
+    tries = iter((0.5, second))
+
+    def solve(objective, start, settings, progress=None, weights=None):
+        curve = start.new_zeros((0, len(start)))
+        return Solution(torch.full_like(start, next(tries)), start.new_full((len(start),), 50.0), curve, curve)
+
+    monkeypatch.setattr(base, "solve", solve)
+    found = PixelRDE(brightness(), sparsity=50).explain(make_photos(1, SIZE), 0)
+    assert torch.equal(found.mask[0], torch.full((1, *SIZE), taken))
+    assert found.measurements.tolist() == [2 * (outcome.FRESH_DRAWS + outcome.EMPTY_DRAWS)]
+
+
+def test_a_mask_as_good_as_the_empty_one_is_not_tried_again(make_photos):
+    """Without noise, two measurements a try: of the mask, which is empty, and of the empty mask."""
+    method = PixelRDE(brightness(), steps=0, init=torch.zeros(SIZE), noise="zero")
+    assert method.options.retry
+    found = method.explain(make_photos(2, SIZE), 0)
+    assert torch.equal(found.objective, found.empty_distortion)
+    assert found.measurements.tolist() == [2, 2]
+
+
+def test_an_error_that_is_no_row_s_ends_it_at_once(make_photos, smooth_network, make_objective):
+    tries = []
+
+    def solve(objective):
+        tries.append(objective.first)
+        raise SolverError("out of memory")
+
+    parts = outcome.parts_of(make_objective(Pixel(), make_photos(3), smooth_network()), apart=True)
+    with pytest.raises(SolverError, match="out of memory") as caught:
+        outcome.solve_rows(parts, solve)
+    assert caught.value.photos == ()
+    assert tries == [0]

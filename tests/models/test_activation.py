@@ -9,7 +9,7 @@ from torch import nn
 from rdexplain import PixelRDE, as_model
 from rdexplain.core import philox
 from rdexplain.errors import ModelError
-from rdexplain.models.activation import Meaning, meaning_of, outside
+from rdexplain.models.activation import Meaning, meaning_of, outside, probes
 from rdexplain.models.decisions import Above, Contrast, Segment
 
 IMAGE = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -37,6 +37,8 @@ def exp_of_log(x):
         (4, lambda x: x.sigmoid(), Meaning("none", exclusive=False)),
         (4, lambda x: torch.stack([x.sigmoid(), (2 * x).sigmoid()]).mean(0), Meaning("none", exclusive=False)),
         (4, lambda x: x.clamp(0, 1), Meaning("none", exclusive=False, certain=False)),
+        (4, lambda x: 4 * x.softmax(1), Meaning("softmax")),  # the largest of them is above 1
+        (4, lambda x: 0.001 * x + 0.5 * x.softmax(1), Meaning("none", exclusive=False, certain=False)),
         (1, lambda x: x, Meaning("sigmoid")),
         (1, lambda x: x.squeeze(1), Meaning("sigmoid")),
         (1, lambda x: x.sigmoid(), Meaning("none")),
@@ -71,6 +73,24 @@ def test_what_is_said_counts():
     assert meaning_of("softmax", output) == Meaning("softmax")
     assert meaning_of("sigmoid", output) == Meaning("sigmoid", exclusive=False)
     assert meaning_of("none", output) == Meaning("none", exclusive=False)
+    single = head(1)(IMAGE)
+    assert meaning_of("softmax", single) == Meaning("sigmoid")
+    assert meaning_of("sigmoid", single) == Meaning("sigmoid")
+    assert meaning_of("none", single.sigmoid()) == Meaning("none")
+
+
+@pytest.mark.parametrize(("rest", "exclusive"), [(0.5, True), (0.5005, True), (0.502, False), (0.55, False)])
+def test_classes_exclude_each_other_where_they_sum_to_1_up_to_a_thousandth(rest, exclusive):
+    assert meaning_of("none", torch.tensor([[0.5, 0.5], [0.5, rest]])) == Meaning("none", exclusive)
+
+
+def test_the_images_that_a_network_is_asked_with():
+    noise = torch.full((1, 3, 2, 4), 0.3)
+    left = torch.tensor([[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]]).expand(1, 3, 2, 4)
+    upper = torch.tensor([[1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]).expand(1, 3, 2, 4)
+    black, white = torch.zeros(1, 3, 2, 4), torch.ones(1, 3, 2, 4)
+    expected = (noise, black, white, left, 1 - left, upper, 1 - upper)
+    assert all(torch.equal(one, other) for one, other in zip(probes(noise), expected, strict=True))
 
 
 @pytest.mark.parametrize("flat", [False, True])
@@ -111,7 +131,7 @@ def test_the_network_is_asked_once_and_about_no_photo(monkeypatch):
 
 def test_what_cannot_be_told_is_said():
     model = as_model(lambda x: x.mean((2, 3)), name="means")
-    with pytest.warns(RuntimeWarning, match="cannot be told whether the output of means.*--activation"):
+    with pytest.warns(RuntimeWarning, match="cannot be told whether the output of means.*`activation`"):
         model.resolve(IMAGE)
     assert model.record()["activation"] == "none"
 
@@ -123,7 +143,7 @@ def test_none_takes_probabilities_only(outputs, target, make_photos):
     with torch.no_grad():
         network[1].bias.fill_(4)
     method = PixelRDE(as_model(network, name="net", activation="none"), steps=1, draws=1)
-    wrong = r"^net gives numbers from \S+ to \S+, which are no probabilities: say activation softmax or sigmoid .*, or"
+    wrong = r"^net gives numbers from \S+ to \S+, which are no probabilities: say `activation` softmax or sigmoid, or"
     with pytest.raises(ModelError, match=wrong):
         method.explain(make_photos(1, 8), target)
 
@@ -171,12 +191,12 @@ def test_outside(numbers, dtype, expected):
 )
 def test_a_second_activation_is_warned_about(activation, outputs, end, recwarn):
     model = as_model(head(outputs).append(end), name="net", activation=activation)
-    assert model.resolve(IMAGE).activation == activation
+    assert model.resolve(IMAGE).activation == ("sigmoid" if outputs == 1 else activation)
     said = [str(one.message) for one in recwarn]
     if isinstance(end, nn.Softmax | nn.Sigmoid):
         assert said == [
-            f"net gives probabilities already, and a {activation} of them squashes them: leave out activation "
-            "(--activation), or say none"
+            f"net gives probabilities already, and a {activation} of them squashes them: leave out `activation`, "
+            "or say none"
         ]
     else:
         assert not said

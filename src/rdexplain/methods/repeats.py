@@ -14,7 +14,7 @@ from rdexplain.core.objective import Objective
 from rdexplain.methods.outcome import Solve, solve_part
 
 KEPT = 0.3
-"""A coefficient counts as kept from this mask value on, where repeated solutions are compared."""
+"""A coefficient counts as kept above this mask value, where repeated solutions are compared."""
 
 
 class Repeats(NamedTuple):

@@ -186,8 +186,10 @@ class Model:
 
     def _found_meaning(self, image: Tensor, args: Sequence[Any], clean: Any) -> Meaning:
         said = self.activation in ("softmax", "sigmoid")
-        if self.task == "detection" or (said and isinstance(clean, Tensor) and outside(clean) is not None):
+        if self.task == "detection":
             return self._default
+        if said and isinstance(clean, Tensor) and outside(clean) is not None:
+            return meaning_of(self.activation, clean)
         try:
             with torch.inference_mode(False), torch.enable_grad():
                 for probe in probes(image):
@@ -203,17 +205,17 @@ class Model:
         if already:
             warnings.warn(
                 f"{self.name} gives probabilities already, and a {self.activation} of them squashes them: leave out "
-                "activation (--activation), or say none",
+                "`activation`, or say none",
                 RuntimeWarning,
                 stacklevel=2,
             )
         if said:
-            return self._default
+            return found
         if not found.certain:
             one = "is a probability or a logit" if is_single(output) else "are probabilities of labels or logits"
             warnings.warn(
                 f"it cannot be told whether the output of {self.name}, from 0 to 1, {one}: it is taken for "
-                "probabilities; activation softmax, sigmoid or none (`activation`) says what it is",
+                "probabilities; `activation` softmax, sigmoid or none says what it is",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -241,7 +243,7 @@ class Model:
             if beyond is not None:
                 raise ModelError(
                     f"{self.name} gives numbers from {beyond[0]:.4g} to {beyond[1]:.4g}{where}, which are no "
-                    "probabilities: say activation softmax or sigmoid (--activation)"
+                    "probabilities: say `activation` softmax or sigmoid"
                     + (", or leave it out" if self.activation == "none" else "")
                 )
 

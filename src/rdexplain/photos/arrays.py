@@ -61,5 +61,7 @@ def _of_array(array: np.ndarray) -> Tensor:
         raise OptionError(f"an array of images is of 8 bits or of floats in [0, 1], not {array.dtype}")
     if batch.shape[1] not in _CHANNELS:
         batch = np.moveaxis(batch, -1, 1)
-    found = torch.from_numpy(np.ascontiguousarray(batch))
-    return found.to(torch.float32).div(255) if array.dtype == np.uint8 else found
+    if array.dtype == np.uint8:
+        return torch.from_numpy(np.array(batch)).to(torch.float32).div(255)
+    # A copy in a type that PyTorch has: an array may be read-only, of another byte order, or of 80 bits.
+    return torch.from_numpy(np.array(batch, np.float32 if array.dtype.itemsize <= 4 else np.float64))
