@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from rdexplain import render
@@ -147,3 +148,21 @@ def test_an_open_run_does_not_grow(command):
     with pytest.raises(IndexError):
         run[10]
     assert [one.photos[0] for one in run] == [f"{number:02}.png" for number in range(10)]
+
+
+def test_how_an_output_was_read_is_said_and_recorded(command, place):
+    """Whoever does the work; runs of old, which said "auto", go on."""
+    text = "rdexplain: note: run_test_nets:Mean gives logits, read by a softmax: --activation sigmoid if its labels"
+    (place / "a.yaml").write_text(
+        "photos: photos\nmodel: run_test_nets:Mean\nmethod: pixel_rde\nsize: 8\nsteps: 2\ndraws: 2\nworkers: 2\n"
+    )
+    done = command("run", "a.yaml --out a", small=False)
+    assert (done.status, done.err) == (0, [f"{text} exclude nothing"])
+    config = yaml.safe_load(Path("a/config.yaml").read_text())
+    assert config["resolved"]["methods"]["pixel_rde"]["activation"] == "softmax"
+    assert {one.options["activation"] for one in open_run("a")} == {"softmax"}
+    config["resolved"]["methods"]["pixel_rde"]["activation"] = "auto"
+    Path("a/config.yaml").write_text(yaml.safe_dump(config))
+    assert command("run", "a", small=False).status == 0
+    done = command("evaluate", f"photos --out e {OPTIONS.replace('--activation softmax', '--methods random_pixel')}")
+    assert (done.status, done.err) == (0, [f"{text} exclude nothing"])

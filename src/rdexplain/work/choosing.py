@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 
+from rdexplain.core import philox
+from rdexplain.core.surroundings import usual_surroundings
 from rdexplain.errors import OptionError
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.baselines import Baseline
 from rdexplain.methods.registry import METHODS
-from rdexplain.models import Model, as_model, load_model
+from rdexplain.models import Model, as_model, frozen, load_model
 from rdexplain.models.model import check_device
 from rdexplain.results.loading import load_explanation
 from rdexplain.work.options import option_of
@@ -178,10 +180,18 @@ def provenance(options: dict[str, Any]) -> dict[str, Any]:
     return {"init": str(options["init"])} if isinstance(options.get("init"), Path) else {}
 
 
+def find_meaning(model: Model, size: int) -> None:
+    """Find out what a classifier's output means for photos of a size, in this process, whoever does the work."""
+    with usual_surroundings(model.device), frozen(model):
+        images = torch.zeros(1, 3, size, size, dtype=model.dtype, device=model.device)
+        model.resolve(philox.noise_image(images))
+
+
 def reading(model: Model) -> str | None:
     """How a classifier's output was read, where nobody said it: logits of labels look like those of classes."""
     meaning = model.meaning
-    if model.activation != "auto" or model.task != "classification":
+    unknown = model.record()["activation"] == "auto"  # no network of this process was asked
+    if model.activation != "auto" or model.task != "classification" or unknown:
         return None
     if meaning.activation == "none":
         kind = "exclude each other" if meaning.exclusive else "exclude nothing"

@@ -16,7 +16,7 @@ from rdexplain.models import Model, load_model
 from rdexplain.photos.images import find_photos
 from rdexplain.text.extras import needed
 from rdexplain.text.versions import versions
-from rdexplain.work.choosing import portable_model, reading
+from rdexplain.work.choosing import find_meaning, photo_size, portable_model, reading
 from rdexplain.work.crew import find_crew
 from rdexplain.work.evaluating.evaluator import Evaluator, none_applicable, over_explanations, over_photos
 from rdexplain.work.evaluating.source import check_folder, choose_model
@@ -159,6 +159,7 @@ def _evaluator(options: Evaluate, count: Count, settings: Settings) -> Evaluator
         raise ModelError(f"the evaluation measures class labels only: {model.name} is for {model.task}")
     if folder is not None:
         return over_explanations(folder, options, count, settings, crew, model)
+    find_meaning(model, photo_size(options.size, model))
     return over_photos(options, count, settings, crew, model, sources)
 
 

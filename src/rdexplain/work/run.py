@@ -13,7 +13,7 @@ from rdexplain.errors import ModelError, OptionError
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import load_model
 from rdexplain.text.extras import RUNS, needed
-from rdexplain.work.choosing import method_options, photo_fit, photo_size, portable_model, reading
+from rdexplain.work.choosing import find_meaning, method_options, photo_fit, photo_size, portable_model, reading
 from rdexplain.work.crew import Crew, find_crew
 from rdexplain.work.job import job
 from rdexplain.work.progress import Progress
@@ -143,13 +143,15 @@ def _planned(options: RunOptions, progress: Progress) -> _Plan:
     model = load_model(**wanted, device=crew.device)
     if model.task != "classification":
         raise ModelError(f"run explains class labels only: {model.name} is for {model.task}, see rdexplain explain")
+    size = photo_size(options.size, model)
+    find_meaning(model, size)
     recipe = Recipe(
         model=wanted,
         methods={
             name: (METHODS[name].home, {key: _portable(value) for key, value in own.items()})
             for name, own in given.items()
         },
-        size=photo_size(options.size, model),
+        size=size,
         fit=photo_fit(options.fit, model),
         targets=targets,
         top_k=options.top_k,
