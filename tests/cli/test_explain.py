@@ -349,7 +349,7 @@ def test_an_explanation_of_nothing_is_reported(run, place):
     assert done.status == 0
     assert done.err == [
         "rdexplain: warning: cat: the model's answer for 'class 2' does not depend on what is shown: "
-        "there is nothing to explain"
+        "there is nothing to explain, at least in a photo of 16 pixels: try a larger --size"
     ]
     options = "--method grad_cam --size 16 --activation softmax"
     done = run(f"explain photos/cat.jpg --model blind:Falling {options}", small=False)

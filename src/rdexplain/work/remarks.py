@@ -11,6 +11,8 @@ ROUNDING = 1e-12
 """Where the empty mask distorts no more than this, the model's answer is the same up to rounding."""
 NEARLY_IMPOSSIBLE = 1e-3
 """The empty mask costs p² at most: of a class of less probability that is no sign that nothing changes it."""
+SMALL = 32
+"""Photos of fewer pixels a side leave many networks nothing to see."""
 _AIMS_ELSEWHERE = ("maximise_label",)
 """Distortions that compare with something else than the clean image's answer."""
 
@@ -71,7 +73,9 @@ def _nothing_in(explanation: Explanation | Heatmap) -> str | None:
         and float(explanation.probability[0]) > NEARLY_IMPOSSIBLE
     ):
         label = explanation.labels[0]
-        return f"the model's answer for {label!r} does not depend on what is shown: there is nothing to explain"
+        side = min(explanation.images.shape[-2:])
+        small = f", at least in a photo of {side} pixels: try a larger `size`" if side < SMALL else ""
+        return f"the model's answer for {label!r} does not depend on what is shown: there is nothing to explain{small}"
     if not any(bool(band.any()) for band in explanation.scores):
         return "every score is zero: the method finds nothing that matters"
     return None

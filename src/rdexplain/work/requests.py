@@ -69,7 +69,9 @@ class _Method(Options, title="method"):
 @dataclass(frozen=True, kw_only=True)
 class _Shown(Options, title="results"):
     samples: int = option("also a picture of N obfuscated images, and what the model sees in them", whole(0), "N", 0)
-    repeats: int = option("solve N times with other noise, and say and draw what all of them keep", whole(1), "N", 1)
+    repeats: int = option(
+        "solve N times with other noise, and say and draw how often each coefficient is kept", whole(1), "N", 1
+    )
     original_size: bool = option("also the explanation at the size of the original photo", default=False)
 
 

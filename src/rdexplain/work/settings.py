@@ -13,6 +13,7 @@ from typing import Any
 from rdexplain.methods.registry import METHODS
 from rdexplain.work.options import Options, option
 from rdexplain.work.values import (
+    likelihood,
     name_or_file,
     not_negative,
     one_of,
@@ -139,7 +140,7 @@ class Confidence(Options, title="what is explained"):
 class Questions(Options, title="what is explained"):
     """What else may be explained than classes."""
 
-    above: float | None = option("every label with at least this probability", probability, "P")
+    above: float | None = option("every label with at least this probability", likelihood, "P")
     against: Sequence[str] | None = option(
         "why the target rather than this class; may be repeated", str, "CLASS", many=True
     )

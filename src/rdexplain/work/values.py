@@ -100,6 +100,13 @@ def probability(text: str) -> float:
     return value
 
 
+def likelihood(text: str) -> float:
+    """A number above 0 and up to 1."""
+    if not 0 < (value := number(text)) <= 1:
+        raise ValueError(f"must be above 0 and at most 1, not {text!r}")
+    return value
+
+
 def per_channel(text: str) -> tuple[float, ...]:
     """A number, or three with commas between them: `0.485,0.456,0.406`."""
     try:
