@@ -24,7 +24,6 @@ from rdexplain.work.settings import (
     Wavelets,
     Workers,
     Writing,
-    braced,
     choice,
 )
 from rdexplain.work.values import names, one_of, part, percentages, positive, several_of, several_or_all, whole
@@ -59,6 +58,13 @@ FORMATS = ("pictures", "panels", "numpy", "quantus")
 STUDY_MODEL = "mobilenet_v3_small"
 SEGMENTER, DETECTOR = "deeplabv3_resnet50", "yolov5s"
 NETWORKS = ("mobilenet_v3_small", "resnet18", "resnet50", "vit_b_16")
+
+
+def _several(kind: str, known: Sequence[str], help: str, default: Any = None, none: bool = False) -> Any:
+    """An option that is some of a few names, or all of them."""
+    more = (*known, "all", "none") if none else known
+    kinds = several_or_all(kind, tuple(known), none)
+    return option(help, kinds, "NAMES", default, choices=tuple(more), listed=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,13 +148,11 @@ class Compare(
 
 @dataclass(frozen=True, kw_only=True)
 class _Evaluated(Options, title="what is evaluated"):
-    methods: tuple[str, ...] = option(
-        "names that `rdexplain methods` lists, with commas between them (default all)",
-        several_or_all("method", tuple(METHODS)),
-        "NAMES",
+    methods: tuple[str, ...] = _several(
+        "method",
         tuple(METHODS),
-        choices=tuple(METHODS),
-        listed=True,
+        "names that `rdexplain methods` lists, with commas between them (default all)",
+        tuple(METHODS),
     )
     explanations: Path | None = option(
         "in place of photos: a folder that `rdexplain explain` or `run` wrote; nothing is explained again", Path, "DIR"
@@ -157,29 +161,18 @@ class _Evaluated(Options, title="what is evaluated"):
         "of components, 0,5,10,100 or FROM:TO:STEP (default 15 of them)", percentages, "LIST", listed=True
     )
     draws: int = option("noise draws a point (default 8)", whole(1), "N", 8)
-    distortions: tuple[str, ...] = option(
-        "distances between decisions (default l2,label)",
-        several_or_all("distortion", DISTORTIONS),
-        "NAMES",
-        ("l2", "label"),
-        choices=DISTORTIONS,
-        listed=True,
+    distortions: tuple[str, ...] = _several(
+        "distortion", DISTORTIONS, "distances between decisions (default l2,label)", ("l2", "label")
     )
-    domains: tuple[str, ...] = option(
-        "where components are ranked: own,pixel,wavelet (default all)",
-        several_or_all("domain", DOMAINS),
-        "NAMES",
-        DOMAINS,
-        choices=DOMAINS,
-        listed=True,
+    domains: tuple[str, ...] = _several(
+        "domain", DOMAINS, "where components are ranked: own,pixel,wavelet (default all)", DOMAINS
     )
-    scores: tuple[str, ...] = option(
+    scores: tuple[str, ...] = _several(
+        "score",
+        SCORES,
         f"beside the curves: {', '.join(SCORES)}, all or none (default {','.join(DEFAULT_SCORES)})",
-        several_or_all("score", SCORES, none=True),
-        "NAMES",
         DEFAULT_SCORES,
-        choices=(*SCORES, "all", "none"),
-        listed=True,
+        none=True,
     )
     boxes: Path | None = option(
         "where the objects are, for localisation: a CSV file with the columns photo, left, top, right, bottom, "
@@ -187,12 +180,11 @@ class _Evaluated(Options, title="what is evaluated"):
         Path,
         "FILE",
     )
-    protocol: Literal["corrected", "published"] = option(
+    protocol: Literal["corrected", "published"] = choice(
+        "protocol",
+        PROTOCOLS,
         "corrected, or published: the study's ties and pixel noise (default corrected)",
-        one_of("protocol", PROTOCOLS),
-        braced(PROTOCOLS),
         "corrected",
-        choices=PROTOCOLS,
     )
 
 
@@ -297,12 +289,11 @@ class _Made(Options, title="what is made again"):
         "figure-1 to figure-21, table-1, accuracy, or all", str, "TARGET", (), many=True, positional=True
     )
     photos: str | None = option("a folder, a glob pattern or a photo", str, "DIR")
-    protocol: Literal["corrected", "published"] = option(
+    protocol: Literal["corrected", "published"] = choice(
+        "protocol",
+        PROTOCOLS,
         "corrected, or published: as the study's scripts ran, defects included (default corrected)",
-        one_of("protocol", PROTOCOLS),
-        braced(PROTOCOLS),
         "corrected",
-        choices=PROTOCOLS,
     )
     limit: int | None = option("the first N photos alone", whole(1), "N")
     budget: float | None = option("scale down to what this device does in so many minutes", positive, "MINUTES")

@@ -52,6 +52,11 @@ def braced(names: Sequence[str]) -> str:
     return "{" + ",".join(names) + "}"
 
 
+def _choice(only: tuple[str, ...], kind: str, names: Sequence[str], help: str) -> Any:
+    """An option of some methods that is one of a few names."""
+    return choice(kind, names, help, of_method=True, only=only)
+
+
 def _of(
     only: tuple[str, ...], help: str, kind: Callable[[str], Any] | None, metavar: str | None = None, **more: Any
 ) -> Any:
@@ -162,13 +167,7 @@ class Questions(Options, title="what is explained"):
 class Masks(Options, title="method"):
     """Options of the methods that solve for a mask; some baselines share one."""
 
-    preset: str | None = _of(
-        _MASKS,
-        "what sets the options that are not given (default fast)",
-        one_of("preset", PRESETS),
-        braced(PRESETS),
-        choices=PRESETS,
-    )
+    preset: str | None = _choice(_MASKS, "preset", PRESETS, "what sets the options that are not given (default fast)")
     steps: int | None = _of((*_MASKS, "integrated_gradients"), "optimiser steps; points of the integral", whole(1), "N")
     draws: int | None = _of(_MASKS, "noise draws a step", whole(1), "N")
     sparsity: float | None = _of(_MASKS, "weight of the mask's mean; more is a smaller explanation", not_negative, "λk")
@@ -188,22 +187,10 @@ class Masks(Options, title="method"):
         choices=INITS,
         objects=True,
     )
-    distortion: str | None = _of(
-        _MASKS,
-        "what must be kept (default label)",
-        one_of("distortion", DISTORTIONS),
-        braced(DISTORTIONS),
-        choices=DISTORTIONS,
-    )
-    noise: str | None = _of(
-        _MASKS, "what replaces the rest (default gaussian)", one_of("noise", NOISES), braced(NOISES), choices=NOISES
-    )
-    noise_scaling: str | None = _of(
-        _MASKS,
-        "of the noise over the scales (default original)",
-        one_of("noise scaling", NOISE_SCALINGS),
-        braced(NOISE_SCALINGS),
-        choices=NOISE_SCALINGS,
+    distortion: str | None = _choice(_MASKS, "distortion", DISTORTIONS, "what must be kept (default label)")
+    noise: str | None = _choice(_MASKS, "noise", NOISES, "what replaces the rest (default gaussian)")
+    noise_scaling: str | None = _choice(
+        _MASKS, "noise scaling", NOISE_SCALINGS, "of the noise over the scales (default original)"
     )
     seed: int | None = _of((), "of the noise, or whatever is random (default 0)", whole(0), "N")
 
@@ -221,17 +208,14 @@ class Wavelets(Options, title="wavelets (cartoonx, random_wavelet)"):
 class Baselines(Options, title="baselines"):
     """Options of the methods that give a heatmap."""
 
-    score: str | None = _of(
+    score: str | None = _choice(
         _SCORED,
+        "score",
+        SCORES,
         "what is attributed (default logit; probability for integrated_gradients, lime and occlusion)",
-        one_of("score", SCORES),
-        braced(SCORES),
-        choices=SCORES,
     )
     layer: str | None = _of(("grad_cam",), "layer of grad_cam (default the last spatial one)", str, "NAME")
-    rule: str | None = _of(
-        ("lrp",), "of lrp (default epsilon_plus)", one_of("rule", RULES), braced(RULES), choices=RULES
-    )
+    rule: str | None = _choice(("lrp",), "rule", RULES, "of lrp (default epsilon_plus)")
     epsilon: float | None = _of(("lrp",), "of lrp's rule (default 1e-6)", positive, "ε")
     n_samples: int | None = _of(
         ("smooth_grad", "lime"),
