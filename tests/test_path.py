@@ -86,7 +86,7 @@ class Known:
         self.starts: list[torch.Tensor] = []
         self.steps: list[tuple[int, float]] = []
 
-    def solve(self, objective, start, settings, progress, sparsity, weights=None):
+    def solve(self, objective, start, settings, progress, sparsity, weights=None, watch=None):
         self.tried.append(sparsity.tolist())
         self.starts.append(start[:, 0])
         self.steps.append((settings.steps, settings.step_size))

@@ -132,7 +132,7 @@ def test_a_row_worse_than_nothing_is_tried_once_more(make_photos, monkeypatch, f
     """The second solution, on noise of its own, is taken where it is better, and both are counted."""
     seeds = []
 
-    def solve(objective, start, settings, progress=None, weights=None):
+    def solve(objective, start, settings, progress=None, weights=None, watch=None):
         seeds.append((objective.seed, settings.emphasis))
         objective.evaluations += 10 * len(seeds)
         kept = 0.01 if len(seeds) == 2 else 0.9

@@ -110,7 +110,7 @@ def test_the_better_of_two_tries_is_taken(second, taken, make_photos, monkeypatc
     """A mask of c everywhere costs 50 c, beside which a distortion of 1 at most is little."""
     tries = iter((0.5, second))
 
-    def solve(objective, start, settings, progress=None, weights=None):
+    def solve(objective, start, settings, progress=None, weights=None, watch=None):
         curve = start.new_zeros((0, len(start)))
         return Solution(torch.full_like(start, next(tries)), start.new_full((len(start),), 50.0), curve, curve)
 

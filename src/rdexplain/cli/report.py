@@ -36,8 +36,11 @@ class Report:
         self._command, self._most = command, most
         self._failures = 0
 
+    def preview(self, preview: Any) -> None:
+        """A terminal shows no pictures."""
+
     def done(self, result: Any) -> None:
-        """A line for an explanation of one row."""
+        """A result that is not said."""
 
     def failed(self, text: str) -> None:
         """A photo that is left out."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rdexplain.core.objective import Objective
 from rdexplain.core.progress import Progress
-from rdexplain.core.solver import Settings, Solution, solve
+from rdexplain.core.solver import Settings, Solution, Watch, solve
 from rdexplain.errors import OptionError
 
 STAGES = 6
@@ -84,6 +84,7 @@ def within(
     bound: Bound,
     progress: Progress | None = None,
     weights: Tensor | None = None,
+    watch: Watch | None = None,
 ) -> Solution:
     """The best mask within a bound, with each row's λk found by bisection of log λ along a warm-started path.
 
@@ -92,6 +93,7 @@ def within(
 
     Args:
         weights: as `solve`'s.
+        watch: as `solve`'s, of each stage.
 
     Rows do not influence each other. A row for which nothing stays within the bound gets what came nearest.
     """
@@ -104,7 +106,9 @@ def within(
         stage_settings = settings if stage == 0 else follow_up(settings)
         # Only the first stage starts far from its end.
         pulls = weights if stage == 0 else None
-        solution = solve(objective, mask, stage_settings, _later(progress, done), sparsity, pulls)
+        solution = solve(
+            objective, mask, stage_settings, _later(progress, done), sparsity, pulls, _seen_later(watch, done)
+        )
         solutions.append(solution)
         done += stage_settings.steps
         distortion, _ = objective.measure(solution.mask, DRAWS if objective.noise.is_random else 1)
@@ -129,6 +133,10 @@ def within(
         torch.cat([solution.distortion for solution in solutions]),
         torch.cat([solution.non_sparsity for solution in solutions]),
     )
+
+
+def _seen_later(watch: Watch | None, done: int) -> Watch | None:
+    return None if watch is None else lambda step, loss, mask: watch(done + step, loss, mask)
 
 
 def _later(progress: Progress | None, done: int) -> Progress | None:

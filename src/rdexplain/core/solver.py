@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -82,6 +83,10 @@ class Settings:
         return self.step_size * rise * fall
 
 
+Watch = Callable[[int, float, Tensor], bool | None]
+"""Shown the step, the mean loss and the masks (R, k)."""
+
+
 @dataclass(frozen=True)
 class Solution:
     """What the loop found.
@@ -105,6 +110,7 @@ def solve(
     progress: Progress | None = None,
     sparsity: Tensor | None = None,
     weights: Tensor | None = None,
+    watch: Watch | None = None,
 ) -> Solution:
     """Minimise D(s) + λk mean(s) from a mask (R, k): Adam step, then clamp to [0, 1].
 
@@ -113,6 +119,8 @@ def solve(
     Args:
         sparsity: (R,) each row's own λk, in place of the settings'.
         weights: (R, k) factors on the pull of the sparsity in the first two thirds, see `Settings.anchor`.
+        watch: shown the masks when `progress` is told. Where it returns True the steps end, with that mask; in the
+            history the rest of the steps is as the last one.
 
     Raises:
         SolverError: the loss of a row is not finite.
@@ -139,8 +147,13 @@ def solve(
         mask = moves.step(gradient, settings.rate(step))
         if (step + 1) % every == 0 or step + 1 == settings.steps:
             _check(sound, every)
+            loss = float((distortion + sparsity * rates[-1]).mean()) if progress or watch else 0.0
             if progress is not None:
-                progress(step + 1, float((distortion + sparsity * rates[-1]).mean()))
+                progress(step + 1, loss)
+            if watch is not None and watch(step + 1, loss, mask):
+                left = settings.steps - len(distortions)
+                distortions, rates = distortions + [distortion] * left, rates + [rates[-1]] * left
+                break
     empty = mask.new_zeros((0, mask.shape[0]))
     return Solution(
         cut_small(objective, mask, sparsity) if settings.cut and settings.steps else mask,

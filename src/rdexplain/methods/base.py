@@ -19,7 +19,7 @@ from rdexplain.core.objective import Objective
 from rdexplain.core.path import within
 from rdexplain.core.progress import Progress, progress_bar, shared
 from rdexplain.core.representations import Representation, Transform
-from rdexplain.core.solver import Settings, Solution, solve
+from rdexplain.core.solver import Settings, Solution, Watch, solve
 from rdexplain.errors import SolverError
 from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
 from rdexplain.methods.interface import CaptumInterface
@@ -27,6 +27,7 @@ from rdexplain.methods.options import SharedOptions, resolve
 from rdexplain.methods.outcome import Outcome, parts_of, samples, solve_rows, targets_tensor
 from rdexplain.methods.per_task import for_task
 from rdexplain.methods.presets import Presets
+from rdexplain.methods.preview import Preview, Previewed
 from rdexplain.methods.problem import Problem, Run, find_rows
 from rdexplain.methods.repeats import Repeats, repeat_rows
 from rdexplain.models import Model, as_model
@@ -98,6 +99,7 @@ class RateDistortion(CaptumInterface):
         additional_forward_args: Any = None,
         show_progress: bool = False,
         progress: Progress | None = None,
+        preview: Previewed | None = None,
     ) -> Explanation:
         """Explain a batch of images.
 
@@ -116,6 +118,9 @@ class RateDistortion(CaptumInterface):
             additional_forward_args: passed on to the model; tensors with n entries follow the images.
             show_progress: a progress bar on stderr, if that is a terminal.
             progress: called after each step with its number and the mean loss; see `progress.Progress`.
+            preview: shown each row's mask as it forms, see `preview.Preview`; where it returns True, that row's steps
+                end with the mask of now, which is measured and kept as any other; the
+                record's option ``stopped`` is that step.
 
         Returns:
             one row a photo and target, photo by photo.
@@ -131,7 +136,7 @@ class RateDistortion(CaptumInterface):
         check_whole("repeats", repeats, 1)
         check_names(photos, batch)
         with self.problem(batch, target, top_k, ids, additional_forward_args) as problem:
-            return self._explain(problem, started, samples, photos, show_progress, progress, repeats)
+            return self._explain(problem, started, samples, photos, show_progress, progress, repeats, preview)
 
     @contextmanager
     def problem(
@@ -188,16 +193,19 @@ class RateDistortion(CaptumInterface):
         show_progress: bool = False,
         progress: Progress | None = None,
         repeats: int = 1,
+        preview: Previewed | None = None,
     ) -> Explanation:
         options = self.options
         parts = parts_of(problem.objective, self._batch_invariant)
+        stops: list[int] = []
         with ExitStack() as stack:
             if show_progress and progress is None:
                 progress = stack.enter_context(progress_bar(options.steps, self.get_name()))
             reports = iter(shared(progress, len(parts) * repeats, options.steps))
 
             def solve_one(objective: Objective) -> Solution:
-                return self._solve(problem, objective, options.settings, next(reports, None))
+                watch = None if preview is None else partial(self._shown, problem, objective, preview, stops)
+                return self._solve(problem, objective, options.settings, next(reports, None), watch)
 
             gentle = replace(options.settings, emphasis=1.0)
             again = partial(self._solve, problem, settings=gentle) if options.retry else None
@@ -208,7 +216,10 @@ class RateDistortion(CaptumInterface):
                 if not error.photos:
                     raise
                 raise SolverError.of(problem.run.photos[list(error.photos)].tolist(), error) from error
-            return self._explanation(problem, parts, outcome, repeated, count, names, started)
+            explanation = self._explanation(problem, parts, outcome, repeated, count, names, started)
+            if stops:
+                explanation.options["stopped"] = min(stops)
+            return explanation
 
     @property
     def _batch_invariant(self) -> bool:
@@ -217,7 +228,12 @@ class RateDistortion(CaptumInterface):
         return self.model.device.type == "cpu" if wanted is None else wanted
 
     def _solve(
-        self, problem: Problem, objective: Objective, settings: Settings, progress: Progress | None = None
+        self,
+        problem: Problem,
+        objective: Objective,
+        settings: Settings,
+        progress: Progress | None = None,
+        watch: Watch | None = None,
     ) -> Solution:
         init = self.options.init
         if isinstance(init, str):
@@ -230,8 +246,8 @@ class RateDistortion(CaptumInterface):
             sensitivity = objective.sensitivity(problem.label) * objective.spread
             pulls = weights(sensitivity, objective.transform, settings.anchor)
         if self.options.bound is not None:
-            return within(objective, start, settings, self.options.bound, progress, pulls)
-        return solve(objective, start, settings, progress, weights=pulls)
+            return within(objective, start, settings, self.options.bound, progress, pulls, watch)
+        return solve(objective, start, settings, progress, weights=pulls, watch=watch)
 
     def _explanation(
         self,
@@ -283,6 +299,28 @@ class RateDistortion(CaptumInterface):
             options=self.record(),
             versions=versions(),
         )
+
+    def _shown(
+        self,
+        problem: Problem,
+        objective: Objective,
+        preview: Previewed,
+        stops: list[int],
+        step: int,
+        loss: float,
+        mask: Tensor,
+    ) -> bool:
+        """Show the masks of an objective's rows; whether that is enough, which `stops` takes down."""
+
+        def draw(flat: Tensor, rows: range) -> Tensor:
+            images = problem.run.images[problem.run.photos[rows.start : rows.stop]]
+            return mask_picture(self.representation, images, objective.transform.split(flat)).cpu()
+
+        rows = range(objective.first, objective.first + objective.rows)
+        enough = bool(preview(Preview(step, self.options.steps, loss, rows, mask, objective.transform, draw)))
+        if enough and step < self.options.steps:
+            stops.append(step)
+        return enough
 
     def _picture(self, images: Tensor, transform: Transform, mask: Tensor, part: Objective) -> Tensor:
         rows = slice(part.first, part.first + part.rows)

@@ -61,7 +61,7 @@ class _Once:
         self._told: set[str] = set()
         self._progress = progress
         self.stage, self.advance = progress.stage, progress.advance
-        self.done, self.warning = progress.done, progress.warning
+        self.done, self.warning, self.preview = progress.done, progress.warning, progress.preview
 
     def failed(self, text: str) -> None:
         if text not in self._told:

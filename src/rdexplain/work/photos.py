@@ -133,6 +133,8 @@ class Explaining:
         while batch:
             count.begin(len(batch), names[batch[0].source])
             extras: dict[str, Any] = {"samples": self.settings.samples} if self.settings.samples else {}
+            if not isinstance(self.method, Baseline):
+                extras["preview"] = self.progress.preview
             if self.settings.repeats > 1:
                 extras["repeats"] = self.settings.repeats
             images = torch.stack([photo.pixels for photo in batch]).to(self.method.model.dtype)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rdexplain.methods.preview import Preview
 
 
 class Cancelled(Exception):
@@ -31,6 +34,9 @@ class Progress(Protocol):
             left: seconds that the rest will take, where that can be told.
         """
 
+    def preview(self, preview: Preview) -> bool | None:
+        """A mask as it forms, of a method that solves for one; True ends its steps, and it is kept as it is now."""
+
     def done(self, result: Any) -> None:
         """One result is there, and written: what it is depends on the job, whose documentation says so."""
 
@@ -49,6 +55,9 @@ class Silent:
 
     def advance(self, place: float, total: float, text: str, figures: str = "", left: float | None = None) -> None:
         """Nobody is told."""
+
+    def preview(self, preview: Preview) -> bool | None:
+        """Nobody looks."""
 
     def done(self, result: Any) -> None:
         """It is in what the job returns."""

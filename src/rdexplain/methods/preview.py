@@ -1,0 +1,43 @@
+"""An explanation while it forms: what a caller is shown after each step, and how it says that this is enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from rdexplain.core.representations import Transform
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The masks of some rows after a step. Valid during the call alone: the solver goes on with the same memory.
+
+    Attributes:
+        step, steps: which one of how many, from 1.
+        loss: the mean over the rows, on the step's own draws.
+        rows: their numbers among all rows of the call.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    rows: range
+    _mask: Tensor
+    _transform: Transform
+    _draw: Callable[[Tensor, range], Tensor]
+
+    @property
+    def mask(self) -> list[Tensor]:
+        """A copy of the masks, as `Explanation.mask` has them."""
+        return [band.clone() for band in self._transform.split(self._mask.cpu())]
+
+    @property
+    def picture(self) -> Tensor:
+        """(rows, 1, h, w) in [0, 1], as `Explanation.picture`; drawn when it is asked for."""
+        return self._draw(self._mask, self.rows)
+
+
+Previewed = Callable[[Preview], bool | None]
+"""Called after each step (on a GPU after each 20th); True ends the optimisation of these rows with the mask of now."""
