@@ -182,6 +182,8 @@ def provenance(options: dict[str, Any]) -> dict[str, Any]:
 
 def find_meaning(model: Model, size: int) -> None:
     """Find out what a classifier's output means for photos of a size, in this process, whoever does the work."""
+    if model.activation != "auto":
+        return
     with usual_surroundings(model.device), frozen(model):
         images = torch.zeros(1, 3, size, size, dtype=model.dtype, device=model.device)
         model.resolve(philox.noise_image(images))
