@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rdexplain.results.explanation import Explanation
     from rdexplain.results.heatmap import Heatmap
     from rdexplain.results.loading import load_explanation, load_heatmap
+    from rdexplain.work.app import app
     from rdexplain.work.compare import compare
     from rdexplain.work.detect import detect
     from rdexplain.work.evaluate import evaluate
@@ -70,6 +71,7 @@ __all__ = [
     "SmoothGrad",
     "Value",
     "__version__",
+    "app",
     "as_model",
     "compare",
     "detect",
@@ -123,6 +125,7 @@ _HOMES = {
     "open_run": "work.runs",
     "Cancelled": "work.progress",
     "Progress": "work.progress",
+    "app": "work.app",
     "compare": "work.compare",
     "detect": "work.detect",
     "evaluate": "work.evaluate",

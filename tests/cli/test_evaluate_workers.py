@@ -28,7 +28,7 @@ class Deadly(DiesElsewhere, Mean):
     def deadly(self, images):
         return bool((images.flatten(1).mean(dim=1) < 0.05).any())  # a dark photo
 """
-SMALL = "--size 64 --steps 2 --percentages 0,50,100 --draws 1 --seed 3 --photos-per-batch 1"
+SMALL = "--activation softmax --size 64 --steps 2 --percentages 0,50,100 --draws 1 --seed 3 --photos-per-batch 1"
 METHODS = "--methods cartoonx,pixel_rde,random_pixel,lrp"
 FILES = ("summary.csv", "differences.csv", "rows.parquet", "scores.parquet", "evaluation.json")
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from rdexplain.cli import compare, detect, evaluate, explain, export, methods, models, reproduce, run, status
+from rdexplain.cli import app, compare, detect, evaluate, explain, export, methods, models, reproduce, run, status
 from rdexplain.cli.command import DESCRIPTION, Command, UsageError, main_of
 from rdexplain.cli.completion import COMMAND as COMPLETION
 from rdexplain.cli.completion import COMPLETE, complete
@@ -23,6 +23,7 @@ COMMANDS: tuple[Command, ...] = (
     status.COMMAND,
     export.COMMAND,
     reproduce.COMMAND,
+    app.COMMAND,
     models.COMMAND,
     methods.COMMAND,
     COMPLETION,

@@ -284,6 +284,14 @@ class Export(Options, title="run"):
 
 
 @dataclass(frozen=True, kw_only=True)
+class App(Square, Network, Device, title="page"):
+    """Open a web page on this machine."""
+
+    host: str = option("address to listen at; others than this machine may look at 0.0.0.0", str, "HOST", "127.0.0.1")
+    port: int = option("of the address; 0 for any that is free (default 7860)", whole(0), "N", 7860)
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Made(Options, title="what is made again"):
     targets: Sequence[str] = option(
         "figure-1 to figure-21, table-1, accuracy, or all", str, "TARGET", (), many=True, positional=True

@@ -1,0 +1,270 @@
+"""What the page does with photos and a network; it knows nothing of browsers."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from rdexplain.errors import OptionError, RDExplainError
+from rdexplain.methods.attribution import Attribution
+from rdexplain.methods.baselines import Baseline
+from rdexplain.methods.pixel_rde import PixelRDE
+from rdexplain.methods.preview import Previewed
+from rdexplain.methods.registry import METHODS
+from rdexplain.models import Model
+from rdexplain.models.decisions import Contrast, Detect, Segment
+from rdexplain.photos.images import Photo, load_photo
+from rdexplain.render import save_panel
+from rdexplain.render.scales import scales
+from rdexplain.render.words import is_pixel
+from rdexplain.results.explanation import Explanation, mask_picture
+from rdexplain.results.heatmap import Heatmap
+from rdexplain.work.photos import undistorted
+from rdexplain.work.remarks import remark
+
+LIKELIEST = 5
+"""Answers that are offered."""
+SCALE_DRAWS = 16
+"""Noise draws on which a choice of scales is measured."""
+SHOWN = 512
+"""Longest side of a photo in the page, in pixels."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Something that the network says of a photo, and that can be explained.
+
+    Attributes:
+        target: what `Ask.target` takes.
+        label: its name.
+        probability: from 0 to 1; of a region the mean over it.
+        box: left, top, right, bottom of an object, as shares of the square.
+    """
+
+    target: int
+    label: str
+    probability: float
+    box: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question to the network.
+
+    Attributes:
+        target: of an `Answer`; with `against` a class.
+        against: why not this class.
+        method: its name.
+        preset: of a method that solves for a mask.
+        keep: how much more is kept than by default: λk is the method's own divided by this.
+        seed: of the noise.
+        start: an explanation to start from.
+    """
+
+    target: int
+    against: int | None = None
+    method: str = "cartoonx"
+    preset: str = "fast"
+    keep: float = 1.0
+    seed: int = 0
+    start: Explanation | None = None
+
+
+class Desk:
+    """A network. Its methods are for one thread at a time.
+
+    Args:
+        model: the network.
+        size: side of the square that is explained, in pixels.
+        fit: how photos become it.
+        command: the options of the command line that name the network.
+    """
+
+    def __init__(self, model: Model, size: int, fit: str, command: str = "") -> None:
+        self.model, self.size, self.fit, self.command = model, size, fit, command
+
+    def read(self, name: str, content: bytes | None) -> Photo:
+        """A photo from a file's content, or a sample by its name.
+
+        Raises:
+            PhotoError: it cannot be read.
+        """
+        return load_photo(name, self.size, self.fit, content=content)
+
+    def answers(self, photo: Photo) -> list[Answer]:
+        """What the network sees, the likeliest first."""
+        with PixelRDE(self.model).problem(photo.pixels[None].to(self.model.dtype), **self._everything()) as problem:
+            rows = problem.rows
+            boxes = [None] * len(rows.labels) if rows.box is None else rows.box.tolist()
+            found = [
+                Answer(
+                    place if self.model.task == "detection" else int(target[0]),
+                    label,
+                    float(chance),
+                    None if box is None else tuple(side / self.size for side in box),  # type: ignore[arg-type]
+                )
+                for place, (target, label, chance, box) in enumerate(
+                    zip(rows.targets, rows.labels, problem.probability.tolist(), boxes, strict=True)
+                )
+            ]
+        return found if self.model.task == "detection" else sorted(found, key=lambda one: -one.probability)
+
+    def explain(self, photo: Photo, ask: Ask, preview: Previewed | None = None) -> Explanation | Heatmap:
+        """An explanation of one photo.
+
+        Raises:
+            RDExplainError: it cannot be made.
+        """
+        method = self._method(ask)
+        images = photo.pixels[None].to(self.model.dtype)
+        shown: dict[str, Any] = {} if isinstance(method, Baseline) else {"preview": preview, "samples": 4}
+        return method.explain(images, target=self._target(ask), photos=[photo.source], **shown)
+
+    def with_scales(self, photo: Photo, ask: Ask, explanation: Explanation, kept: set[int]) -> tuple[float, bytes]:
+        """What the network says with some of the mask's scales alone, noise in place of the others; and their picture.
+
+        Args:
+            kept: numbers of scales, 0 the low-pass.
+
+        Raises:
+            OptionError: a scale that there is not.
+        """
+        if not kept <= set(range(len(explanation.mask))):
+            raise OptionError(f"the mask has the scales 0 to {len(explanation.mask) - 1}")
+        mask = [band if place in kept else torch.zeros_like(band) for place, band in enumerate(explanation.mask)]
+        method = self._method(ask)
+        images = photo.pixels[None].to(self.model.dtype)
+        with method.problem(images, self._target(ask)) as problem:
+            flat = problem.objective.transform.join(mask).to(self.model.device)
+            _, reading = problem.objective.measure_draws(flat, SCALE_DRAWS)
+            rows = torch.arange(len(reading), device=reading.device)
+            chance = float(problem.objective.decision.score(reading, rows))
+        return chance, png(mask_picture(explanation.representation, explanation.images, mask)[0])
+
+    def described(self, photo: Photo, ask: Ask, result: Explanation | Heatmap) -> dict[str, Any]:
+        """A result for the page: its figures, remarks, scales, and the lines that make the same."""
+        found: dict[str, Any] = {
+            "label": result.labels[0],
+            "method": METHODS[ask.method].title,
+            "probability": float(result.probability[0]),
+            "seconds": result.seconds,
+            "remark": _plain(remark(result)),
+            "command": self._command(photo, ask),
+            "python": self._python(photo, ask),
+            "against": None if ask.against is None else self.model.class_name(ask.against),
+            "pixels": is_pixel(result),
+        }
+        if isinstance(result, Explanation):
+            found |= {
+                "distortion": float(result.distortion[0]),
+                "kept": float(result.non_sparsity[0]),
+                "alone": float(result.kept_probability[0]),
+                "evaluations": int(result.network_evaluations[0]),
+                "stopped": result.options.get("stopped"),
+                "keep": ask.keep,
+                "scales": [] if is_pixel(result) else [{"name": one.name, "kept": one.kept} for one in scales(result)],
+            }
+        return found
+
+    def pictures(self, photo: Photo, result: Explanation | Heatmap) -> dict[str, bytes]:
+        """PNG files by name: grey, colour, what the network saw; safetensors and JSON, and the panel."""
+        grey = result.picture[0]
+        files = {"grey.png": png(grey)}
+        if isinstance(result, Explanation):
+            files["colour.png"] = png(result.picture_colour[0])
+            if result.samples is not None:
+                files |= {f"sample-{place}.png": png(one) for place, one in enumerate(result.samples[0])}
+        with tempfile.TemporaryDirectory(prefix="rdexplain-") as folder:
+            base = Path(folder) / "explanation"
+            result.save(base)
+            save_panel(result, f"{base}.png", original=undistorted(photo))
+            files |= {file.name: file.read_bytes() for file in Path(folder).iterdir()}
+        return files
+
+    def shown(self, photo: Photo) -> bytes:
+        """The photo as it is explained."""
+        return png(photo.pixels)
+
+    def _everything(self) -> dict[str, Any]:
+        if self.model.task == "segmentation":
+            return {"target": Segment("all")}
+        if self.model.task == "detection":
+            return {"target": Detect("all")}
+        count = LIKELIEST if self.model.classes is None else min(LIKELIEST, len(self.model.classes))
+        return {"top_k": count}
+
+    def _target(self, ask: Ask) -> Any:
+        if self.model.task == "segmentation":
+            return Segment(ask.target)
+        if self.model.task == "detection":
+            return Detect(ask.target)
+        return ask.target if ask.against is None else Contrast(ask.target, ask.against)
+
+    def _method(self, ask: Ask) -> Attribution | Any:
+        options: dict[str, Any] = {}
+        if ask.method not in METHODS:
+            raise OptionError(f"no method {ask.method!r}")
+        if not METHODS[ask.method].is_baseline:
+            options = {"preset": ask.preset, "seed": ask.seed}
+            own = METHODS[ask.method].load()(self.model, **options)
+            if ask.keep != 1:
+                options["sparsity"] = own.options.settings.sparsity / ask.keep
+            if ask.start is not None:
+                options |= {"init": ask.start.mask, "steps": max(own.options.settings.steps // 3, 1)}
+            elif ask.keep == 1:
+                return own
+        return METHODS[ask.method].load()(self.model, **options)
+
+    def _command(self, photo: Photo, ask: Ask) -> str:
+        words = ["rdexplain", "explain", photo.source, *shlex.split(self.command)]
+        flag = {"segmentation": "--segment", "detection": "--object"}.get(self.model.task, "--target")
+        words += [flag, str(ask.target), "--size", str(self.size), "--method", ask.method]
+        if ask.against is not None:
+            words += ["--against", str(ask.against)]
+        if not METHODS[ask.method].is_baseline:
+            words += ["--preset", ask.preset, "--seed", str(ask.seed)]
+            method = self._method(Ask(ask.target, None, ask.method, ask.preset, ask.keep))
+            words += [] if ask.keep == 1 else ["--sparsity", f"{method.options.settings.sparsity:g}"]
+        return shlex.join(words)
+
+    def _python(self, photo: Photo, ask: Ask) -> str:
+        words = shlex.split(self._command(photo, ask))[2:]
+        source, pairs = words[0], zip(words[1::2], words[2::2], strict=True)
+        named = [f"{flag[2:].replace('-', '_')}={_literal(value)}" for flag, value in pairs]
+        return f"import rdexplain as rx\n\nrx.explain({source!r}, {', '.join(named)})"
+
+
+def _literal(text: str) -> str:
+    try:
+        float(text)
+    except ValueError:
+        return repr(text)
+    return text
+
+
+def _plain(text: str | None) -> str | None:
+    return None if text is None else text.replace("`", "")
+
+
+def png(picture: Tensor) -> bytes:
+    """A picture (c, h, w) in [0, 1] as a PNG file."""
+    pixels = (picture.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    stream = io.BytesIO()
+    Image.fromarray(np.squeeze(pixels, 2) if pixels.shape[2] == 1 else pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def one_line(error: Exception) -> str:
+    """What the page says of an error: as the command line does, without a path of this machine where it is a bug."""
+    if isinstance(error, RDExplainError):
+        return " ".join(str(error).replace("`", "").split())
+    return f"unexpected error ({type(error).__name__}): see the terminal"

@@ -1,0 +1,307 @@
+"""The page: what it does without a browser, and a browser that clicks through it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+import pytest
+import torch
+
+import rdexplain as rx
+from rdexplain.errors import OptionError, SolverError
+from rdexplain.methods.registry import METHODS
+from rdexplain.work.progress import Silent
+from rdexplain.work.web.bench import Bench
+from rdexplain.work.web.desk import Ask, Desk, one_line
+
+pytest.importorskip("starlette")
+pytest.importorskip("uvicorn")
+SIZE = 32
+
+
+class Halves(torch.nn.Module):
+    """Class 0 for a bright left half, class 1 for a bright right one, class 2 for neither."""
+
+    def forward(self, images):
+        left, right = images[..., : SIZE // 2].mean((1, 2, 3)), images[..., SIZE // 2 :].mean((1, 2, 3))
+        return 8 * torch.stack((left - 0.5, right - 0.5, torch.zeros_like(left)), dim=1)
+
+
+@pytest.fixture
+def desk(monkeypatch):
+    model = rx.as_model(Halves(), name="halves", classes=["left", "right", "neither"], activation="softmax")
+    monkeypatch.setattr("rdexplain.methods.outcome.FRESH_DRAWS", 8)
+    return Desk(model, SIZE, "squash", "--model my.nets:halves")
+
+
+def test_answers_are_the_networks(desk):
+    photo = desk.read("sample:cat", None)
+    answers = desk.answers(photo)
+    chances = desk.model(photo.pixels[None]).softmax(1)[0]
+    assert [one.label for one in answers] == [
+        ["left", "right", "neither"][place] for place in chances.argsort().flip(0)
+    ]
+    assert [one.probability for one in answers] == pytest.approx(chances.sort(descending=True).values.tolist())
+
+
+def test_an_explanation_is_the_commands(desk):
+    """The page's mask is that of the lines that it shows; so are its figures."""
+    photo = desk.read("sample:cat", None)
+    ask = Ask(1, method="pixel_rde", seed=3, keep=2.0)
+    result = desk.explain(photo, ask)
+    said = desk.described(photo, ask, result)
+    assert said["command"] == (
+        "rdexplain explain sample:cat --model my.nets:halves --target 1 --size 32 --method pixel_rde "
+        "--preset fast --seed 3 --sparsity 2"
+    )
+    assert said["python"].splitlines()[-1] == (
+        "rx.explain('sample:cat', model='my.nets:halves', target=1, size=32, method='pixel_rde', preset='fast', "
+        "seed=3, sparsity=2)"
+    )
+    other = rx.PixelRDE(desk.model, seed=3, sparsity=2).explain(rx.load_photo("sample:cat", SIZE).pixels[None], 1)
+    assert torch.equal(result.mask[0], other.mask[0])
+    assert (said["kept"], said["probability"]) == (float(other.non_sparsity), float(other.probability))
+
+
+def test_scales_alone(desk):
+    """All scales are the explanation; none is noise; a scale that there is not is refused."""
+    photo = desk.read("sample:cat", None)
+    ask = Ask(0, method="cartoonx")
+    desk.size = SIZE
+    method = rx.CartoonX(desk.model, levels=2, steps=3, draws=2)
+    desk._method = lambda ask: method
+    result = desk.explain(photo, ask)
+    chance, picture = desk.with_scales(photo, ask, result, {0, 1, 2})
+    assert picture == desk.pictures(photo, result)["grey.png"]
+    assert chance == pytest.approx(float(result.kept_probability), abs=0.05)
+    nothing, _ = desk.with_scales(photo, ask, result, set())
+    assert nothing != chance
+    with pytest.raises(OptionError, match="scales 0 to 2"):
+        desk.with_scales(photo, ask, result, {3})
+
+
+def test_work_is_done_in_turn_and_can_be_stopped():
+    bench, events, going = Bench(), [], threading.Event()
+
+    def wait(work):
+        going.set()
+        for _ in range(1000):
+            if work.look():
+                return {"what": "stopped"}
+            time.sleep(0.005)
+        return {"what": "full"}
+
+    first = bench.put("a", wait, events.append)
+    going.wait(5)
+    second = bench.put("b", wait, events.append)
+    third = bench.put("a", lambda work: {"what": "quick"}, events.append)
+    assert bench.waiting("a") == 2
+    assert bench.stop(third.number, "b") is False  # of another tab
+    assert bench.stop(third.number, "a")
+    assert {"kind": "dropped", "job": third.number} in events
+    bench.leave("b")
+    assert bench.stop(first.number, "a")
+    done = {"kind": "done", "job": first.number, "what": "stopped"}
+    until(lambda: done in events)
+    assert not any(event["job"] == second.number and event["kind"] in ("started", "done") for event in events)
+
+    def fail(work):
+        raise SolverError("the loss is not finite: try another `seed`")
+
+    failed = bench.put("a", fail, events.append)
+    until(lambda: events[-1]["job"] == failed.number and events[-1]["kind"] == "failed")
+    assert events[-1]["error"] == "the loss is not finite: try another seed"
+
+
+def test_a_bug_says_nothing_of_this_machine():
+    assert one_line(FileNotFoundError(2, "No such file", "/home/me/secret")) == (
+        "unexpected error (FileNotFoundError): see the terminal"
+    )
+
+
+def until(true, seconds=20):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def server(tmp_path):
+    """The page of a small network, in a process of its own; its address."""
+    (tmp_path / "app_test_nets.py").write_text(
+        "import torch\n\nclass Halves(torch.nn.Module):\n    def forward(self, images):\n"
+        "        left, right = images[..., :16].mean((1, 2, 3)), images[..., 16:].mean((1, 2, 3))\n"
+        "        return 8 * torch.stack((left - 0.5, right - 0.5, torch.zeros_like(left)), dim=1)\n"
+    )
+    (tmp_path / "names.txt").write_text("left\nright\nneither\n")
+    command = (
+        "app --no-browser --port 0 --model app_test_nets:Halves --size 96 --classes names.txt --activation softmax"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rdexplain", *command.split()],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("the page is at http://127.0.0.1:"), process.stderr.read()
+        yield line.split()[4]
+    finally:
+        process.terminate()
+        process.wait(10)
+        process.stdout.close()
+        process.stderr.close()
+
+
+def get(address, data=None, headers=None):
+    request = urllib.request.Request(address, data, headers or {})
+    with contextlib.closing(urllib.request.urlopen(request, timeout=30)) as answer:
+        return answer.status, dict(answer.headers), answer.read()
+
+
+def refused(address, data=None, headers=None):
+    try:
+        get(address, data, headers)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    raise AssertionError("it was not refused")
+
+
+def test_the_page_and_what_it_refuses(server, tmp_path):
+    status, headers, page = get(server)
+    assert (status, b"<!doctype html>" in page) == (200, True)
+    assert "default-src 'self'" in headers["content-security-policy"]
+    about = json.loads(get(f"{server}api/about")[2])
+    assert (about["model"], about["size"], about["task"]) == ("app_test_nets:Halves", 96, "classification")
+    assert {"cartoonx", "grad_cam"} <= {one["name"] for one in about["methods"]} <= set(METHODS)
+    for path in ("page/../server.py", "page/%2e%2e/server.py", "page/nope", "api/none/result/1/explanation.json"):
+        assert refused(server + path)[0] == 404
+    assert refused(f"{server}api/none/photo?name=x", b"x")[0] == 404
+    assert refused(server, headers={"Host": "evil.example"})[0] == 400
+    with contextlib.closing(urllib.request.urlopen(f"{server}api/events", timeout=30)) as events:
+        tab = json.loads(events.readline().removeprefix(b"data: "))["tab"]
+        place = f"{server}api/{tab}/"
+        for content, text in ((b"", "empty"), (b"nothing", "not an image"), (b"<html>", "")):
+            code, said = refused(f"{place}photo?name=a.jpg", content)
+            assert code == 400
+            assert text in said
+            assert str(tmp_path) not in said
+        assert refused(f"{place}photo?name=/etc/passwd", b"x")[0] == 400
+        for question in (b"{}", b"[]", b"x", b'{"photo": 9, "target": 0}'):
+            assert refused(f"{place}explain", question)[0] == 400
+        found = json.loads(get(f"{place}photo?name=sample:cat", b"")[2])
+        assert found["picture"].startswith("data:image/png;base64,")
+        for bad in ({"keep": 1e9}, {"keep": "x"}, {"preset": "paper"}, {"target": "x"}):
+            question = json.dumps({"photo": found["photo"], "target": 0, **bad}).encode()
+            assert refused(f"{place}explain", question)[0] == 400
+    until(lambda: forgotten(place))
+
+
+def forgotten(place):
+    """Whether what a tab had is gone."""
+    try:
+        get(f"{place}photo?name=sample:cat", b"")
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code == 404
+    return False
+
+
+def test_the_address_is_taken(server):
+    port = int(server.rsplit(":", 1)[1].strip("/"))
+    with pytest.raises(OptionError, match=f"cannot listen at 127.0.0.1, `port` {port}"):
+        rx.app(port=port, progress=Silent())
+
+
+@pytest.fixture
+def browser():
+    """Debian's Chromium."""
+    api = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium here")
+    with api.sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+def test_clicking_through(server, browser, tmp_path):
+    """Sample, class, preview, stop, result, scales, download: which is the mask that the command line makes."""
+    page = browser.new_page(viewport={"width": 360, "height": 800}, accept_downloads=True)
+    asked, faults = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.goto(server)
+    page.get_by_role("button", name="cat", exact=True).focus()
+    page.keyboard.press("Enter")
+    why = page.get_by_role("button", name="Why").first
+    why.wait_for()
+    label = page.locator(".answer .name").first.inner_text()
+    why.focus()
+    page.keyboard.press("Enter")
+    page.locator("#live-picture[src^='data:image/png']").wait_for()
+    page.locator(".card").wait_for(timeout=120_000)
+    assert page.locator(".card h3").inner_text() == f"Why {label}?"
+    boxes = page.locator(".scales input")
+    said = page.locator(".scales-said")
+    boxes.first.uncheck()
+    page.get_by_text("alone:").wait_for()
+    one = said.inner_text()
+    boxes.nth(1).uncheck()
+    page.wait_for_timeout(200)
+    page.locator(".scales-said", has_text="alone:").wait_for()
+    assert said.inner_text() != one
+    page.get_by_text("Take it with you").click()
+    with page.expect_download() as download:
+        page.get_by_text("mask (safetensors)").click()
+    download.value.save_as(tmp_path / "page.safetensors")
+    command = page.locator(".command").inner_text().split()
+    subprocess.run([sys.executable, "-m", *command, "--out", "made"], cwd=tmp_path, check=True, capture_output=True)
+    (made,) = (tmp_path / "made").glob("*.safetensors")
+    ours, theirs = rx.load_explanation(tmp_path / "page.safetensors"), rx.load_explanation(made)
+    assert all(map(torch.equal, ours.mask, theirs.mask))
+    assert page.locator("body").bounding_box()["width"] <= 360
+    assert all(url.startswith((server, "data:", "blob:")) for url in asked)
+    assert not faults
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"nothing")
+    page.locator("#file").set_input_files(bad)
+    page.locator("#error", has_text="bad").wait_for()
+    assert page.locator("#photo-picture").get_attribute("src").startswith("data:image/png")  # the photo stays
+    page.close()
+
+
+def test_two_users_at_once(server, browser):
+    """The second waits for its turn; one that closes its page frees the network."""
+    first, second = browser.new_page(), browser.new_page()
+    for page, sample in ((first, "cat"), (second, "coffee")):
+        page.goto(server)
+        page.get_by_role("button", name=sample, exact=True).click()
+        page.get_by_role("button", name="Why").first.wait_for()
+    first.get_by_text("Settings").click()
+    first.locator("#preset").select_option("best")
+    first.get_by_role("button", name="Why").first.click()
+    first.locator("#live-text", has_text="Step").wait_for()
+    second.get_by_role("button", name="Why").first.click()
+    second.locator("#live-text", has_text="Waiting").wait_for()
+    first.close()
+    second.locator(".card").wait_for(timeout=120_000)
+    second.get_by_role("button", name="Keep less").click()
+    second.locator("#stop").click()
+    second.locator(".card").nth(1).wait_for(timeout=120_000)
+    second.close()
