@@ -49,6 +49,8 @@ SCORES = (
     "max_sensitivity",
     "localisation",
     "randomisation",
+    "conciseness",
+    "hallucination",
 )
 DEFAULT_SCORES = SCORES[:4]
 DOMAINS = ("own", "pixel", "wavelet")
