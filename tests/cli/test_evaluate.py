@@ -446,6 +446,44 @@ def test_explanations_that_not_all_methods_have(evaluate, run, monkeypatch):
     assert not Path("nothing").exists()
 
 
+def test_scores_of_what_masks_keep(evaluate, run):
+    """Of masks alone, and the same of explanations that are there as of those that are made for it."""
+    asked = "--scores conciseness,hallucination --domains own"
+    status, out, err = evaluate(f"photos --methods cartoonx,pixel_rde,random_pixel {asked}")
+    assert (status, err) == (0, "")
+    found = load_evaluation("evaluation").scores
+    everywhere = {("cartoonx", "wavelet"), ("pixel_rde", "pixel")}
+    in_pixels = {("cartoonx", "pixel"), ("pixel_rde", "pixel")}
+    for score, where in (
+        ("cp_entropy", everywhere),
+        ("cp_l1", everywhere),
+        ("cp_l1_pixel", in_pixels),
+        ("hallucination", in_pixels),
+    ):
+        assert {(key.entry.method, key.entry.domain) for key in found if key.score == score} == where
+    assert {key.score for key in found} == {"cp_entropy", "cp_l1", "cp_l1_pixel", "hallucination"}
+    assert len({key.entry.photo for key in found}) == 3
+    with open("evaluation/summary.csv") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["score"] in ("cp_l1_pixel", "hallucination")]
+    assert {(row["score"], row["better"]) for row in rows} == {("cp_l1_pixel", "higher"), ("hallucination", "lower")}
+    assert all(float(row["low"]) <= float(row["mean"]) <= float(row["high"]) for row in rows)
+    (line,) = (line for line in out.splitlines() if line.startswith("hallucination ↓"))
+    assert line.split()[-1] == "-"
+
+    for method in ("cartoonx", "pixel_rde"):
+        command = f"explain photos --method {method} --size 64 --steps 2 --seed 3 --out explained"
+        assert run(command, "--model cli_test_nets:tiny --activation softmax", small=False).status == 0
+    small = "--model cli_test_nets:tiny --activation softmax --percentages 0,50,100 --draws 1"
+    assert evaluate(f"--explanations explained {asked} --out stored", small)[0] == 0
+    stored = {
+        (Path(key.entry.photo).name, *key[0][2:], key.score): v for key, v in load_evaluation("stored").scores.items()
+    }
+    fresh = {(Path(key.entry.photo).name, *key[0][2:], key.score): value for key, value in found.items()}
+    assert stored.keys() == fresh.keys()
+    for key, value in fresh.items():
+        assert stored[key] == pytest.approx(value, rel=1e-4), key
+
+
 def test_the_same_photo_by_its_name_or_its_pixels():
     one = Entry("a/cat.jpg", "0f", "3", "cat", "pixel_rde", "pixel", True)
     others = [

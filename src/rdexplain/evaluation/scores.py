@@ -11,9 +11,12 @@ from torch import Tensor
 
 from rdexplain.errors import OptionError, unknown
 from rdexplain.evaluation.concentration import complexity, sparseness
+from rdexplain.evaluation.conciseness import conciseness, entropy, l1, retained_probability
 from rdexplain.evaluation.domains import PIXEL, Explained, Importance, in_own, in_pixels, pixel_map
+from rdexplain.evaluation.hallucination import hallucination
 from rdexplain.evaluation.insertion import deletion, insertion
 from rdexplain.evaluation.localisation import Box, energy_in_box, inside, pointing_game
+from rdexplain.evaluation.masked import masked
 from rdexplain.evaluation.perturbation import infidelity, max_sensitivity
 from rdexplain.evaluation.randomisation import rank_correlation, structural_similarity
 from rdexplain.evaluation.subject import Subject
@@ -87,11 +90,15 @@ def _localisation(subject: Subject, candidate: Candidate, seed: int) -> Values:
         raise OptionError("localisation needs the boxes of the objects")
     given = torch.tensor([bool(some) for some in candidate.boxes])
     masks, pixels = inside(candidate.boxes, *subject.size), pixel_map(candidate.result)
-    nothing = torch.full((len(subject),), torch.nan, dtype=torch.float64)
+    nothing = _undefined(subject)
     return {
         ("pointing_game", PIXEL): torch.where(given, pointing_game(pixels, masks).double(), nothing),
         ("energy_in_box", PIXEL): torch.where(given, energy_in_box(pixels, masks), nothing),
     }
+
+
+def _undefined(subject: Subject) -> Tensor:
+    return torch.full((len(subject),), torch.nan, dtype=torch.float64)
 
 
 def _randomisation(subject: Subject, candidate: Candidate, seed: int) -> Values:
@@ -103,6 +110,25 @@ def _randomisation(subject: Subject, candidate: Candidate, seed: int) -> Values:
         ("randomisation_rank", PIXEL): rank_correlation(maps.flatten(1), others.flatten(1)),
         ("randomisation_ssim", PIXEL): structural_similarity(maps, others),
     }
+
+
+def _conciseness(subject: Subject, candidate: Candidate, seed: int) -> Values:
+    own = candidate.result.representation.name
+    found = masked(subject, candidate.result)
+    if found is None:
+        return {column: _undefined(subject) for column in (("cp_entropy", own), ("cp_l1", own), ("cp_l1_pixel", PIXEL))}
+    retained = retained_probability(subject, found.image)
+    return {
+        ("cp_entropy", own): conciseness(retained, entropy(found.kept), entropy(found.coefficients)),
+        ("cp_l1", own): conciseness(retained, l1(found.kept), l1(found.coefficients)),
+        ("cp_l1_pixel", PIXEL): conciseness(retained, l1(found.image), l1(subject.images)),
+    }
+
+
+def _hallucination(subject: Subject, candidate: Candidate, seed: int) -> Values:
+    found = masked(subject, candidate.result)
+    values = _undefined(subject) if found is None else hallucination(found.image, subject.images)
+    return {("hallucination", PIXEL): values}
 
 
 SCORES = {
@@ -135,6 +161,18 @@ SCORES = {
             "likeness to the explanation of a network with random parameters",
             {"randomisation_rank": "zero", "randomisation_ssim": "zero"},
             _randomisation,
+        ),
+        Score(
+            "conciseness",
+            "the probability that what a mask keeps retains, for the information in it",
+            {"cp_entropy": "higher", "cp_l1": "higher", "cp_l1_pixel": "higher"},
+            _conciseness,
+        ),
+        Score(
+            "hallucination",
+            "edges of what a mask keeps that the photo does not have",
+            {"hallucination": "lower"},
+            _hallucination,
         ),
     )
 }

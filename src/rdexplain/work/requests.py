@@ -48,6 +48,8 @@ SCORES = (
     "max_sensitivity",
     "localisation",
     "randomisation",
+    "conciseness",
+    "hallucination",
 )
 DEFAULT_SCORES = SCORES[:4]
 DOMAINS = ("own", "pixel", "wavelet")
