@@ -16,7 +16,7 @@ from rdexplain.results.loading import load_result
 from rdexplain.results.storage import paths
 from rdexplain.work.progress import Progress
 from rdexplain.work.reporting.items import Item, figures_of
-from rdexplain.work.reporting.truth import is_right
+from rdexplain.work.reporting.truth import is_right, true_class
 from rdexplain.work.runs.folder import is_run
 from rdexplain.work.runs.view import Result, open_run
 
@@ -86,7 +86,7 @@ class _OfRun:
 
 def _of_row(row: dict[str, Any], result: Result | None, model: str) -> Item:
     target = row["target"] if row["target_axes"] is None else json.loads(row["target_axes"])
-    true = row["true_name"] if row["true_index"] is None else row["true_name"] or f"class {row['true_index']}"
+    true = true_class(row["true_name"], row["true_index"])
     record = {name: value for name, value in row.items() if value is not None} | {"model": model}
     return Item(
         photo=row["photo"],

@@ -31,6 +31,18 @@ def is_right(label: str, target: object, true_name: str | None, true_index: int 
     return _plain(label) == _plain(true_name)
 
 
+def true_class(true_name: str | None, true_index: int | None) -> str | None:
+    """The true class in words, as far as the data set says; a WordNet id of ImageNet's is its name."""
+    if true_name is None:
+        return None if true_index is None else f"class {true_index}"
+    if not re.fullmatch(r"n\d{8}", true_name):
+        return true_name
+    try:
+        return imagenet_classes()[_imagenet().find(true_name)].name
+    except TargetError:
+        return true_name
+
+
 def _is_imagenet(label: str, target: int) -> bool:
     classes = imagenet_classes()
     return 0 <= target < len(classes) and classes[target].name == label

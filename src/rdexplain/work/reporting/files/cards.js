@@ -21,14 +21,18 @@
   function badges(entry) {
     const badge = (style, textContent) => make("span", { className: `badge ${style}`, textContent });
     return make("span", { className: "badges" }, badge("", entry.method),
-      entry.right === undefined ? null : badge(entry.right ? "right" : "wrong", entry.right ? "right" : "wrong"),
-      entry.collapsed ? badge("wrong", "collapsed") : null);
+      entry.right === undefined ? null
+        : badge(entry.right ? "right" : "wrong", entry.right ? "right" : `wrong: it is ${entry.true}`),
+      entry.collapsed ? badge("wrong", "collapsed") : null,
+      entry.gain < 0 ? badge("", "worse than empty") : null);
   }
 
   function figures(entry) {
-    const text = ["distortion", "non_sparsity"].filter((name) => name in entry)
-      .map((name) => `${name === "distortion" ? "distortion" : "kept"} ${written(name, entry[name])}`);
-    return make("span", { className: "figures", textContent: text.join(" · ") });
+    const words = { distortion: (text) => `distortion ${text}`, non_sparsity: (text) => `kept ${text}` };
+    words.seconds = (text) => `${text} s`;
+    const found = Object.keys(words).filter((name) => name in entry);
+    return make("span", { className: "figures",
+      textContent: found.map((name) => words[name](written(name, entry[name]))).join(" · ") });
   }
 
   function opener(entry, open, ...children) {

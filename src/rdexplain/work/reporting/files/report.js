@@ -49,7 +49,7 @@
     const cards = document.getElementById("cards");
     cards.classList.toggle("together", together);
     cards.replaceChildren(...shown);
-    const photos = together ? `, ${units.length} photos` : "";
+    const photos = together ? `, ${units.length} ${units.length === 1 ? "photo" : "photos"}` : "";
     document.getElementById("count").textContent = `${found.length} of ${entries.length} explanations${photos}`;
     for (const one of histograms) one.update(now);
     for (const nav of document.querySelectorAll("nav.pages")) turn(nav, pages);
