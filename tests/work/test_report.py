@@ -78,7 +78,7 @@ def explained():
     """Two explanations and a heatmap of a larger photo, of one row each."""
     model = rx.as_model(Mean(), name="mean", activation="softmax")
     coarse = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(1))
-    images, large = (torch.nn.functional.interpolate(coarse, size=(side, side)) for side in (16, 200))
+    images, large = (torch.nn.functional.interpolate(coarse, size=side, mode="bilinear") for side in (16, 200))
     pixel = rx.PixelRDE(model, steps=2, draws=2).explain(images, photos=["a.png", NASTY])
     heat = rx.RandomPixel(model).explain(large[1:], photos=["a.png"])
     return [pixel[0], replace(pixel[1], labels=(NASTY,)), heat]
@@ -194,6 +194,10 @@ def test_what_is_replaced(place):
         rx.report("explanations", out="other")
     assert "\n" not in str(refused.value)
     assert len(files("other")) == 2
+    Path("other/images").mkdir()
+    with pytest.raises(OutputError, match="would replace the folder other/images: choose another `out`"):
+        rx.report("explanations", out="other", overwrite=True)
+    Path("other/images").rmdir()
     rx.report("explanations", out="other", overwrite=True)
     assert Path("other/notes.txt").read_text() == "mine"
     assert "mine" not in Path("other/index.html").read_text()
@@ -260,7 +264,7 @@ def test_a_disk_that_is_full(place, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OutputError, match="cannot write the report: .*No space left"):
+    with pytest.raises(OutputError, match=r"cannot write the report: .*No space left"):
         rx.report("explanations")
     assert not Path("explanations/report").exists()
 

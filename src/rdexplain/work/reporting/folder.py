@@ -22,13 +22,18 @@ def check_folder(folder: Path, overwrite: bool) -> None:
     """See that nothing is replaced that is no report.
 
     Raises:
-        OutputError: there is something else, and `overwrite` is not set.
+        OutputError: there is something else, and `overwrite` is not set; or folders that would be replaced.
     """
+    if is_report(folder):
+        return
+    there: list[Path] = []
     with contextlib.suppress(OSError):  # there is no such folder yet, or `made` says why not
-        if overwrite or is_report(folder):
-            return
-        if any(one.name != STAGING for one in folder.iterdir()):
-            raise OutputError(f"{folder} is no report, and not empty: choose another `out`, or set `overwrite`")
+        there = [one for one in folder.iterdir() if one.name != STAGING]
+    if there and not overwrite:
+        raise OutputError(f"{folder} is no report, and not empty: choose another `out`, or set `overwrite`")
+    for one in there:
+        if one.name in NAMES and one.is_dir():
+            raise OutputError(f"the report would replace the folder {one}: choose another `out`")
 
 
 @contextlib.contextmanager

@@ -52,7 +52,7 @@ def open_source(folder: Path, photos: Path | None, out: Path) -> Source:
         raise OptionError(f"{folder} is no folder: name one" if folder.exists() else f"no such folder: {folder}")
     if is_run(folder):
         return _OfRun(folder, photos)
-    files = sorted(folder.glob("*.safetensors"))
+    files = sorted(file for file in folder.glob("*.safetensors") if not file.name.startswith("."))
     if not files:
         raise OptionError(f"no explanations in {folder}: it is no run, and has no .safetensors files of `explain`")
     if photos is not None:

@@ -45,7 +45,7 @@
     heading.textContent = `${entry.label}, ${written("probability", entry.probability)}`;
     const image = make("figure", {}, shown(entry, "image", "large"), make("figcaption", { textContent: "Photo" }));
     const picture = make("figure", {}, shown(entry, "picture", "large"),
-      make("figcaption", { textContent: `What ${entry.method} keeps or marks` }));
+      make("figcaption", { textContent: `Explanation by ${entry.method}` }));
     body.replaceChildren(make("div", { className: "pair" }, image, picture), badges(entry), table(entry), links(entry));
     const more = others(entry);
     if (more) body.append(more);

@@ -21,6 +21,7 @@
     }
     const several = new Set(entries.map((entry) => entry.group)).size < entries.length;
     fields.together.closest("label").hidden = !several;
+    document.getElementById("figures").open = matchMedia("(min-width: 640px)").matches;
     document.getElementById("histograms").append(...histograms.map((one) => one.element));
   }
 
