@@ -298,7 +298,7 @@ class Report(Options, title="explanations"):
     )
     out: Path | None = option("folder for the gallery (default FOLDER/report)", Path, "DIR")
     photos: Path | None = option("where the photos of a run are now, if they have moved", Path, "DIR")
-    overwrite: bool = option("write into a folder that holds something else, which stays", default=False)
+    overwrite: bool = option("write also into a folder that holds other files than a report", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
