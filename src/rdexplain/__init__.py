@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rdexplain.work.explain import explain
     from rdexplain.work.export import export
     from rdexplain.work.progress import Cancelled, Progress
+    from rdexplain.work.report import report
     from rdexplain.work.reproduce import reproduce
     from rdexplain.work.run import run
     from rdexplain.work.runs import Run, merge_runs, open_run
@@ -86,6 +87,7 @@ __all__ = [
     "load_photo",
     "merge_runs",
     "open_run",
+    "report",
     "reproduce",
     "run",
     "status",
@@ -131,6 +133,7 @@ _HOMES = {
     "evaluate": "work.evaluate",
     "explain": "work.explain",
     "export": "work.export",
+    "report": "work.report",
     "reproduce": "work.reproduce",
     "run": "work.run",
     "status": "work.status",

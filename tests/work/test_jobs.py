@@ -20,7 +20,7 @@ from rdexplain.work.progress import Silent
 
 JOBS = {
     name: getattr(rx, name)
-    for name in ("explain", "compare", "detect", "evaluate", "run", "status", "export", "reproduce", "app")
+    for name in ("explain", "compare", "detect", "evaluate", "run", "status", "export", "report", "reproduce", "app")
 }
 NETS = """
 import torch

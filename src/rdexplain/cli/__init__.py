@@ -6,7 +6,20 @@ import os
 import sys
 from collections.abc import Sequence
 
-from rdexplain.cli import app, compare, detect, evaluate, explain, export, methods, models, reproduce, run, status
+from rdexplain.cli import (
+    app,
+    compare,
+    detect,
+    evaluate,
+    explain,
+    export,
+    gallery,
+    methods,
+    models,
+    reproduce,
+    run,
+    status,
+)
 from rdexplain.cli.command import DESCRIPTION, Command, UsageError, main_of
 from rdexplain.cli.completion import COMMAND as COMPLETION
 from rdexplain.cli.completion import COMPLETE, complete
@@ -22,6 +35,7 @@ COMMANDS: tuple[Command, ...] = (
     run.COMMAND,
     status.COMMAND,
     export.COMMAND,
+    gallery.COMMAND,
     reproduce.COMMAND,
     app.COMMAND,
     models.COMMAND,

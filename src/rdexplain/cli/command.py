@@ -50,6 +50,7 @@ _POSITIONAL = {
     "targets": "TARGET ...",
     "config": "[CONFIG]",
     "run": "RUN",
+    "folder": "FOLDER",
     "pattern": "[PATTERN]",
     "shell": "{bash,zsh,fish}",
 }

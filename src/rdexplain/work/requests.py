@@ -294,6 +294,18 @@ class App(Square, Network, Device, title="page"):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Report(Options, title="explanations"):
+    """Write a gallery of explanations for a browser."""
+
+    folder: Path | None = option(
+        "the folder of a run, or one that `rdexplain explain` wrote", Path, "DIR", positional=True
+    )
+    out: Path | None = option("folder for the gallery (default FOLDER/report)", Path, "DIR")
+    photos: Path | None = option("where the photos of a run are now, if they have moved", Path, "DIR")
+    overwrite: bool = option("write also into a folder that holds other files than a report", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Made(Options, title="what is made again"):
     targets: Sequence[str] = option(
         "figure-1 to figure-21, table-1, accuracy, or all", str, "TARGET", (), many=True, positional=True

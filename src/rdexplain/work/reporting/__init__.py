@@ -1,0 +1,1 @@
+"""The parts of `report`: what is shown of an explanation, where explanations come from, and the pages."""

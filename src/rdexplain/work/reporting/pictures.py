@@ -1,0 +1,54 @@
+"""Small JPEG files of photos and explanations; the same picture is one file, whoever shows it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+THUMBNAIL, LARGE = 160, 512
+"""The longer side of pictures in the gallery and in the larger view, in pixels, at most."""
+FOLDER = "images"
+_QUALITY = {THUMBNAIL: 80, LARGE: 88}
+
+
+def write_pictures(picture: Tensor, shape: tuple[int, int] | None, report: Path) -> dict[str, Any]:
+    """Write a picture (1 or 3, h, w) in [0, 1]: small, and larger where it has more pixels than the small one.
+
+    Args:
+        shape: height and width of what is shown, where the picture was squashed.
+
+    Returns:
+        ``small`` and ``large``, files relative to the report, and the ``width`` and ``height`` of the small one.
+    """
+    pixels = (picture.detach().float().nan_to_num().clamp(0, 1) * 255).round().byte().numpy()
+    image = Image.fromarray(np.ascontiguousarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)))
+    small = _sized(image, shape, THUMBNAIL)
+    found = {"small": _written(small, THUMBNAIL, report), "width": small.width, "height": small.height}
+    found["large"] = found["small"]
+    if max(image.size) > THUMBNAIL:
+        found["large"] = _written(_sized(image, shape, LARGE), LARGE, report)
+    return found
+
+
+def _sized(image: Image.Image, shape: tuple[int, int] | None, most: int) -> Image.Image:
+    """In its shape, with a longer side as the image has it, and of `most` pixels at most."""
+    height, width = shape or (image.height, image.width)
+    scale = min(most, max(image.size)) / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _written(image: Image.Image, kind: int, report: Path) -> str:
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=_QUALITY[kind], optimize=True)
+    data = content.getvalue()
+    name = f"{FOLDER}/{hashlib.sha256(data).hexdigest()[:20]}.jpg"
+    if not (report / name).exists():
+        (report / name).write_bytes(data)
+    return name
