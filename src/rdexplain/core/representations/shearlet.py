@@ -49,9 +49,7 @@ class ShearletTransform(Transform):
 
 
 @functools.lru_cache(maxsize=16)
-def _transform(
-    size: tuple[int, int], scales: int, dtype: torch.dtype, device: torch.device | str
-) -> ShearletTransform:
+def _transform(size: tuple[int, int], scales: int, dtype: torch.dtype, device: torch.device | str) -> ShearletTransform:
     return ShearletTransform(size, scales, dtype, device)
 
 
@@ -99,11 +97,11 @@ class Shearlet(Representation):
         """
         if len(coefficients) != self.scales + 1:
             raise OptionError(f"{self!r} has {self.scales + 1} bands, got {len(coefficients)}")
-        low = coefficients[0]
-        transform = self.transform_of(low)
+        transform = self.transform_of(coefficients[0])
         shapes = [tuple(band.shape[2:]) for band in coefficients]
         if shapes != [band.shape for band in transform.bands]:
-            raise OptionError(f"bands of shapes {shapes} are not those of an image of {low.shape[-2]} x {low.shape[-1]}")
+            height, width = transform.size
+            raise OptionError(f"bands of shapes {shapes} are not those of an image of {height} x {width}")
         return transform.synthesis(transform.join(coefficients))
 
     def options(self) -> dict[str, Any]:
