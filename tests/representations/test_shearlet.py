@@ -138,6 +138,7 @@ def test_meyer_by_hand():
     [
         (0, 0, {(0, 0): 1}),  # the mean is the low-pass alone
         (3, 0, {(1, 0): 1 / 2, (2, 0): 1 / 2}),  # φ(3/4)² = 1/2: half way between two scales
+        (3, 3, {(1, 1): 1 / 4, (2, 2): 3 / 4}),  # φ(3/4)⁴ = 1/4
         (4, 1, {(2, 0): 1 / 2, (2, 1): 1 / 2}),  # half way between two directions
         (4, -1, {(2, 0): 1 / 2, (2, 7): 1 / 2}),
         (1, 4, {(2, 3): 1 / 2, (2, 4): 1 / 2}),

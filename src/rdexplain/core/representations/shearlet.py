@@ -58,7 +58,7 @@ class Shearlet(Representation):
 
     The scale j = 0, ..., J - 1, from coarse to fine, has 2^(j + 2) directions and the wavelengths from 4^(J - j) / 2 to
     4^(J - j) pixels, fading out up to half and twice these. Nothing is subsampled: J scales have 2^(J + 2) - 3
-    coefficients a pixel, 61 with J = 4.
+    coefficients a pixel, 61 with J = 4. Up to 4^J pixels the low-pass holds the mean alone.
     Source: Häuser and Steidl, arXiv 1202.1773; the filters are in `meyer.shearlet_filters`.
 
     Args:
