@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from rdexplain.core.representations import Pixel, Representation, Wavelet
+from rdexplain.core.representations import Pixel, Representation, Shearlet, Wavelet
 from rdexplain.errors import OptionError
 from rdexplain.results import storage
 
@@ -200,4 +200,6 @@ def representation_from(options: dict[str, Any]) -> Representation:
         return Pixel()
     if kind == "wavelet":
         return Wavelet(options["wavelet"], levels=options["levels"], padding=options["padding"])
+    if kind == "shearlet":
+        return Shearlet(options["scales"])
     raise OptionError(f"unknown representation {kind!r} in an explanation")
