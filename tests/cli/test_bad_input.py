@@ -42,7 +42,7 @@ NOT_A_PHOTO = "is not an image that can be read"
         ("explain photos --target 4", "target 4 is outside the model's 4 outputs (0 to 3)"),
         ("explain photos --target -1", "no class -1: the first one is 0"),
         ("explain photos --target zebra", "no class 'zebra': the model has no class names"),
-        ("explain photos --top-k 5", "top_k must lie between 1 and the model's 4 classes, got 5"),
+        ("explain photos --top-k 5", "--top-k must lie between 1 and the model's 4 classes, got 5"),
         ("explain photos --top-k 2 --target 1", "give either --target or --top-k, not both"),
         ("explain photos --method cartoonx --wavelet bd3", "unknown wavelet 'bd3': did you mean db3"),
         ("explain photos --method cartoonx --padding zeros", "unknown padding 'zeros': did you mean zero?"),

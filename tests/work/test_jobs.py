@@ -12,7 +12,7 @@ from PIL import Image
 
 import rdexplain as rx
 from rdexplain.cli import COMMANDS, main
-from rdexplain.errors import OptionError
+from rdexplain.errors import OptionError, PhotoError
 from rdexplain.work import requests, settings
 from rdexplain.work.job import listening
 from rdexplain.work.options import Options
@@ -103,6 +103,8 @@ def test_a_network_of_ones_own(place):
     assert torch.equal(found.mask[0], again.explain(photo.pixels[None]).mask[0])
     with pytest.raises(OptionError, match="loaded by name"):
         rx.explain("photos", model=network, weights="random", overwrite=True)
+    with pytest.raises(OptionError, match="`precision` is for networks that are loaded by name"):
+        rx.explain("photos", model=network, precision="float16", overwrite=True)
     with pytest.raises(OptionError, match="your own is"):
         rx.run(photos="photos", model=network)
 
@@ -169,6 +171,11 @@ def test_evaluate(place):
         ({"method": "lime", "steps": 3}, "`steps` is an option of"),
         ({"method": "lime", "samples": 2}, "`samples` shows what a mask keeps: lime has none"),
         ({"target": "a", "top_k": 2}, "give either `target` or `top_k`, not both"),
+        ({"target": lambda output: output}, "`target` takes texts and numbers, not function"),
+        ({"photos": object()}, "`photos` takes texts and numbers, not object"),
+        ({"sparsity": 3, "rate": 0.1}, "give one of `sparsity` and `rate`"),
+        ({"progress": object()}, "stage, advance, preview, done, failed, warning is missing"),
+        ({"progress": Silent}, "it is a class"),
     ],
 )
 def test_what_an_option_cannot_be(place, given, text):
@@ -177,6 +184,35 @@ def test_what_an_option_cannot_be(place, given, text):
     assert text in str(refused.value)
     assert "\n" not in str(refused.value)
     assert not Path("explanations").exists()
+
+
+@pytest.mark.parametrize(
+    "target", [{1}, range(1, 2), np.array([1]), np.int64(1), torch.tensor(1), (one for one in ("1",)), ["1"], 1]
+)
+def test_values_of_any_kind(target):
+    assert requests.Explain(target=target).target == ["1"]
+
+
+def test_numbers_of_any_kind():
+    made = requests.Explain(size=np.int32(8), mean=np.array([0.5, 0.25, 0.5]), sparsity=torch.tensor(2.0), out="x")
+    assert (made.size, made.mean, made.sparsity, made.out) == (8, (0.5, 0.25, 0.5), 2.0, Path("x"))
+
+
+def test_results_by_place(place, monkeypatch):
+    """By number and slice, whatever the current folder is by then; what was not explained at all is an error."""
+    found = rx.explain("photos", model="job_test_nets:Mean", classes=["p", "q", "r", "s"], **SMALL)
+    monkeypatch.chdir("/")
+    assert [len(found[:2]), len(found[::-1]), len(list(found))] == [2, 3, 3]
+    assert found[-1].labels[0] in "pqrs"
+    with pytest.raises(IndexError):
+        found[3]
+    monkeypatch.chdir(place)
+    Path("photos/broken.png").write_bytes(b"nothing")
+    with pytest.warns(RuntimeWarning) as warned, pytest.raises(PhotoError, match=r"broken[.]png"):
+        rx.explain("photos/broken.png", model="job_test_nets:Mean", **SMALL)
+    assert Path(warned[0].filename).name == "test_jobs.py"  # the line that asked
+    run = rx.run(photos="photos", model="job_test_nets:Mean", layout="folder", progress=Told(), **SMALL)
+    assert len(run.open()[0:2]) == 2
 
 
 def test_arguments_by_place():
@@ -197,6 +233,7 @@ def test_a_job_and_its_command_have_the_same_options(name):
     assert {one: parameters[one].default for one in job.options.declared()} == vars(job.options())
     for option, declared in job.options.declared().items():
         assert declared.help in job.__doc__, option
+        assert "--" not in declared.help, option
         assert not declared.help.endswith(".")
 
 

@@ -7,6 +7,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 import click
@@ -44,6 +45,7 @@ QUIET = Option("print nothing but errors")
 DEBUG = Option("show the traceback of an error")
 LIST = Option("explain each target, with its estimated cost on this device")
 FAILURES = Option("all errors, not the first ones alone")
+SAMPLE = "sample:"
 _FILES = ("FILE", "DIR", "RUN", "CONFIG", "PHOTO", "SOURCE")
 _POSITIONAL = {
     "photos": "PHOTO ...",
@@ -92,7 +94,11 @@ class Command:
 
     def named(self, text: str) -> str:
         """A message with options as the command line calls them: `top_k` becomes --top-k."""
-        return re.sub(r"`(\w+)`", lambda found: self.flags.get(found[1], found[0]), text)
+        text = re.sub(r"`(\w+)`", lambda found: self.flags.get(found[1], found[0]), text)
+        return re.sub(r"^(\w+: )?(\w+) must ", lambda found: f"{found[1] or ''}{self._flag(found[2])} must ", text)
+
+    def _flag(self, name: str) -> str:
+        return self.flags.get(name, name)
 
     def parsed(self, arguments: Sequence[str]) -> tuple[Options, dict[str, bool]]:
         """The options and extras that a command line gives.
@@ -135,9 +141,9 @@ def parser_of(command: Command) -> click.Command:
     sections: dict[str, list[click.Parameter]] = {}
     declared = command.options.declared()
     for title, names in command.options.groups().items():
-        sections[title] = [_parameter(name, declared[name]) for name in names]
+        sections[title] = [_parameter(name, declared[name], command.flags) for name in names]
     for name, (title, option) in (*command.extras.items(), ("debug", ("other", DEBUG))):
-        sections.setdefault(title, []).append(_parameter(name, option))
+        sections.setdefault(title, []).append(_parameter(name, option, {}))
     return _Parser(command, sections)
 
 
@@ -184,17 +190,23 @@ def _row(parameter: click.Parameter, ctx: click.Context) -> Any:
 class _Argument(click.Argument):
     """A positional argument with a help of its own."""
 
-    def __init__(self, name: str, help: str, several: bool) -> None:
-        super().__init__([name], nargs=-1 if several else 1, required=False, metavar=_POSITIONAL[name], type=_Path())
-        self.help = help
+    def __init__(self, name: str, option: Option) -> None:
+        names = _Name(option.choices) if option.choices else _Path()
+        count = -1 if option.many else 1
+        super().__init__([name], nargs=count, required=False, metavar=_POSITIONAL[name], type=names)
+        self.help = option.help
 
 
 class _Path(click.ParamType):
-    """Any text; a shell completes files."""
+    """Any text; a shell completes files, and samples."""
 
     name = "path"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        if incomplete and SAMPLE.startswith(incomplete[: len(SAMPLE)]):
+            folder = resources.files("rdexplain.photos") / "samples"
+            names = sorted(f"{SAMPLE}{one.name[:-4]}" for one in folder.iterdir() if one.name.endswith(".jpg"))
+            return [CompletionItem(name) for name in names if name.startswith(incomplete)]
         return [CompletionItem(incomplete, type="file")]
 
 
@@ -211,21 +223,21 @@ class _Name(click.ParamType):
         return [CompletionItem(f"{before}{comma}{name}") for name in self._names if name.startswith(last)]
 
 
-def _parameter(name: str, option: Option) -> click.Parameter:
+def _parameter(name: str, option: Option, shown: Mapping[str, str]) -> click.Parameter:
+    """An option for click; `shown` are the flags by which its help names others."""
     if option.positional:
-        return _Argument(name, option.help, option.many)
+        return _Argument(name, option)
     flags = [*_flags(name, option), name]
+    help = (option.flag_help or option.help) + ("; may be repeated" if option.many else "")
+    help = re.sub(r"`(\w+)`", lambda found: shown.get(found[1], found[0]), help)
     if option.kind is None:
-        return click.Option(
-            flags, is_flag=True, flag_value=option.gives, default=None, help=option.help, type=click.BOOL
-        )
-    shown = option.metavar
+        return click.Option(flags, is_flag=True, flag_value=option.gives, default=None, help=help, type=click.BOOL)
     text: click.ParamType = click.STRING
     if option.choices:
         text = _Name(option.choices)
-    elif shown in _FILES:
+    elif option.metavar in _FILES:
         text = _Path()
-    return click.Option(flags, metavar=shown, multiple=option.many, default=None, help=option.help, type=text)
+    return click.Option(flags, metavar=option.metavar, multiple=option.many, default=None, help=help, type=text)
 
 
 def _flags(name: str, option: Option) -> tuple[str, ...]:

@@ -35,6 +35,8 @@ def _run(options: Run, bar: Bar, extras: dict[str, bool]) -> int:
     end = found.reached
     if end.failed:
         say(f"explained {end.done or 'none'} of {end.total}, {end.failed} failed, in {found.folder}")
+        if not end.here:
+            say(f"rdexplain status {found.folder} says why, and --retry-failed tries them again")
     else:
         quickly = f"{end.pace}, " if end.here else ""
         report.line(f"explained {end.done} of {end.total}, {quickly}in {found.folder}")

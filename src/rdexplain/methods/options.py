@@ -140,7 +140,7 @@ def _bound(given: Mapping[str, Any]) -> Bound | None:
     names = ("sparsity", "max_distortion", "rate")
     there = [name for name in names if given.get(name) is not None]
     if len(there) > 1:
-        raise OptionError(f"give one of {' and '.join(there)}: each decides how sparse the mask is")
+        raise OptionError(f"give one of `{'` and `'.join(there)}`: each decides how sparse the mask is")
     if not there or there == ["sparsity"]:
         return None
     quantity = "rate" if there == ["rate"] else "distortion"

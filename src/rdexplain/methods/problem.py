@@ -22,7 +22,7 @@ from rdexplain.methods.checks import check_images
 from rdexplain.methods.targets import resolve
 from rdexplain.models import Model, accelerated, frozen
 from rdexplain.models.decisions import Decision, Rows, check_output
-from rdexplain.models.outputs import join, tensors_of
+from rdexplain.models.outputs import check_axis, join, tensors_of
 
 UNSTEADY = 0.02
 """Change of the same image's output, relative to its size, that is no rounding, not even of half precision."""
@@ -51,7 +51,10 @@ class Run:
     def forward(self, images: Tensor, rows: Tensor) -> Any:
         """The model's output for images (b, c, h, w) made of the rows (b,)."""
         try:
-            return self.model(images, *self.arguments_for(self.photos[rows]))
+            output = self.model(images, *self.arguments_for(self.photos[rows]))
+            if isinstance(output, Tensor):
+                check_axis(output.shape, len(images))
+            return output
         except Exception as error:
             # The user's own network may object in any way; memory is another matter, see `BatchLimit`.
             if isinstance(error, RDExplainError) or is_out_of_memory(error):

@@ -16,6 +16,7 @@ from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.baselines import Baseline
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, as_model, frozen, load_model
+from rdexplain.models.known_classes import read_classes
 from rdexplain.models.model import check_device
 from rdexplain.results.loading import load_explanation
 from rdexplain.work.options import option_of
@@ -42,8 +43,13 @@ def find_model(options: Any, progress: Progress, name: str | None = None) -> Mod
 
 def _given(wanted: dict[str, Any], device: str | torch.device) -> Model:
     """A network that is there already."""
-    if not wanted.pop("normalise") or wanted.pop("weights") is not None:
-        raise OptionError("`weights` and `no_normalise` are for networks that are loaded by name")
+    by_name = [name for name in ("weights", "precision") if wanted.pop(name) is not None]
+    if not wanted.pop("normalise"):
+        by_name.append("no_normalise")
+    if by_name:
+        raise OptionError(f"`{by_name[0]}` is for networks that are loaded by name")
+    if wanted["classes"] is not None:
+        wanted["classes"] = read_classes(wanted["classes"])
     network = wanted.pop("name")
     return as_model(network, **{name: value for name, value in wanted.items() if value is not None}).on(device)
 
@@ -74,7 +80,7 @@ def portable_model(options: Any) -> dict[str, Any]:
     if not isinstance(wanted["name"], str | Path):
         raise OptionError("`model` must be a name here, since workers load it: your own is package.module:factory")
     for file in ("weights", "classes"):
-        if wanted[file] is not None and Path(wanted[file]).is_file():
+        if isinstance(wanted[file], str) and Path(wanted[file]).is_file():
             wanted[file] = str(Path(wanted[file]).absolute())
     return wanted
 

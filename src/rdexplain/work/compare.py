@@ -24,7 +24,7 @@ from rdexplain.work.choosing import (
     photos_per_batch,
     provenance,
 )
-from rdexplain.work.explain import check_photos, labels_of
+from rdexplain.work.explain import check_photos, labels_of, nothing_of
 from rdexplain.work.job import job
 from rdexplain.work.outputs import Outputs, stems
 from rdexplain.work.panel import FILES, Panel
@@ -52,6 +52,11 @@ class Comparison:
     files: Sequence[Path]
     failures: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+
+    @property
+    def nothing(self) -> str | None:
+        """Why nothing could be compared; None where something could."""
+        return nothing_of(len(self.files), self.failures)
 
 
 class _Once:

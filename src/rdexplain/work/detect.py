@@ -14,7 +14,7 @@ from rdexplain.models.decisions.objects import detected
 from rdexplain.photos.images import find_photos, load_photo
 from rdexplain.render import boxes_panel, save_figure
 from rdexplain.work.choosing import find_model, photo_fit, photo_size
-from rdexplain.work.explain import check_photos
+from rdexplain.work.explain import check_photos, nothing_of
 from rdexplain.work.job import job
 from rdexplain.work.outputs import Outputs, stems
 from rdexplain.work.progress import Progress
@@ -67,6 +67,11 @@ class Detections:
 
     photos: Sequence[Detected]
     failures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def nothing(self) -> str | None:
+        """Why no photo could be looked at; None where one could."""
+        return nothing_of(len(self.photos), self.failures)
 
     def __len__(self) -> int:
         return len(self.photos)

@@ -20,6 +20,7 @@ from rdexplain.work.choosing import find_meaning, photo_size, portable_model, re
 from rdexplain.work.crew import find_crew
 from rdexplain.work.evaluating.evaluator import Evaluator, none_applicable, over_explanations, over_photos
 from rdexplain.work.evaluating.source import check_folder, choose_model
+from rdexplain.work.explain import nothing_of
 from rdexplain.work.job import job
 from rdexplain.work.outputs import Outputs
 from rdexplain.work.progress import Count, Progress
@@ -50,7 +51,7 @@ class Evaluated:
     """
 
     folder: Path
-    evaluation: Evaluation
+    evaluation: Evaluation = field(repr=False)
     methods: Sequence[str]
     distortion: str
     over: Over
@@ -59,6 +60,11 @@ class Evaluated:
     done: int
     failures: dict[str, str] = field(default_factory=dict)
     note: str | None = None
+
+    @property
+    def nothing(self) -> str | None:
+        """Why nothing was evaluated; None where something was."""
+        return nothing_of(self.done, self.failures)
 
 
 @job(Evaluate)

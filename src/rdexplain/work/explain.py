@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rdexplain.errors import OptionError
 from rdexplain.methods.registry import METHODS
@@ -34,8 +35,8 @@ from rdexplain.work.targets import Slugs, Targets, Wanted
 
 
 @dataclass(frozen=True)
-class Explanations(Sequence[Explanation | Heatmap]):
-    """What `explain` wrote: a sequence of explanations of one photo and target each, read when they are asked for.
+class Explanations:
+    """What `explain` wrote: explanations of one photo and target each, by place, read when they are asked for.
 
     Attributes:
         folder: where they are.
@@ -58,8 +59,19 @@ class Explanations(Sequence[Explanation | Heatmap]):
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def __getitem__(self, place: int) -> Explanation | Heatmap:  # type: ignore[override]
+    def __getitem__(self, place: int | slice) -> Any:
+        """An explanation, or a list of them."""
+        if isinstance(place, slice):
+            return [self[one] for one in range(len(self))[place]]
         return load_result(self.pictures[place].with_suffix(".safetensors"))
+
+    def __iter__(self) -> Iterator[Explanation | Heatmap]:
+        return (self[place] for place in range(len(self)))
+
+    @property
+    def nothing(self) -> str | None:
+        """Why nothing was explained; None where something was."""
+        return nothing_of(self.explained, self.failures)
 
 
 @job(Explain)
@@ -104,7 +116,8 @@ def explain(options: Explain, progress: Progress) -> Explanations:
         tally = over(names)
     seconds = time.monotonic() - started
     note = reading(model) if tally.explained else None
-    return Explanations(options.out, tally.pictures, len(names), tally.explained, tally.failures, seconds, note)
+    pictures = [picture.absolute() for picture in tally.pictures]  # whatever folder is the current one later
+    return Explanations(options.out, pictures, len(names), tally.explained, tally.failures, seconds, note)
 
 
 def labels_of(model: Model, targets: Targets, photos: int) -> list[str]:
@@ -116,6 +129,14 @@ def labels_of(model: Model, targets: Targets, photos: int) -> list[str]:
     if photos == 1 and not targets.several:
         return []
     return [entry.name for entry in model.classes or ()]
+
+
+def nothing_of(done: int, failures: Mapping[str, str]) -> str | None:
+    """What is said where every photo has failed."""
+    if done or not failures:
+        return None
+    more = f" (and {len(failures) - 1} more photos failed)" if len(failures) > 1 else ""
+    return f"{next(iter(failures.values()))}{more}"
 
 
 def check_photos(photos: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from rdexplain.errors import OptionError, PhotoError
 from rdexplain.text.bar import Bar
 from rdexplain.work.options import Options
 from rdexplain.work.progress import Progress, Silent
@@ -43,7 +44,10 @@ class Job(Generic[Wanted, Result]):
                 raise TypeError(f"{self.__name__}() got {name!r} twice")
             given[name] = value
         with listening(progress) as told:
-            return self.of(self.options.made(given), told)
+            found = self.of(self.options.made(given), told)
+        if (nothing := getattr(found, "nothing", None)) is not None:
+            raise PhotoError(nothing)
+        return found
 
     def __repr__(self) -> str:
         return f"<job {self.__module__}.{self.__name__}>"
@@ -57,11 +61,19 @@ def job(options: type[Wanted]) -> Callable[[Callable[[Wanted, Progress], Result]
 @contextlib.contextmanager
 def listening(progress: Progress | bool | None) -> Iterator[Progress]:
     """Who is told: True is a bar on stderr, None and False are nobody."""
+    if progress not in (None, False, True):
+        missing = [name for name in _TOLD if not callable(getattr(progress, name, None))]
+        if missing or isinstance(progress, type):
+            what = f"{', '.join(missing)} is missing" if missing else "it is a class: make one of it"
+            raise OptionError(f"`progress` is told by its methods {', '.join(_TOLD)}: {what}; subclass rx.Progress")
     if progress is True:
         with Bar() as bar:
             yield _OnABar(bar)
     else:
         yield progress or Silent()
+
+
+_TOLD = ("stage", "advance", "preview", "done", "failed", "warning")
 
 
 class _OnABar(Silent):
@@ -89,6 +101,11 @@ def _signature(options: type[Options]) -> inspect.Signature:
 def _listed(options: type[Options]) -> str:
     declared = options.declared()
     lines = ["Args:"]
-    lines += [f"    {name}: {declared[name].help}." for names in options.groups().values() for name in names]
+    for names in options.groups().values():
+        for name in names:
+            option = declared[name]
+            many = "; or a list" if option.many else ""
+            some = f"; one of {', '.join(option.choices)}" if option.choices and not option.listed else ""
+            lines.append(f"    {name}: {option.help}{many}{some}.")
     lines.append("    progress: told how far it is, see `rdexplain.work.progress.Progress`; True is a bar on stderr.")
     return "\n".join(lines)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from numbers import Number
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -16,7 +17,8 @@ class Option:
     """What is known of an option beside its name and its type.
 
     Attributes:
-        help: one line for people.
+        help: one line for people, in which other options stand between backticks.
+        flag_help: what the flag of a switch does, where that is the opposite of what its name says.
         kind: from its text to its value, see `rdexplain.work.values`; None for a switch.
         metavar: the value in the help.
         flags: on the command line, if not the name with hyphens.
@@ -40,6 +42,7 @@ class Option:
     listed: bool = False
     objects: bool = False
     gives: bool = True
+    flag_help: str | None = None
     positional: bool = False
     of_method: bool = False
     only: tuple[str, ...] = ()
@@ -57,14 +60,14 @@ class Option:
             return given
         if self.objects and not isinstance(given, str | Path):
             return given
+        several = _several(name, given)
         if self.many:
-            several = given if isinstance(given, list | tuple) else [given]
-            return [self._read(name, str(one)) for one in several]
-        if isinstance(given, list | tuple):
-            if not self.listed:
-                raise OptionError(f"`{name}` takes one value, not a list")
-            return self._read(name, ",".join(map(str, given)))
-        return self._read(name, str(given))
+            return [self._read(name, one) for one in ([_text(name, given)] if several is None else several)]
+        if several is None:
+            return self._read(name, _text(name, given))
+        if not self.listed:
+            raise OptionError(f"`{name}` takes one value, not {'a list' if isinstance(given, list) else 'several'}")
+        return self._read(name, ",".join(several))
 
     def _read(self, name: str, text: str) -> Any:
         if not text and not self.listed:
@@ -154,6 +157,31 @@ class Options:
                 found.setdefault(part.title, []).extend(names)
                 placed.update(names)
         return found
+
+
+def _several(name: str, given: Any) -> list[str] | None:
+    """The texts of a list, an array or whatever else can be gone through; None for one value."""
+    if (
+        isinstance(given, str | Path | bytes | Mapping)
+        or not isinstance(given, Iterable)
+        or getattr(given, "ndim", 1) == 0
+    ):
+        return None
+    found = [_text(name, one) for one in given]
+    return sorted(found) if isinstance(given, set | frozenset) else found
+
+
+def _text(name: str, given: Any) -> str:
+    """A value as a command line would have it.
+
+    Raises:
+        OptionError: it is neither a text, nor a path, nor a number.
+    """
+    if getattr(given, "ndim", None) == 0:  # a number of NumPy's, or a tensor
+        given = given.item()
+    if not isinstance(given, str | Path | Number):
+        raise OptionError(f"`{name}` takes texts and numbers, not {type(given).__name__}")
+    return str(given)
 
 
 def option_of(one: Field[Any]) -> Option:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 import warnings
@@ -18,7 +19,7 @@ class Cancelled(Exception):
 class Progress(Protocol):
     """Is told what happens, in the process and the thread that asked for the job.
 
-    Each method may raise `Cancelled`. Subclass `Silent` to listen to some of it alone.
+    Each method may raise `Cancelled`. Subclass it to listen to some of it alone: its own methods do nothing.
     """
 
     def stage(self, text: str) -> None:
@@ -68,7 +69,15 @@ class Silent:
 
     def warning(self, text: str) -> None:
         """As a warning of Python's."""
-        warnings.warn(text, RuntimeWarning, stacklevel=3)
+        warnings.warn(text, RuntimeWarning, stacklevel=_outside())
+
+
+def _outside() -> int:
+    """How many calls lie between the function that calls this and the user's own line."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("rdexplain."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 class Count:

@@ -71,7 +71,13 @@ def _several(kind: str, known: Sequence[str], help: str, default: Any = None, no
 
 @dataclass(frozen=True, kw_only=True)
 class _Method(Options, title="method"):
-    method: str = choice("method", tuple(METHODS), "see `rdexplain methods` (default cartoonx)", "cartoonx")
+    method: str = option(
+        "see `rdexplain methods` (default cartoonx)",
+        one_of("method", METHODS),
+        "NAME",
+        "cartoonx",
+        choices=tuple(METHODS),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,14 +120,14 @@ class Detect(Photos, Square, Network, Confidence, Device, title="results"):
 class _Compared(Options, title="methods and networks"):
     methods: tuple[str, ...] | None = option(
         f"names with commas between them, see `rdexplain methods` (default {','.join(TOGETHER)}; cartoonx alone "
-        "with --models)",
+        "with `models`)",
         several_of("method", tuple(METHODS)),
         "NAME,NAME",
         choices=tuple(METHODS),
         listed=True,
     )
     models: tuple[str, ...] | None = option(
-        "several networks in place of --model, with commas between them: a column for each, or with several "
+        "several networks in place of `model`, with commas between them: a column for each, or with several "
         "methods a row",
         names,
         "NAME,NAME",
@@ -343,7 +349,7 @@ class _Tasks(Options, title="other tasks (figure-8 and figure-9)"):
     segmenter_weights: str | None = option("its weights, if not its own", str, "FILE")
     detector: str = option(f"the network of figure-9 (default {DETECTOR})", str, "NAME", DETECTOR)
     detector_weights: str | None = option("its weights: YOLOv5 comes without", str, "FILE")
-    scenes: str | None = option("a folder, a glob pattern or a photo for them (default those of --photos)", str, "DIR")
+    scenes: str | None = option("a folder, a glob pattern or a photo for them (default those of `photos`)", str, "DIR")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -107,7 +107,7 @@ def run(options: RunOptions, progress: Progress) -> RunEnd | Cost:
 
         def reached(now: Reached) -> None:
             count = now.done + now.failed
-            progress.advance(count, now.total, f"explained {count} of {now.total}", now.pace, now.left)
+            progress.advance(count, now.total, f"done with {count} of {now.total}", now.pace, now.left)
 
         execution = Execution(options.out, ledger, reached, progress.failed)
         try:

@@ -98,7 +98,13 @@ class Network(Options, title="model"):
         objects=True,
     )
     weights: str | None = option("a safetensors or PyTorch state dict, a torchvision version, or random", str, "FILE")
-    classes: str | None = option("names of the classes, one per line, or imagenet, voc or coco", str, "FILE")
+    classes: Any = option(
+        "names of the classes, one per line, or imagenet, voc or coco",
+        str,
+        "FILE",
+        choices=("imagenet", "voc", "coco"),
+        objects=True,
+    )
     precision: str | None = choice("precision", PRECISIONS, "what the network computes in (default its own)")
     mean: Sequence[float] | None = option(
         "normalisation: a number or R,G,B, in place of the model's own", per_channel, "M", listed=True
@@ -123,7 +129,7 @@ class Classes(Options, title="what is explained"):
     """Which classes are explained."""
 
     target: Sequence[str] | None = option(
-        "a class: its index, its name, its WordNet id, or auto, the predicted one (default); may be repeated",
+        "a class: its index, its name, its WordNet id, or auto, the predicted one (default)",
         str,
         "CLASS",
         many=True,
@@ -146,17 +152,15 @@ class Questions(Options, title="what is explained"):
     """What else may be explained than classes."""
 
     above: float | None = option("every label with at least this probability", likelihood, "P")
-    against: Sequence[str] | None = option(
-        "why the target rather than this class; may be repeated", str, "CLASS", many=True
-    )
+    against: Sequence[str] | None = option("why the target rather than this class", str, "CLASS", many=True)
     segment: Sequence[str] | None = option(
-        "a class of a segmentation: its index, its name, auto, the largest (default), or all; may be repeated",
+        "a class of a segmentation: its index, its name, auto, the largest (default), or all",
         str,
         "CLASS",
         many=True,
     )
     object: Sequence[str] | None = option(
-        "a detection: its number in `rdexplain detect`, its class, all, or anchors; may be repeated (default 0)",
+        "a detection: its number in `rdexplain detect`, its class, all, or anchors (default 0)",
         str,
         "OBJECT",
         many=True,
@@ -173,11 +177,11 @@ class Masks(Options, title="method"):
     sparsity: float | None = _of(_MASKS, "weight of the mask's mean; more is a smaller explanation", not_negative, "λk")
     max_distortion: float | None = _of(
         _MASKS,
-        "find the sparsest mask within this distortion, in place of --sparsity; four times the cost",
+        "find the sparsest mask within this distortion, in place of `sparsity`; four times the cost",
         positive,
         "D",
     )
-    rate: float | None = _of(_MASKS, "find the best mask that keeps this share, in place of --sparsity", positive, "R")
+    rate: float | None = _of(_MASKS, "find the best mask that keeps this share, in place of `sparsity`", positive, "R")
     step_size: float | None = _of(_MASKS, "of the optimiser", positive, "RATE")
     init: Any = _of(
         _MASKS,
@@ -281,18 +285,20 @@ class Forward(Options, title="running"):
     internal_batch_size: int | None = _of((), "images in one forward pass; bounds the memory", whole(1), "N")
     accelerate: bool | None = _of(
         (),
-        "run the network as it is, not a faster copy that is equal up to rounding",
+        "run the network as a faster copy that is equal up to rounding, where there is one (default true)",
         None,
         flags=("--no-accelerate",),
         gives=False,
+        flag_help="run the network as it is, not a faster copy that is equal up to rounding",
     )
     batch_invariant: bool | None = _of(
         _MASKS,
-        "photos share forward passes on a CPU too: faster for small ones, but masks then differ as rounding does, "
-        "amplified",
+        "solve each photo by itself, so that its mask is the same to the last bit in any batch (default on a CPU)",
         None,
         flags=("--no-batch-invariant",),
         gives=False,
+        flag_help="photos share forward passes on a CPU too: faster for small ones, but masks then differ as rounding "
+        "does, amplified",
     )
     photos_per_batch: int | None = option(
         "photos that are explained together (default 4, or 16 on a GPU)", whole(1), "N"

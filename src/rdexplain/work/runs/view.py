@@ -71,13 +71,15 @@ class Run:
     def __iter__(self) -> Iterator[Result]:
         return (self[place] for place in range(len(self)))
 
-    def __getitem__(self, place: int) -> Result:
-        """The explanation at a place of `frame()`.
+    def __getitem__(self, place: Any) -> Any:
+        """The explanation at a place of `frame()`; a list of them for a slice.
 
         Raises:
             PhotoError: the photo is not where it was: give `photos`.
             RDExplainError: the shard is damaged.
         """
+        if isinstance(place, slice):
+            return [self[one] for one in range(len(self))[place]]
         number, shard, row = self._place(place)
         figures = self._shard(shard)[row]
         (packed,), headers = read_masks(self.folder / SHARDS, shard, [row])
