@@ -150,8 +150,8 @@ def test_progress_counts_on(objective):
         ({"rate": -1}, "rate must be a number above 0"),
         ({"rate": 1.5}, "rate is a share of the coefficients, at most 1, got 1.5"),
         ({"rate": "few"}, "rate must be a number, got 'few'"),
-        ({"rate": 0.1, "max_distortion": 0.1}, "give one of max_distortion and rate"),
-        ({"rate": 0.1, "sparsity": 20}, "give one of sparsity and rate"),
+        ({"rate": 0.1, "max_distortion": 0.1}, "give one of `max_distortion` and `rate`"),
+        ({"rate": 0.1, "sparsity": 20}, "give one of `sparsity` and `rate`"),
     ],
 )
 def test_bounds_that_cannot_be(options, message):

@@ -23,8 +23,9 @@ _FILES = ("photos", "weights", "classes", "init")
 
 
 def keys() -> dict[str, Option]:
-    """The options that a configuration may have, by name."""
-    return {name: option for name, option in Run.declared().items() if option.key}
+    """The options that a configuration may have, by name, in the order of the help."""
+    declared = Run.declared()
+    return {name: declared[name] for names in Run.groups().values() for name in names if declared[name].key}
 
 
 def gather(options: Run) -> Run:
