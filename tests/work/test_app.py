@@ -134,21 +134,27 @@ def until(true, seconds=20):
         time.sleep(0.02)
 
 
-@pytest.fixture
-def server(tmp_path):
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """The folder of the network's module."""
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def server(place):
     """The page of a small network, in a process of its own; its address."""
-    (tmp_path / "app_test_nets.py").write_text(
+    (place / "app_test_nets.py").write_text(
         "import torch\n\nclass Halves(torch.nn.Module):\n    def forward(self, images):\n"
         "        left, right = images[..., :16].mean((1, 2, 3)), images[..., 16:].mean((1, 2, 3))\n"
         "        return 8 * torch.stack((left - 0.5, right - 0.5, torch.zeros_like(left)), dim=1)\n"
     )
-    (tmp_path / "names.txt").write_text("left\nright\nneither\n")
+    (place / "names.txt").write_text("left\nright\nneither\n")
     command = (
-        "app --no-browser --port 0 --model app_test_nets:Halves --size 96 --classes names.txt --activation softmax"
+        "app --no-browser --port 0 --model app_test_nets:Halves --size 32 --classes names.txt --activation softmax"
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "rdexplain", *command.split()],
-        cwd=tmp_path,
+        cwd=place,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -185,7 +191,7 @@ def test_the_page_and_what_it_refuses(server, tmp_path):
     assert (status, b"<!doctype html>" in page) == (200, True)
     assert "default-src 'self'" in headers["content-security-policy"]
     about = json.loads(get(f"{server}api/about")[2])
-    assert (about["model"], about["size"], about["task"]) == ("app_test_nets:Halves", 96, "classification")
+    assert (about["model"], about["size"], about["task"]) == ("app_test_nets:Halves", 32, "classification")
     assert {"cartoonx", "grad_cam"} <= {one["name"] for one in about["methods"]} <= set(METHODS)
     for path in ("page/../server.py", "page/%2e%2e/server.py", "page/nope", "api/none/result/1/explanation.json"):
         assert refused(server + path)[0] == 404
@@ -239,7 +245,7 @@ def browser():
         opened.close()
 
 
-def test_clicking_through(server, browser, tmp_path):
+def test_clicking_through(server, browser, place, tmp_path):
     """Sample, class, preview, stop, result, scales, download: which is the mask that the command line makes."""
     page = browser.new_page(viewport={"width": 360, "height": 800}, accept_downloads=True)
     asked, faults = [], []
@@ -271,7 +277,9 @@ def test_clicking_through(server, browser, tmp_path):
         page.get_by_text("mask (safetensors)").click()
     download.value.save_as(tmp_path / "page.safetensors")
     command = page.locator(".command").inner_text().split()
-    subprocess.run([sys.executable, "-m", *command, "--out", "made"], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", *command, "--out", str(tmp_path / "made")], cwd=place, check=True, capture_output=True
+    )
     (made,) = (tmp_path / "made").glob("*.safetensors")
     ours, theirs = rx.load_explanation(tmp_path / "page.safetensors"), rx.load_explanation(made)
     assert all(map(torch.equal, ours.mask, theirs.mask))
