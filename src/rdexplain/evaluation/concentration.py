@@ -1,4 +1,4 @@
-"""How concentrated an explanation is, whatever the network says: sparseness and complexity."""
+"""How concentrated an explanation is, without regard to the network: sparseness and complexity."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from rdexplain.evaluation.concentration import complexity
 from rdexplain.evaluation.subject import Subject
 
 LEAST_PROBABILITY = 1e-6
-"""A photo's probability that something can be retained of."""
+"""Least probability of the target on the photo for which a retained share is defined."""
 
 
 def conciseness(retained: Tensor, kept: Tensor, whole: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ def retained_probability(subject: Subject, images: Tensor) -> Tensor:
     """p_j(x̂) / p_j(x) of explanations as images x̂ (n, c, h, w), (n,); NaN where p_j(x) is below `LEAST_PROBABILITY`.
 
     Raises:
-        SolverError: the network gives values that are not finite; its `photos` are the rows to blame.
+        SolverError: the network gives values that are not finite; its `photos` are the affected rows.
     """
     label = subject.label()
     every = torch.arange(len(subject), device=images.device)

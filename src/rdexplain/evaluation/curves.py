@@ -35,7 +35,7 @@ class Curves:
         share: (n, P) true share of components kept or randomised, in [0, 1].
         measures: (n, P) means over the draws: by the names of the distortions; ``agreement``, how often the clean
             prediction is kept; ``probability`` of the target.
-        draws: noise draws a point.
+        draws: noise draws per point.
     """
 
     percentages: tuple[float, ...]
@@ -70,16 +70,16 @@ def rate_distortion(
     Args:
         mode: ``keep`` (7a) or ``randomise`` (7b).
         percentages: in [0, 100].
-        draws: noise draws a point; the same for every method, mode and percentage.
+        draws: noise draws per point; the same for every method, mode and percentage.
         distortions: names of `distortions.DISTORTIONS`; all of them cost one forward pass.
-        noise: another strategy than the adaptive Gaussian.
+        noise: a strategy in place of the adaptive Gaussian.
         protocol: ``corrected``: exact counts, ties in random order, adaptive noise. ``published``: as the study's
             scripts, wavelets by a threshold that lets all ties in, and clip(N(0, 1), 0, 1) in place of pixels.
         seed: of the noise and of the order of ties.
 
     Raises:
-        OptionError: an option outside what it may be.
-        SolverError: the network gives values that are not finite; its `photos` are the rows to blame.
+        OptionError: an invalid option.
+        SolverError: the network gives values that are not finite; its `photos` are the affected rows.
     """
     if protocol not in get_args(Protocol):
         raise OptionError(unknown("protocol", str(protocol), get_args(Protocol)))
@@ -142,7 +142,7 @@ def trace(
 
 
 def _check_finite(measures: dict[str, Tensor]) -> None:
-    """A single NaN would make the mean over all photos one."""
+    """Raise SolverError for values that are not finite: a single NaN would make the mean over all photos NaN."""
     finite = torch.stack(list(measures.values())).isfinite().all(dim=0).all(dim=1)
     if not bool(finite.all()):
         blamed = (~finite).nonzero().flatten().tolist()

@@ -1,4 +1,4 @@
-"""What is ranked: an explanation in the domain it was made in, or brought to pixels or to wavelets.
+"""Scores to rank: an explanation in its own domain, or converted to pixels or wavelets.
 
 Anything with `scores` and a `representation` can be evaluated; see `Explained`.
 """
@@ -47,12 +47,12 @@ class Explained(Protocol):
 
 @dataclass(frozen=True)
 class Importance:
-    """The components' importance.
+    """The importance of k components for n rows.
 
     Attributes:
         scores: (n, k), flat, higher is more important.
-        representation: what they are the components of.
-        own: whether the explanation was made there, rather than brought there.
+        representation: the representation of the components.
+        own: whether the explanation was made in this representation, not converted to it.
     """
 
     scores: Tensor
@@ -66,7 +66,7 @@ class Importance:
 
 
 def in_own(result: Explained) -> Importance:
-    """The scores as they are, where they live."""
+    """The scores of an explanation, unchanged, in its own representation."""
     representation = result.representation
     size = (result.images.shape[-2], result.images.shape[-1])
     transform = representation.transform(size, torch.float32)
@@ -74,21 +74,20 @@ def in_own(result: Explained) -> Importance:
 
 
 def in_pixels(result: Explained) -> Importance:
-    """An explanation as a ranking of pixels: its scores if it lives there, else its picture, the brightness of what
-    it keeps."""
+    """An explanation as scores of pixels: its own if it is one of pixels, else its picture."""
     if isinstance(result.representation, Pixel):
         return in_own(result)
     return Importance(result.picture.flatten(1), Pixel(), False)
 
 
 def in_wavelets(result: Explained, wavelet: Wavelet | None = None) -> Importance:
-    """An explanation as a ranking of wavelet coefficients.
+    """An explanation as scores of wavelet coefficients.
 
-    Its scores if it lives in this wavelet, else |W a|, the size of the wavelet coefficients of its pixel map a: the
-    scores of a pixel attribution, the picture of one that lives in another wavelet.
+    Its own scores if it was made in this wavelet, else |W a|, the absolute wavelet coefficients of its pixel map a
+    (see `pixel_map`).
 
     Args:
-        wavelet: the common one; None for CartoonX's.
+        wavelet: the one to convert to; None for CartoonX's.
     """
     wavelet = wavelet or Wavelet()
     if result.representation.options() == wavelet.options():
@@ -100,6 +99,6 @@ def in_wavelets(result: Explained, wavelet: Wavelet | None = None) -> Importance
 
 
 def pixel_map(result: Explained) -> Tensor:
-    """The explanation as one number for each pixel, (n, h, w): the scores or the picture, as `in_pixels` has it."""
+    """The explanation as one number for each pixel, (n, h, w): the scores or the picture, as in `in_pixels`."""
     size = (result.images.shape[-2], result.images.shape[-1])
     return in_pixels(result).scores.unflatten(1, size)

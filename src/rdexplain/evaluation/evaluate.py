@@ -1,4 +1,4 @@
-"""One explanation through the whole evaluation."""
+"""Evaluates one explanation: its curves and its scores."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ DOMAINS = ("own", "pixel", "wavelet")
 
 @dataclass(frozen=True)
 class Settings:
-    """What is measured.
+    """What to measure.
 
     Attributes:
         percentages: of the curves, rising, in [0, 100].
-        draws: noise draws a point.
+        draws: noise draws per point.
         distortions: names of `distortions.DISTORTIONS`.
-        domains: where explanations are ranked: ``own``, ``pixel``, ``wavelet``.
+        domains: the domains in which explanations are ranked: ``own``, ``pixel``, ``wavelet``.
         modes: ``keep``, ``randomise``.
         scores: names of `scores.SCORES`.
-        wavelet: the common one.
+        wavelet: the one of the domain ``wavelet``.
         protocol: see `curves.rate_distortion`.
         seed: of every draw.
 
     Raises:
-        OptionError: a name that there is not, percentages that do not rise, or less than one draw.
+        OptionError: an unknown name, percentages that do not rise, or less than one draw.
     """
 
     percentages: Sequence[float] = PERCENTAGES
@@ -82,7 +82,7 @@ def evaluate(subject: Subject, candidate: Candidate, settings: Settings | None =
     Raises:
         OptionError: the explanation is one of other images or targets, or a box reaches beyond its image.
         ModelError: what it explains is no class label.
-        SolverError: the network gives values that are not finite; its `photos` are the rows to blame.
+        SolverError: the network gives values that are not finite; its `photos` are the affected rows.
     """
     settings = settings or Settings()
     _check_rows(subject, candidate.result)
@@ -115,7 +115,7 @@ def evaluate(subject: Subject, candidate: Candidate, settings: Settings | None =
 
 
 def _rankings(result: Explained, settings: Settings) -> Iterator[Importance]:
-    """The explanation in each of the domains, once."""
+    """The explanation's scores in each of the wanted domains, without duplicates."""
     own = in_own(result)
     if "own" in settings.domains or own.domain in settings.domains:
         yield own

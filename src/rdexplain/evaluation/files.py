@@ -37,7 +37,7 @@ def save_evaluation(
     over: Over = "share",
     seed: int = 0,
 ) -> None:
-    """Write an evaluation into a folder, which is made where its parent is there.
+    """Write an evaluation into a folder, which is created if its parent exists.
 
     ``rows.parquet`` has a row for each photo, target, method, domain, mode and percentage; ``scores.parquet`` for each
     photo, target, method, domain and score; ``summary.csv`` for each method and figure, with its interval;
@@ -95,7 +95,7 @@ def load_evaluation(folder: str | Path) -> Evaluation:
 
 
 def write_csv(path: Path, titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table for people and spreadsheets; numbers with six digits, nothing where there is no number."""
+    """Write a table as CSV; numbers have six significant digits, and cells for NaN or infinity are empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(titles)

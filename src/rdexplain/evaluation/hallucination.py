@@ -14,18 +14,18 @@ from torch import Tensor, nn
 from rdexplain.text.extras import needed
 
 SIGMA = 1.0
-"""Of the Gaussian that smooths the image, in pixels."""
+"""Standard deviation, in pixels, of the Gaussian that smooths the image."""
 LOW, HIGH = 0.1, 0.2
-"""Thresholds of the gradient by Sobel's filters, to which a step from black to white is 4 before it is smoothed. An
-edge goes on for as long as it is above the first, where it comes above the second somewhere."""
+"""Hysteresis thresholds of the gradient by Sobel's filters, for which an unsmoothed step from black to white is 4. An
+edge must exceed HIGH somewhere, and goes on while it exceeds LOW."""
 
 
 def hallucination(explanations: Tensor, photos: Tensor) -> Tensor:
     """The explanations' edges that lie more than one pixel from any edge of the photos, over the photos' edges, (n,).
 
     |E(x̂) without (E(x) ⊕ 3x3)| / |E(x)|, with the `edges` E and ⊕ the dilation by a square of 3 x 3 pixels. 0 is best,
-    and an explanation that keeps nothing has it; above 1 where more is invented than the photo has edges. NaN where the
-    photo has none.
+    also reached by keeping nothing; above 1 where more edges are invented than the photo has. NaN where the photo has
+    none.
 
     Args:
         explanations: (n, c, h, w) in [0, 1], `Masked.image`.
@@ -43,7 +43,7 @@ def hallucination(explanations: Tensor, photos: Tensor) -> Tensor:
 def edges(images: Tensor) -> Tensor:
     """Canny's edges of the mean of the channels: (n, c, h, w) to bool (n, h, w), on the CPU.
 
-    Pixels at the border are none, and beyond it the image goes on as it is there.
+    Border pixels are never edges. Beyond the border, the nearest pixels of the image are repeated.
 
     Raises:
         OptionError: scikit-image is not installed.

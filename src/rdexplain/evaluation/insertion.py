@@ -1,4 +1,4 @@
-"""Insertion and deletion: the target's probability as the top pixels come in, or go.
+"""Insertion and deletion: the target's probability as the top pixels are inserted or removed.
 
 Petsiuk, Das, Saenko: RISE, BMVC 2018, section 4.3, arXiv 1806.07421.
 """
@@ -17,9 +17,9 @@ from rdexplain.evaluation.statistics import area
 from rdexplain.evaluation.subject import Subject
 
 BLUR_SIZE, BLUR_SIGMA = 11, 5.0
-"""The Gaussian kernel of RISE's insertion, in pixels."""
+"""Size and standard deviation, in pixels, of the Gaussian kernel of RISE's insertion."""
 STEPS = 50
-"""Steps of 2 % of the pixels."""
+"""Number of steps, each 2 % of the pixels."""
 
 
 def blurred(images: Tensor) -> Tensor:
@@ -29,20 +29,19 @@ def blurred(images: Tensor) -> Tensor:
 
 
 def emptied(subject: Subject) -> Tensor:
-    """Images (n, c, h, w) that the network sees as zero, as RISE's deletion has it: the mean of its normalisation,
-    black without one."""
+    """Images (n, c, h, w) of the mean of the network's normalisation (else black), as in RISE's deletion."""
     mean = subject.model.mean or (0.0,) * subject.images.shape[1]
     colour = torch.tensor(mean, dtype=subject.images.dtype, device=subject.images.device)
     return colour.view(1, -1, 1, 1).expand_as(subject.images)
 
 
 def insertion(subject: Subject, pixels: Importance, *, steps: int = STEPS, seed: int = 0) -> tuple[Tensor, Curves]:
-    """The top pixels come into the blurred image. The area (n,) is in [0, 1], higher is better."""
+    """Insert the top pixels into the blurred image. The area (n,) is in [0, 1], higher is better."""
     return _curve(subject, pixels, "keep", blurred(subject.images), steps, seed)
 
 
 def deletion(subject: Subject, pixels: Importance, *, steps: int = STEPS, seed: int = 0) -> tuple[Tensor, Curves]:
-    """The top pixels are replaced by the mean colour. The area (n,) is in [0, 1], lower is better."""
+    """Replace the top pixels by the mean colour. The area (n,) is in [0, 1], lower is better."""
     return _curve(subject, pixels, "randomise", emptied(subject), steps, seed)
 
 

@@ -1,4 +1,4 @@
-"""Whether an explanation lies on the object, where a box says where that is."""
+"""Whether an explanation lies on the object, given its bounding boxes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from torch import Tensor
 from rdexplain.errors import OptionError
 
 Box = tuple[float, float, float, float]
-"""Left, top, right, bottom in pixels of the explained image; right and bottom are outside."""
+"""Left, top, right, bottom in pixels of the explained image; right and bottom are exclusive."""
 _ROUNDING = 0.05
-"""Pixels that a box may reach beyond its image: a left edge and a width of two decimals each do."""
+"""Pixels by which a box may reach beyond its image, since its coordinates may be rounded to two decimals."""
 
 
 def inside(boxes: Sequence[Sequence[Box]], height: int, width: int) -> Tensor:
-    """The pixels whose centres lie in any of a row's boxes, bool (n, height, width); at least the nearest one of each
-    box.
+    """The pixels whose centres lie in any of a row's boxes, bool (n, height, width); at least one pixel per box.
 
     Raises:
-        OptionError: a box with nothing in it, or that reaches beyond the image.
+        OptionError: a box is empty or reaches beyond the image.
     """
     masks = torch.zeros(len(boxes), height, width, dtype=torch.bool)
     for mask, some in zip(masks, boxes, strict=True):
@@ -31,7 +30,7 @@ def inside(boxes: Sequence[Sequence[Box]], height: int, width: int) -> Tensor:
 
 
 def check_box(box: Box, height: int, width: int) -> None:
-    """OptionError for a box with nothing in it, or that reaches beyond an image of that size."""
+    """Raises OptionError for a box that is empty or reaches beyond an image of that size."""
     left, top, right, bottom = box
     said = f"the box {left:g}, {top:g}, {right:g}, {bottom:g}"
     if not (left < right and top < bottom):
@@ -41,7 +40,7 @@ def check_box(box: Box, height: int, width: int) -> None:
 
 
 def _between(low: float, high: float, count: int) -> Tensor:
-    """Which of so many pixels in a row have their centre there, bool (count,); the one in its middle if none has."""
+    """Which of `count` pixels have their centre in [low, high), bool (count,); the middle one if none has."""
     centres = torch.arange(count) + 0.5
     found = (centres >= low) & (centres < high)
     if not bool(found.any()):
@@ -50,7 +49,7 @@ def _between(low: float, high: float, count: int) -> Tensor:
 
 
 def pointing_game(pixels: Tensor, boxes: Tensor) -> Tensor:
-    """Whether the largest score lies in the box, (n,): 1 or 0, or the share of them that do where several are largest.
+    """Whether the largest score lies in the box, (n,): 1 or 0, or with tied maxima the share of them that do.
 
     Zhang et al.: Top-down Neural Attention by Excitation Backprop, ECCV 2016, without its tolerance of 15 pixels.
 

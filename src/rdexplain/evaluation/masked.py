@@ -17,7 +17,7 @@ class Masked:
     Attributes:
         coefficients: (n, c, k) h.
         kept: (n, c, k) s·h.
-        image: (n, c, h, w) clamp(f(s·h), 0, 1), with nothing in place of the rest: `Explanation.picture_colour`.
+        image: (n, c, h, w) clamp(f(s·h), 0, 1), with zeros in place of the rest: `Explanation.picture_colour`.
     """
 
     coefficients: Tensor
@@ -30,7 +30,7 @@ def masked(subject: Subject, result: Explained) -> Masked | None:
     and say what matters more, not what is kept.
 
     Args:
-        result: an explanation is one that has a `mask`, a list of bands in [0, 1].
+        result: its `mask`, a list of bands in [0, 1], tells an explanation from a heatmap.
     """
     mask: list[Tensor] | None = getattr(result, "mask", None)
     if mask is None:

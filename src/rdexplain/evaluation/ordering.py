@@ -45,7 +45,7 @@ def ranks(scores: Tensor, keys: Sequence[int], *, seed: int = 0, ties: Ties = "r
         raise OptionError("scores that are NaN cannot be ordered")
     if ties == "together":
         rising, order = (-scores).sort(dim=1)
-        places = torch.searchsorted(rising, rising)  # of equal values the first place
+        places = torch.searchsorted(rising, rising)  # the first index of equal values
     else:
         streams = [philox.Stream(seed, key, 0, 0, philox.TIES) for key in keys]
         shuffle = philox.random_bits(streams, scores.shape[1], scores.device).argsort(dim=1)
@@ -68,7 +68,7 @@ def counts(percentages: Sequence[float], components: int) -> Tensor:
 
 
 def true_share(positions: Tensor, limits: Tensor) -> Tensor:
-    """The share of components whose rank is below each limit, float64 (n, limits): more than asked where ties go in.
+    """The share of components whose rank is below each limit, float64 (n, limits): more than asked with joint ties.
 
     Args:
         positions: `ranks` (n, k).

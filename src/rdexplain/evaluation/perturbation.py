@@ -1,4 +1,4 @@
-"""Infidelity and max-sensitivity, by captum: how explanations answer to perturbations of the image.
+"""Infidelity and max-sensitivity, by captum: how explanations respond to perturbations of the image.
 
 Yeh, Hsieh, Suggala, Inouye, Ravikumar: On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019,
 arXiv 1901.09392.
@@ -32,8 +32,8 @@ def infidelity(
 ) -> Tensor:
     """E[ (b I·a - (p_j(x) - p_j(x - I)))² ] with I ~ N(0, scale²) for every pixel and channel, (n,); lower is better.
 
-    b is the factor that makes it least (captum's `normalize`): explanations have no common scale. a is the pixel map,
-    the same for all channels.
+    b is the factor that minimises it (captum's `normalize`): explanations have no common scale. a is the pixel map, the
+    same for all channels.
 
     Args:
         pixels: (n, h, w).
@@ -75,12 +75,12 @@ def max_sensitivity(
     radius: float = SENSITIVITY_RADIUS,
     seed: int = 0,
 ) -> Tensor:
-    """max ‖a(x + e) - a(x)‖ / ‖a(x)‖ over e, uniform in [-radius, radius], (n,); lower is steadier.
+    """max ‖a(x + e) - a(x)‖ / ‖a(x)‖ over e, uniform in [-radius, radius], (n,); lower is more stable.
 
     The method explains samples + 1 images for each row.
 
     Args:
-        attribute: a method's `attribute`, images (m, c, h, w) and `target` to attributions of their shape.
+        attribute: a method's `attribute`; maps images (m, c, h, w) and `target` to attributions of the same shape.
         samples: perturbations of each image, a function of (seed, key, number).
 
     Raises:
@@ -113,7 +113,7 @@ def max_sensitivity(
 
 
 class _Perturbations:
-    """One stream of noise for the perturbations of a row, in whatever batches captum asks for them."""
+    """Noise for a row's perturbations, numbered in sequence, so that captum's batch size has no influence."""
 
     def __init__(self, seed: int, key: int) -> None:
         self._seed, self._key, self._next = seed, key, 0
@@ -141,7 +141,7 @@ def _each(subject: Subject, of: Callable[[int, int], Tensor]) -> Tensor:
             except SolverError as error:
                 if not error.photos:
                     raise
-                # The photos that it names are perturbations of this one.
+                # The photos that the error names are perturbations of this one.
                 reason = error.__cause__ if isinstance(error.__cause__, SolverError) else error
                 raise SolverError.of([row], reason) from reason
     return torch.cat(found).double().cpu()

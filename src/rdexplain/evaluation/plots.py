@@ -1,4 +1,4 @@
-"""Curves over photos as figures: means with bootstrap bands, in colours that everyone can tell apart."""
+"""Curves over photos as figures: means with bootstrap bands, in colours for every kind of colour vision."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ def curves_figure(
 
     Args:
         measure: a distortion, ``agreement`` or ``probability``.
-        view: ``common``: a row of panels for each domain, all methods in it, like for like; dashed are those that
-            were brought there. ``own``: one row, each method in the domain of its own, as in the study's 7a and 7b;
-            methods of different domains are then not compared like for like.
-        over: the axis, and what the areas are over: the share of components that was kept or randomised, or the
-            percentage that was asked for, as the study has it; ties make a share larger.
-        methods: which, in this order; None for all, in alphabetical order.
+        view: ``common``: a row of panels for each domain, with all methods in it, like for like; dashed lines are of
+            methods that were converted to it. ``own``: one row, each method in its own domain, as in the study's 7a and
+            7b; methods of different domains are then not compared like for like.
+        over: the x axis, also of the areas: the share of components that was kept or randomised, or the percentage that
+            was asked for, as in the study; ties make a share larger.
+        methods: the methods to draw, in this order; None for all, in alphabetical order.
         title: above the panels.
         subtitle: small, below the title.
-        note: small, below them.
+        note: small, below the panels.
         seed: of the bootstrap.
     """
     lines = _lines(evaluation, measure, view, over, seed)
@@ -135,7 +135,7 @@ def _lines(evaluation: Evaluation, measure: str, view: View, over: Over, seed: i
             groups.setdefault(group, []).append((key, curve))
     lines = []
     for (method, mode, domain, own), found in groups.items():
-        # Photos that were measured at other percentages have no place in the same mean.
+        # Curves measured at other percentages cannot enter the same mean.
         points = found[0][1].percentages
         same = [
             ((key.entry.key, key.entry.photo), curve)

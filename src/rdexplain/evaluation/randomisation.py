@@ -1,4 +1,4 @@
-"""The sanity check of model-parameter randomisation: an explanation of another network should be another explanation.
+"""The sanity check of model-parameter randomisation: explanations should change with the network.
 
 Adebayo et al.: Sanity Checks for Saliency Maps, NeurIPS 2018, arXiv 1810.03292.
 """
@@ -15,22 +15,21 @@ from rdexplain.models import Model, frozen
 from rdexplain.text.extras import needed
 
 IMAGES = 16
-"""Images on which batch normalisations take their statistics."""
+"""Number of images from which batch normalisations take their statistics."""
 LEAST_SIZE = 3
-"""Pixels of the side of a map: the window of the structural similarity."""
+"""Least side of a map in pixels: the smallest window of the structural similarity."""
 
 
 def randomised(model: Model, size: tuple[int, int], seed: int = 0) -> Model:
-    """The model on a copy of its network with all parameters drawn anew: as each module initialises itself, and
-    normal with their own mean and spread where a module does not.
+    """The model on a copy of its network with all parameters drawn anew: by a module's `reset_parameters`, or else from
+    a normal distribution with the parameter's own mean and standard deviation.
 
-    Batch normalisations then take their statistics on random smooth images: with those that they are born with, the
-    signal of a deep network dies away, every image gives the same output, and there is nothing to explain.
-
-    All numbers are drawn on the CPU: the same on every device, and no device's generator is touched.
+    Batch normalisations then take their statistics from random smooth images: with the initial ones, the signal of a
+    deep network vanishes and every image gives the same output. All numbers are drawn on the CPU, so that they are the
+    same on every device and no GPU's generator changes.
 
     Args:
-        size: (h, w) of the images to come.
+        size: (h, w) of the images to explain.
 
     Raises:
         ModelError: a network that is no ``nn.Module`` or cannot be copied.
@@ -41,8 +40,8 @@ def randomised(model: Model, size: tuple[int, int], seed: int = 0) -> Model:
         network = copy.deepcopy(model.network).cpu()
     except (RuntimeError, TypeError) as error:
         raise ModelError(f"{model.name} cannot be copied: {' '.join(str(error).split())}") from error
-    # Modules initialise themselves from the CPU's global generator, which is put back afterwards. torch.manual_seed
-    # would seed those of the GPUs as well, which stay as they are.
+    # Modules draw from the CPU's global generator, which is restored afterwards. torch.manual_seed would seed the
+    # GPUs' generators as well.
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.default_generator.manual_seed(seed)
         for module in network.modules():
@@ -59,7 +58,7 @@ def randomised(model: Model, size: tuple[int, int], seed: int = 0) -> Model:
 
 
 def _take_statistics(model: Model, size: tuple[int, int]) -> None:
-    """The running statistics of a model's batch normalisations, from random images in place of the ones they saw."""
+    """Set the running statistics of a model's batch normalisations from random images (h, w) = `size`."""
     norms = [
         module
         for module in model.network.modules()  # type: ignore[attr-defined]
@@ -73,7 +72,7 @@ def _take_statistics(model: Model, size: tuple[int, int]) -> None:
     before = [(norm, norm.momentum, norm.training) for norm in norms]
     with frozen(model):
         for norm in norms:
-            norm.momentum, norm.training = None, True  # the plain mean over what is seen
+            norm.momentum, norm.training = None, True  # the plain mean over these images
         model(images)
     for norm, momentum, training in before:
         norm.momentum, norm.training = momentum, training
@@ -94,7 +93,7 @@ def _centred_ranks(scores: Tensor) -> Tensor:
 
 
 def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
-    """SSIM (Wang et al. 2004) of the pixel maps (n, h, w), each brought to [0, 1], (n,), by scikit-image.
+    """SSIM (Wang et al. 2004) of the pixel maps (n, h, w), each rescaled to [0, 1], (n,), by scikit-image.
 
     Raises:
         OptionError: the maps are smaller than `LEAST_SIZE`, or scikit-image is not installed.

@@ -1,4 +1,4 @@
-"""What takes the place of the components that are taken away."""
+"""Values that replace removed components."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rdexplain.core.representations import Transform
 
 
 class Replacement(Protocol):
-    """Gives coefficients in place of those of some rows, in some draws."""
+    """Gives replacement coefficients for rows and draws."""
 
     @property
     def is_random(self) -> bool:
-        """Whether one draw differs from the next."""
+        """Whether draws differ from each other."""
 
     def __call__(self, rows: list[int], draws: list[int]) -> Tensor:
-        """(len(rows), c, k), for pairs of a row and a draw."""
+        """Coefficients (len(rows), c, k), one set for each pair of a row and a draw."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Drawn:
 
     Attributes:
         mean, deviation: (n, 1, k), of `Noise.statistics`.
-        channels: of the images.
+        channels: number of channels of the images.
         clipped: whether v is clamped to [0, 1]: the published pixel noise.
     """
 
@@ -59,7 +59,7 @@ class Drawn:
 def adaptive(
     coefficients: Tensor, transform: Transform, keys: tuple[int, ...], seed: int = 0, noise: Noise | None = None
 ) -> Drawn:
-    """Noise with the mean and std of each coefficient tensor (n, c, k), as the methods have it."""
+    """Noise with the mean and std of each coefficient tensor (n, c, k), as the methods use it."""
     noise = noise or Noise()
     mean, deviation = noise.statistics(coefficients, transform)
     return Drawn(noise, mean, deviation, coefficients.shape[1], keys, seed)

@@ -1,4 +1,4 @@
-"""What an evaluation found: thin, and mergeable, so that photos can be evaluated anywhere and joined."""
+"""The results of an evaluation; those of photos that were evaluated apart can be merged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rdexplain.errors import OptionError
 from rdexplain.evaluation.statistics import Array
 
 Over = Literal["share", "percentage"]
-"""A curve's axis: the true share of components, or the percentage that was asked for, as the study has it."""
+"""A curve's axis: the true share of components, or the percentage that was asked for, as in the study."""
 
 
 class Entry(NamedTuple):
@@ -24,7 +24,7 @@ class Entry(NamedTuple):
         target: the class's index, or indices with commas.
         class_name: the target in words.
         domain: ``pixel`` or ``wavelet``.
-        own: whether the method's explanations live in this domain.
+        own: whether this is the domain of the method's own explanations.
     """
 
     photo: str
@@ -54,7 +54,7 @@ class Curve:
         percentages: asked for, (P,) in [0, 100].
         share: true share, (P,) in [0, 1].
         measures: by name, (P,), see `curves.Curves`.
-        draws: a point.
+        draws: noise draws per point.
     """
 
     percentages: Array
@@ -63,7 +63,7 @@ class Curve:
     draws: int
 
     def axis(self, over: Over) -> Array:
-        """What the measures are over, (P,) in [0, 1]."""
+        """The x axis of the measures, (P,) in [0, 1]."""
         return self.share if over == "share" else self.percentages / 100
 
     def __eq__(self, other: object) -> bool:
@@ -107,12 +107,12 @@ V = TypeVar("V")
 
 
 def merge(*parts: Evaluation) -> Evaluation:
-    """The evaluation of everything together: that of all photos, whatever parts they were evaluated in.
+    """Join evaluations, such as those of different photos, into one.
 
-    What is in several parts has to be the same in all of them.
+    What several of them contain must be the same in all.
 
     Raises:
-        OptionError: two parts say different things of the same.
+        OptionError: two parts have different values for the same entry.
     """
     return Evaluation(
         _union("curves", (part.curves for part in parts)),

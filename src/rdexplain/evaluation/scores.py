@@ -1,4 +1,4 @@
-"""The scores beside the curves, by name: one number for each row, in one or two domains."""
+"""Scores in addition to the curves, by name: one number for each row, in one or two domains."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rdexplain.evaluation.subject import Subject
 
 @dataclass(frozen=True)
 class Candidate:
-    """An explanation under test, with what some scores need beside it.
+    """An explanation to evaluate, with further data that some scores need.
 
     Attributes:
         result: the explanation of the subject's rows.
@@ -40,17 +40,17 @@ class Candidate:
 
 
 Values = dict[tuple[str, str], Tensor]
-"""By the score's name and domain: (n,)."""
+"""Values (n,) by a score's column and domain."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """A score.
+    """A named score, which gives one or several columns.
 
     Attributes:
-        columns: what it gives, with what is better: ``higher``, ``lower``, or ``zero`` for what has a sign and should
-            be near 0.
-        measure: from the subject, the candidate and a seed to the values.
+        columns: their names, with what is better: ``higher``, ``lower``, or ``zero`` for what has a sign and should be
+            near 0.
+        measure: maps the subject, the candidate and a seed to the values.
     """
 
     name: str

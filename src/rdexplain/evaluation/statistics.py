@@ -16,11 +16,10 @@ LEVEL = 0.95
 
 
 def mean_by(rows: Iterable[tuple[Hashable, float | Array]]) -> Array:
-    """The mean of the values of each photo, in the order of their first: photos are what is resampled, and two targets
-    of one are not two photos.
+    """The mean of each photo's values, in order of first appearance: the bootstrap resamples photos, not their targets.
 
     Args:
-        rows: a photo and a value, a number or (P,), of one of its targets.
+        rows: pairs of a photo and the value, a number or (P,), for one of its targets.
 
     Returns:
         (photos,) or (photos, P).
@@ -32,7 +31,7 @@ def mean_by(rows: Iterable[tuple[Hashable, float | Array]]) -> Array:
 
 
 class Interval(NamedTuple):
-    """A mean over photos and its bootstrap interval; without bounds (NaN) for fewer than two photos."""
+    """A mean over photos and its bootstrap confidence interval; the bounds are NaN for fewer than two photos."""
 
     mean: float
     low: float
@@ -65,10 +64,10 @@ def bootstrap(
     """The mean over photos and its percentile bootstrap interval (Efron 1979): photos are drawn with replacement.
 
     Args:
-        values: (n, ...), one row a photo. Equal seeds draw equal photos, whatever is in the columns.
+        values: (n, ...), one row per photo. Equal seeds draw the same photos, whatever the values.
         seed: of the resampling.
-        resamples: how often.
-        level: of the interval.
+        resamples: number of resamples.
+        level: confidence level of the interval, in (0, 1).
 
     Returns:
         mean, lower and upper bound, each (...); the bounds are NaN for fewer than two photos.
@@ -87,7 +86,7 @@ def bootstrap(
 
 
 def interval(values: Sequence[float], *, seed: int = 0) -> Interval:
-    """`bootstrap` of one number a photo."""
+    """`bootstrap` of one number per photo."""
     mean, low, high = bootstrap(values, seed=seed)
     return Interval(float(mean), float(low), float(high), len(values))
 
@@ -104,5 +103,5 @@ def paired_difference(first: Sequence[float], second: Sequence[float], *, seed: 
 
 
 def shown(value: float) -> str:
-    """A number for people: three decimals, or two significant digits of a small one."""
+    """A number as text: three decimals, or two significant digits if it is below 0.01."""
     return f"{value:.3f}" if value == 0 or not abs(value) < 0.01 else f"{value:.2g}"

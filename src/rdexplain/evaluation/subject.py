@@ -1,4 +1,4 @@
-"""What explanations are tested on: the network, the images and the decisions about them."""
+"""`Subject`: the network, images and targets on which explanations are evaluated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rdexplain.photos.arrays import as_images
 
 @dataclass(frozen=True)
 class Subject:
-    """n rows, each an image with a target, and what the network says about the clean images.
+    """n rows, each an image with a target, and the network's probabilities for the clean images.
 
     Attributes:
         model: runs as it is; only valid inside the ``with`` block of `subject`.
@@ -50,7 +50,7 @@ class Subject:
         return [indices[0] if len(indices) == 1 else indices for indices in self.targets]
 
     def of(self, rows: Sequence[int]) -> Subject:
-        """The subject of some of the rows alone."""
+        """A subject with some of the rows."""
         places = list(rows)
         return replace(
             self,
@@ -61,7 +61,7 @@ class Subject:
         )
 
     def label(self) -> Label:
-        """Reads the targets' probabilities out of probabilities."""
+        """A decision that picks the targets' entries from probabilities (b, classes, ...)."""
         return Label(self.targets, lambda probabilities: probabilities)
 
     def probabilities(self, images: Tensor) -> Tensor:
@@ -79,13 +79,13 @@ def subject(
     internal_batch_size: int | None = None,
     accelerate: bool = True,
 ) -> Iterator[Subject]:
-    """The subject of an evaluation; the network is frozen inside the ``with`` block, and as it was afterwards.
+    """The subject of an evaluation; the network is frozen inside the ``with`` block and restored afterwards.
 
     Args:
         model: a `Model`, an ``nn.Module`` or a callable.
         images: (n, 3, h, w), floating point, in [0, 1].
         target: as `explain`'s, one for each image; None for the predicted classes.
-        ids: what the noise of each image is a function of, beside the seed, in place of a hash of the image.
+        ids: determine each image's noise together with the seed, in place of a hash of the image.
         internal_batch_size: images in one forward pass.
         accelerate: whether the network may run as a private copy that is faster and equal up to rounding.
 

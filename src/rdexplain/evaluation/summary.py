@@ -1,4 +1,4 @@
-"""From rows of photos to a table: means over photos with their intervals, and paired differences between methods."""
+"""From values per photo to a table: means over photos with their intervals, and paired differences between methods."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from rdexplain.evaluation.statistics import Interval, area, interval, mean_by, p
 
 
 class Figure(NamedTuple):
-    """What a number is of.
+    """What a number of the summary measures.
 
     Attributes:
         score: a distortion, ``agreement`` or ``probability`` for an area under a curve, or the name of a score.
         mode: ``keep`` or ``randomise`` for an area, else empty.
         domain: ``pixel`` or ``wavelet``.
-        own: whether the method's explanations live there.
+        own: whether this is the domain of the method's own explanations.
         better: ``higher``, ``lower``, ``zero`` for near 0, or empty.
     """
 
@@ -52,16 +52,16 @@ class Difference:
 
 
 Photo = tuple[str, str]
-"""Its key and its name."""
+"""A photo's key and its name."""
 Values = dict[tuple[str, Figure], dict[tuple[Photo, str], float]]
-"""By method and figure, then by photo and target."""
+"""Numbers by method and figure, then by photo and target."""
 
 
 def values(evaluation: Evaluation, over: Over = "share") -> Values:
     """The number of each photo and target, by method and figure: areas under its curves, and its scores.
 
     Args:
-        over: the areas' axis.
+        over: the x axis of the areas.
     """
     found: Values = defaultdict(dict)
     for (entry, mode), curve in evaluation.curves.items():
@@ -72,7 +72,7 @@ def values(evaluation: Evaluation, over: Over = "share") -> Values:
     for (entry, score), value in evaluation.scores.items():
         figure = Figure(score, "", entry.domain, entry.own, BETTER.get(score, ""))
         found[entry.method, figure][_row(entry)] = value
-    # In one order of photos, whatever order they were evaluated or joined in: the bootstrap counts on it.
+    # Sorted, because the result of the bootstrap depends on the order of the photos.
     return {key: dict(sorted(found[key].items())) for key in sorted(found)}
 
 
@@ -89,8 +89,7 @@ def differences(evaluation: Evaluation, *, over: Over = "share", seed: int = 0) 
     """For every two methods the mean of their difference, photo by photo, with its bootstrap interval. A photo's
     difference is the mean over the targets that both have.
 
-    Two methods are compared in one domain; that one of them lives there and the other does not stays to be seen from
-    the figures of the first.
+    Two methods are compared in one domain, even if it is the own domain of only one; `Figure.own` is that of the first.
     """
     return list(_differences(values(evaluation, over), seed))
 
@@ -120,6 +119,6 @@ def _each_photo(rows: Mapping[tuple[Photo, str], float]) -> list[float]:
 
 
 def _better(measure: str, mode: str) -> str:
-    """Keeping should change the decision little, randomising much."""
+    """Which is better, "higher" or "lower": keeping should change the decision little, randomising much."""
     kept = measure in (AGREEMENT, PROBABILITY)
     return "higher" if kept == (mode == "keep") else "lower"

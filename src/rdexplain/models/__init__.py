@@ -1,4 +1,4 @@
-"""What is explained: vision models by name, or your own, as networks that take images in [0, 1]."""
+"""Vision models to explain, loaded by name or wrapped around your own network; all take images in [0, 1]."""
 
 from rdexplain.models.accelerate import accelerated as accelerated
 from rdexplain.models.classes import ClassName as ClassName

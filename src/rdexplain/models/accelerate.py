@@ -1,4 +1,4 @@
-"""A private copy of a network that computes the same faster: batch normalisation folded away, channels last."""
+"""A faster private copy of a network: batch normalisation folded into the convolutions, tensors channels last."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from rdexplain.models.outputs import tensors_of
 from rdexplain.models.tracing import Tracer
 
 TOLERANCE = 1e-4
-"""Largest change of the output, relative to its size, that rounding may make; beyond it the network is left alone."""
+"""Largest accepted change of the output, relative to its largest absolute value; beyond it the original is used."""
 
 
 def accelerated(model: Model, images: Tensor, arguments: Sequence[Any] = ()) -> Model:
-    """A model that gives the same output for its images up to rounding, faster; or the model itself.
+    """A faster model with the same output up to rounding, or the model itself where there is none.
 
     Convolutions take the batch normalisations that follow them into their weights, on a private copy, and the copy's
     tensors lie channels last. The model must be in eval mode (see `frozen`). A network with hooks, one that cannot be
     copied, or one whose output changes by more than `TOLERANCE` is used as it is.
 
     Args:
-        model: what is explained.
-        images: (n, c, h, w), to compare the outputs on.
-        arguments: the network's further arguments for them.
+        model: the model to speed up.
+        images: (n, c, h, w) in [0, 1]; the outputs of original and copy are compared on these.
+        arguments: further positional arguments of the network for these images.
     """
     network = model.network
     if not isinstance(network, nn.Module) or isinstance(network, torch.jit.ScriptModule) or _has_hooks(network):
         return model
     try:
         twin = copy.deepcopy(network)
-    except Exception:  # whatever a user's network objects to copying with, it can still be used as it is
+    except Exception:  # a user's network may raise anything when it is copied; it can still be used as it is
         return model
     fold_batch_norms(twin)
     if not any(isinstance(module, nn.Conv2d) for module in twin.modules()):
@@ -73,7 +73,7 @@ def fold_batch_norms(network: nn.Module) -> int:
 
 
 def _pairs(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
-    """A part that can be traced, as large as can be, with the names of a convolution and its only reader."""
+    """Largest traceable submodules, with the names of two layers where the second alone reads the first's output."""
     graph = _trace(module)
     if graph is None:
         for child in module.children():
@@ -91,7 +91,7 @@ def _pairs(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
 
 
 class _Tracer(Tracer):
-    """Looks into blocks, but takes every kind of convolution and normalisation as one call."""
+    """Traces into blocks but keeps convolutions and batch normalisations, subclasses too, as single calls."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, nn.Conv2d | nn.BatchNorm2d) or super().is_leaf_module(m, module_qualified_name)
@@ -134,7 +134,7 @@ def _fold(convolution: nn.Module, norm: nn.Module) -> None:
 
 
 def _remainder(norm: nn.Module) -> nn.Module | None:
-    """What is left of a normalisation once it is folded; None where that is unknown."""
+    """The module that replaces a folded normalisation (such as its activation); None for an unknown subclass."""
     if type(norm) is nn.BatchNorm2d:
         return nn.Identity()
     drop, act = getattr(norm, "drop", None), getattr(norm, "act", None)

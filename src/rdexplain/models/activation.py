@@ -21,13 +21,13 @@ _ROUNDING = 1e-3
 
 @dataclass(frozen=True)
 class Meaning:
-    """What an output means.
+    """How an output becomes probabilities.
 
     Attributes:
-        activation: what makes probabilities of it: ``softmax``, ``sigmoid`` or ``none``.
+        activation: the function that makes probabilities of it: ``softmax``, ``sigmoid`` or ``none``.
         exclusive: whether its classes exclude each other, so that their probabilities sum to 1.
-        certain: False where it cannot be told.
-        outside: the least and the largest number of an output that is said to be probabilities and holds others.
+        certain: False where neither the autograd graph nor the values settle the question.
+        outside: smallest and largest value, where the user declares probabilities and some are outside [0, 1].
     """
 
     activation: Literal["softmax", "sigmoid", "none"]
@@ -37,11 +37,11 @@ class Meaning:
 
 
 def meaning_of(activation: Activation, output: Any) -> Meaning:
-    """What an output means, by the operation that made it, else by its range.
+    """The meaning of an output, found from the operation that made it or else from the range of its values.
 
     Args:
-        activation: what the user says; "auto" for nothing.
-        output: of the network for any images, with its autograd graph where there is one, (n,) or (n, classes, ...).
+        activation: as declared by the user; "auto" where it is not declared.
+        output: the network's output for any images, (n,) or (n, classes, ...), with its autograd graph if any.
     """
     single = is_single(output)
     if activation == "softmax":
@@ -58,25 +58,25 @@ def meaning_of(activation: Activation, output: Any) -> Meaning:
         return Meaning("none", exclusive)
     if made == "logits" or not in_range:
         return Meaning("sigmoid" if single else "softmax")
-    # Rows that sum to 1 are no accident; single numbers from 0 to 1 may be one.
+    # Rows that sum to 1 are surely probabilities; single numbers in [0, 1] may be logits as well.
     return Meaning("none", exclusive, certain=exclusive and not single)
 
 
 def outside(output: Tensor) -> tuple[float, float] | None:
-    """The least and the largest number of an output, if one of them is outside [0, 1] by more than rounding."""
+    """Smallest and largest value of an output, if one of them is outside [0, 1] by more than rounding."""
     slack = max(_ROUNDING, torch.finfo(output.dtype).eps)
     least, largest = float(output.min()), float(output.max())
     return (least, largest) if least < -slack or largest > 1 + slack else None
 
 
 def is_probabilities(output: Tensor) -> bool:
-    """Whether an output, with its autograd graph where there is one, is probabilities beyond doubt."""
+    """Whether an output, with its autograd graph where there is one, certainly holds probabilities."""
     found = meaning_of("auto", output)
     return found.certain and found.activation == "none"
 
 
 def probes(noise: Tensor) -> Iterator[Tensor]:
-    """Images that a network is asked with: noise (1, c, h, w) in [0, 1], then black, white, and halves of both."""
+    """Test images (1, c, h, w) for a network: the given noise in [0, 1], then black, white, and half-half images."""
     height, width = noise.shape[-2:]
     half = torch.zeros_like(noise)
     half[..., : width // 2] = 1
@@ -92,7 +92,7 @@ def is_single(output: Tensor) -> bool:
 
 
 def two_classes(output: Tensor, meaning: Meaning) -> Tensor:
-    """A single output as that of two classes, (n, 2, ...): "no" and "yes".
+    """A single output (n,) or (n, 1, ...) as that of two classes, (n, 2, ...): "no" and "yes".
 
     A logit z becomes (-z/2, z/2): its softmax is the sigmoid, and each of the two has a gradient. A probability p
     becomes (1 - p, p).
@@ -102,7 +102,7 @@ def two_classes(output: Tensor, meaning: Meaning) -> Tensor:
 
 
 def _made_by(node: Any) -> Literal["probabilities", "logits"] | None:
-    """What an autograd graph ends in, seen through changes of shape and through means of several outputs."""
+    """What the last operation of an autograd graph returns; reshapes and sums or means of outputs are skipped."""
     if node is None:
         return None
     name = type(node).__name__.split("Backward")[0]

@@ -1,4 +1,4 @@
-"""Weights from a file into a network, without running code from the file."""
+"""Loads weights from a file into a network, without running code from the file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PREFIXES = ("module.", "_orig_mod.")
 
 @contextmanager
 def own_random_state(seed: int = 0) -> Iterator[None]:
-    """CPU draws start from `seed` inside the block, and the global random state comes back untouched."""
+    """Seeds the CPU generator with `seed` inside the block and restores the global random state afterwards."""
     with torch.random.fork_rng(devices=[]):
         # torch.manual_seed would seed every GPU too, and those are not forked.
         torch.default_generator.manual_seed(seed)
@@ -32,7 +32,7 @@ def own_random_state(seed: int = 0) -> Iterator[None]:
 
 
 def is_random(weights: str | Path | None) -> bool:
-    """Whether `weights` asks for a network as it is initialised."""
+    """Whether `weights` asks for randomly initialised weights: "none" or "random"."""
     return isinstance(weights, str) and weights.lower() in ("none", "random")
 
 
@@ -55,7 +55,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         raise ModelError(
             f"{path} is damaged, or a pickle with code, which is never run: save the network's state_dict()"
         ) from error
-    except Exception as error:  # a damaged file can end in any, such as a KeyError of the unpickler
+    except Exception as error:  # a damaged file can raise anything, such as a KeyError of the unpickler
         reason = one_line(error) if isinstance(error, OSError | RuntimeError) else "it is no file of weights"
         raise ModelError(f"cannot read the weights in {path}: {reason}") from error
     return _unwrapped(content, path)
@@ -67,14 +67,14 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], source: str, nam
     A batch norm's ``num_batches_tracked`` may be missing, as in old files: it is not used in eval mode.
 
     Raises:
-        ModelError: names or shapes differ; `source` and `name` say whose they are.
+        ModelError: names or shapes differ; the message names the weights by `source` and the network by `name`.
     """
     own = network.state_dict()
     for prefix in _PREFIXES:
         if all(key.startswith(prefix) for key in state) and not all(key.startswith(prefix) for key in own):
             state = renamed(state, lambda key, prefix=prefix: key.removeprefix(prefix))  # type: ignore[misc]
     state = renamed(state, lambda key: key)
-    # A safetensors file has no metadata. Networks that ask for the version of their layout get today's.
+    # A safetensors file has no metadata: modules that check the version of their state dict get the current one.
     current: dict[str, Any] = getattr(own, "_metadata", {}).get("", {})
     state._metadata.setdefault("", current)  # type: ignore[attr-defined]
     try:
@@ -93,10 +93,10 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], source: str, nam
 
 
 def renamed(state: Mapping[str, Tensor], rename: Callable[[str], str]) -> OrderedDict[str, Tensor]:
-    """A copy with other keys; the metadata, which hold the versions of the modules' layouts, come along."""
+    """A copy with renamed keys, with the metadata (version numbers of the modules' state dicts) renamed alike."""
     copy = OrderedDict((rename(key), tensor) for key, tensor in state.items())
     metadata = getattr(state, "_metadata", {})
-    # Module paths have no dot at their end, the prefixes of the keys have.
+    # `rename` expects a module's prefix to end in a dot, as in keys; the paths in the metadata have none.
     moved = {rename(f"{path}.").removesuffix(".") if path else "": value for path, value in metadata.items()}
     copy._metadata = moved  # type: ignore[attr-defined]
     return copy

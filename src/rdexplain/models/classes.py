@@ -1,4 +1,4 @@
-"""The names of a model's classes: what they are, where they are read from, and how one is found."""
+"""Class names of a model, and finding a class by its index, name or WordNet id."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class ClassIndex:
 
     def __init__(self, classes: Sequence[ClassName] | None) -> None:
         self._classes = classes
-        # WordNet's first lemma heads a class as its name does: ImageNet's two cranes are both "crane",
-        # although one of them is also known as "crane bird". Later lemmas are synonyms and give way.
+        # The first WordNet lemma ranks like the name: both of ImageNet's cranes are "crane", although one is also known
+        # as "crane bird". Later lemmas are synonyms, searched only if no name or first lemma matches.
         self._headings: dict[str, list[int]] = defaultdict(list)
         self._lemmas: dict[str, list[int]] = defaultdict(list)
         self._wnids: dict[str, int] = {}

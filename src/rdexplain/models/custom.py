@@ -29,8 +29,8 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
     """The network that ``factory()`` returns, without normalisation unless it returns a `Model` with one.
 
     The module is imported as ``python -m`` would: the current folder first. The factory may be a function, an
-    ``nn.Module`` class, or a network that is there already. It runs with a random state of its own, always
-    the same, so that a network with random weights is the same in every process.
+    ``nn.Module`` class, or an existing network. It runs under a fixed seed, so that randomly initialised weights are
+    the same in every process.
 
     Args:
         name: ``package.module:factory``.
@@ -44,7 +44,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
     with _current_folder_importable():
         with own_random_state():
             found = _found(module, factory, name)
-        # Seeded anew, because the import draws only the first time, if the module makes networks of its own.
+        # Seeded again, because importing the module may draw random numbers, but only the first time.
         with own_random_state():
             made = _made(found, name)
     model = as_model(made) if isinstance(made, Model) else Model(made, name=name)
@@ -59,7 +59,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
 
 
 def list_models() -> Iterable[ModelInfo]:
-    """None: they are the user's."""
+    """None: such models are known to the user alone."""
     return ()
 
 

@@ -1,4 +1,4 @@
-"""What a network that comes from a file is for, found by a look at what it returns."""
+"""Finds the task, image size and batch size of a network from a file by running it on grey images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rdexplain.models.model import Kind, Model, as_model
 from rdexplain.models.outputs import scores_of
 
 _SIZES = (256, 224, 299, 320, 384, 512, 640)
-"""Sides that are tried, in pixels, where the file does not say its own."""
+"""Image sides in pixels, tried in this order where the file states none."""
 
 
 def square(path: Path, height: int | None, width: int | None) -> int | None:
@@ -41,11 +41,11 @@ def described(
     size: int | None = None,
     activation: Activation = "auto",
 ) -> Model:
-    """The model of a network from a file, after a look at what it returns.
+    """The `Model` of a network from a file, whose missing properties are found by running it.
 
     Args:
         batch: how many images it takes at once; None where the file does not say.
-        size: the only side, in pixels, that it takes; None where the file does not say.
+        size: the fixed side of its images in pixels; None where the file does not say.
     """
     found: Any = None
     reason = ""
@@ -55,7 +55,7 @@ def described(
             with torch.no_grad():
                 found = scores_of(network(_grey(network, count, side)))
             break
-        except Exception as error:  # a network may object to a size in any way
+        except Exception as error:  # a wrong size may raise anything
             reason = reason or one_line(error)
     else:
         raise ModelError(f"{path} fails on images of {size or _SIZES[0]} pixels: {reason}")
@@ -83,17 +83,17 @@ def _grey(network: nn.Module, count: int, side: int) -> Tensor:
 
 
 def _takes_two(network: nn.Module, side: int, one: Any) -> bool:
-    """Whether the network gives two images two outputs, each as for the image alone."""
+    """Whether a batch of two images gives the output of one image twice."""
     try:
         with torch.no_grad():
             two = scores_of(network(_grey(network, 2, side)))
         return two.shape == (2, *one.shape[1:]) and bool(torch.allclose(two[1:].float(), one.float(), atol=1e-3))
-    except Exception:  # a network may object in any way
+    except Exception:  # a wrong batch size may raise anything
         return False
 
 
 def _task(path: Path, output: Any, images: int) -> tuple[Kind, tuple[ClassName, ...] | None]:
-    """What an output for so many images is for, and the classes that it may have."""
+    """The task and the likely class names, from the shape of an output for `images` images."""
     shape = tuple(output.shape) if isinstance(output, Tensor) else ()
     if len(shape) == 2 or shape == (images,):
         return "classification", imagenet_classes() if shape[1:] == (1000,) else None

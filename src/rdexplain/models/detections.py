@@ -1,4 +1,4 @@
-"""What a detector says of every anchor before non-maximum suppression, and the detections that come of it."""
+"""A detector's raw output for every anchor, and the detections that non-maximum suppression leaves."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class RawDetections:
         scores: (n, A, C) confidences in [0, 1], by which detections are ranked.
         logits: (n, A, C) the class scores before the softmax or sigmoid.
         objectness: (n, A) in [0, 1], where the detector has it.
-        proposals: (n, ...) what the network must be given with the images for its anchors to be the same again, where
-            they depend on the image.
-        exclusive: whether an anchor shows its most likely class alone.
+        proposals: (n, ...) region proposals of a two-stage detector; given to the network again with other images, they
+            make it use the same anchors.
+        exclusive: whether an anchor can be a detection of its most likely class only.
     """
 
     boxes: Tensor
@@ -35,19 +35,19 @@ class RawDetections:
         return len(self.scores)
 
     def __getitem__(self, images: Any) -> RawDetections:
-        """Those of some of the images."""
+        """The output for the images that the index selects."""
         changes: dict[str, Any] = {name: value[images] for name, value in self.tensors()}
         return replace(self, **changes)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """The tensors that there are, with their names."""
+        """Names and values of the fields that hold tensors."""
         for field in fields(self):
             if isinstance(value := getattr(self, field.name), Tensor):
                 yield field.name, value
 
     @staticmethod
     def cat(parts: list[RawDetections]) -> RawDetections:
-        """Those of several batches, one after the other."""
+        """Several batches concatenated along the image axis."""
         names = [name for name, _ in parts[0].tensors()]
         changes: dict[str, Any] = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
         return replace(parts[0], **changes)
@@ -62,7 +62,7 @@ class RawDetections:
 
 @dataclass(frozen=True)
 class Detection:
-    """A detected object: its number in the photo, its class, confidence, box and the anchor that won."""
+    """A detected object: number in the photo, class, confidence, box (left, top, right, bottom) and anchor."""
 
     number: int
     category: int
@@ -74,10 +74,10 @@ class Detection:
 def detections(
     raw: RawDetections, *, confidence: float = 0.25, overlap: float = 0.45, most: int = 300
 ) -> list[list[Detection]]:
-    """The objects in each image, from the most confident on: torchvision's non-maximum suppression, class by class.
+    """The objects in each image, most confident first, by torchvision's non-maximum suppression per class.
 
     Args:
-        raw: of n images.
+        raw: the detector's output for n images.
         confidence: the least confidence of an object.
         overlap: the largest intersection over union of two objects of a class.
         most: how many objects an image has at most.

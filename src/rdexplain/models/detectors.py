@@ -1,4 +1,4 @@
-"""Detectors as networks that give `RawDetections`: torchvision's, and whatever returns boxes and scores in a tensor."""
+"""Adapters from detectors to `RawDetections`: torchvision's, and networks with boxes and scores in one tensor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rdexplain.models.detections import RawDetections
 from rdexplain.models.outputs import scores_of
 
 _LEAST = 1e-7
-"""Probabilities nearer to 0 or 1 have this one's logit."""
+"""Probabilities are clamped to [_LEAST, 1 - _LEAST] before their logit is taken."""
 
 
 def as_detector(network: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,12 +29,12 @@ def as_detector(network: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_torchvision_detector(network: Any) -> bool:
-    """Whether it is one of torchvision's detectors."""
+    """Whether the network is one of torchvision's detectors."""
     return any(kind in _ADAPTERS for kind in _kinds(network))
 
 
 def _kinds(network: Any) -> list[str]:
-    """Names of its classes in torchvision.models.detection, without importing that."""
+    """Names of the network's base classes in torchvision.models.detection, which is not imported."""
     ours = "torchvision.models.detection."
     return [kind.__name__ for kind in type(network).__mro__ if kind.__module__.startswith(ours)]
 
@@ -84,7 +84,7 @@ class _Tensor(_Adapter):
 
 
 class _Heads(_Adapter):
-    """torchvision's detectors up to their heads: resized and normalised by their own transform."""
+    """torchvision's detectors up to their heads; their own transform resizes and normalises the images."""
 
     def forward(self, images: Tensor, proposals: Tensor | None = None) -> RawDetections:
         resized, _ = self.network.transform(list(images))
@@ -96,7 +96,7 @@ class _Heads(_Adapter):
         return self.read(resized, features, proposals, scale)
 
     def read(self, resized: Any, features: dict[str, Tensor], proposals: Tensor | None, scale: Tensor) -> RawDetections:
-        """The heads' raw predictions; boxes in pixels of the resized image are to be multiplied by `scale`."""
+        """The heads' raw predictions; `scale` turns boxes in pixels of the resized image into the original's."""
         levels = list(features.values())
         outputs = self.network.head(levels)
         anchors = self.network.anchor_generator(resized, levels)
@@ -127,7 +127,7 @@ class _FCOS(_Heads):
         return self.network.box_coder.decode(regression, anchors)
 
     def confidence(self, logits: Tensor, outputs: dict[str, Tensor]) -> Tensor:
-        # The root of the product, with a slope that stays finite where one of the two is 0.
+        # The square root of the product, clamped so that its gradient is finite where a factor is 0.
         return (logits.sigmoid() * outputs["bbox_ctrness"].sigmoid()).clamp_min(_LEAST**2).sqrt()
 
     def objectness(self, outputs: dict[str, Tensor]) -> Tensor | None:
@@ -140,7 +140,7 @@ class _SSD(_Heads):
 
 
 class _RCNN(_Heads):
-    """The second stage, on the proposals of the clean image: the first one chooses others for every image."""
+    """Runs the second stage on the clean image's proposals: the first stage proposes others for each image."""
 
     def read(self, resized: Any, features: dict[str, Tensor], proposals: Tensor | None, scale: Tensor) -> RawDetections:
         network, count = self.network, len(resized.image_sizes)
@@ -148,7 +148,7 @@ class _RCNN(_Heads):
             with torch.no_grad():
                 found, _ = network.rpn(resized, features)
             most = max(1, *(len(one) for one in found))
-            # Empty boxes fill up, and are told by their width.
+            # Padded with empty boxes, which are recognised by their width of 0.
             proposals = torch.stack([nn.functional.pad(one, (0, 0, 0, most - len(one))) for one in found])
         heads = network.roi_heads
         pooled = heads.box_roi_pool(features, list(proposals), resized.image_sizes)
@@ -166,7 +166,7 @@ class _RCNN(_Heads):
 
 
 def _without_background(logits: Tensor) -> Tensor:
-    """The softmax, with nothing in the first column: the background is no object."""
+    """The softmax over all classes, with the background's probability (the first column) set to 0."""
     scores = logits.softmax(dim=-1)
     return torch.cat((torch.zeros_like(scores[..., :1]), scores[..., 1:]), dim=-1)
 

@@ -6,8 +6,8 @@ are renamed. That implementation pads for the training sizes (224, 240, 260) wha
 the size at hand, as TensorFlow does, and gives the same numbers where the two paddings agree. Lite0 is a
 dependency of rdexplain and works offline.
 
-Normalisation: (x − 0.498) / 0.502, as the weights were trained. The networks take any size; 256 pixels, what
-the CartoonX studies explain at, gave more hits than the 224 of the training.
+Normalisation: (x − 0.498) / 0.502, as the weights were trained. The networks take any size; 256 pixels, the size of the
+CartoonX studies, gave a higher accuracy than the 224 of the training.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _INVERTED = {
 
 
 def matches(name: str) -> bool:
-    """Whether the name is one of the three."""
+    """Whether the name is one of the three models."""
     return name in _INSTALL
 
 
@@ -99,8 +99,8 @@ def list_models() -> Iterable[ModelInfo]:
 def renamed_for_timm(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """The package's state dict with timm's keys.
 
-    The package counts the blocks through, timm per stage: ``_blocks.2._bn0.bias`` is ``blocks.1.1.bn1.bias``.
-    A block without expansion (the first) has one convolution less, and other names in timm.
+    The package numbers blocks throughout, timm per stage: ``_blocks.2._bn0.bias`` is ``blocks.1.1.bn1.bias``. A block
+    without expansion (the first) has one convolution less, and other names in timm.
     """
     stages: list[nn.Sequential] = list(network.get_submodule("blocks").children())  # type: ignore[arg-type]
     places = [(stage, block) for stage, blocks in enumerate(stages) for block in range(len(blocks))]

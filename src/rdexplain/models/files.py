@@ -1,7 +1,7 @@
 """Networks in files that hold the network itself: ONNX, TorchScript and `torch.export`.
 
-What such a file does not say is found out by running it once: what task it is for, what its classes are called where
-there are as many as in a common data set, and how many images it takes at once.
+What the file does not state is found by running the network: the task, the class names (where their number is that of a
+common data set) and the batch size.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from rdexplain.models.source import ModelInfo
 _SUFFIXES = (".onnx", ".pt", ".pth", ".ts", ".torchscript", ".pt2")
 _ENDLESS = 2**20
 _BATCH = 8
-"""Images at once for an exported network that takes up to some number of them."""
+"""Largest batch for an exported network whose batch size has an upper bound."""
 
 
 def matches(name: str) -> bool:
-    """Whether the name is one of a file with a network."""
+    """Whether the name ends like that of a network file."""
     return ":" not in name and name.lower().endswith(_SUFFIXES)
 
 
@@ -40,7 +40,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
     Args:
         name: a path that ends in ``.onnx``, ``.pt2`` (`torch.export`), ``.pt``, ``.pth``, ``.ts`` or ``.torchscript``
             (TorchScript, or a checkpoint of YOLOv5).
-        weights: none: they are in the file.
+        weights: must be None, since the file holds the weights.
         classes: the class names. Without them those in the file's metadata, or, by their number, ImageNet's (1000
             outputs of a classifier) or Pascal VOC's (21 of a segmentation).
 
@@ -53,13 +53,13 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
     if weights is not None:
         raise ModelError(f"{path} holds its weights itself: leave out {weights}")
     with warnings.catch_warnings():
-        # The converters and loaders warn about themselves, once each.
+        # Converters and loaders give warnings that do not concern the user.
         warnings.simplefilter("ignore")
         return _loader(path)(path, classes)
 
 
 def list_models() -> Iterable[ModelInfo]:
-    """None: they are the user's."""
+    """None: such models are known to the user alone."""
     return ()
 
 
@@ -74,7 +74,7 @@ def _loader(path: Path) -> Callable[[Path, tuple[ClassName, ...] | None], Model]
 
 
 def _load_checkpoint(path: Path, classes: tuple[ClassName, ...] | None) -> Model:
-    """A checkpoint that says by its own names and shapes what network it is of."""
+    """A checkpoint whose keys and shapes identify its network, which is YOLOv5."""
     state, names = yolov5.read_checkpoint(path)
     if yolov5.is_yolov5(state):
         return yolov5.build(state, names if classes is None else classes, path.name)
@@ -115,7 +115,7 @@ def _load_exported(path: Path, classes: tuple[ClassName, ...] | None) -> Model:
 
 
 def _batch(program: Any, length: Any) -> int | None:
-    """How many images to give an exported network at once; None for any number."""
+    """Batch size for an exported network; None where it takes any."""
     if type(length) is int:
         return length
     bounds = program.range_constraints.get(length.node.expr)

@@ -1,4 +1,4 @@
-"""A network held still for a while: eval mode, no parameter gradients, and afterwards as it was."""
+"""Freezes a network for a while: eval mode and no parameter gradients, restored afterwards."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rdexplain.models.model import Model
 def frozen(network: Model | Callable[..., Any]) -> Iterator[None]:
     """Every submodule in eval mode and no parameter requiring gradients, inside the ``with`` block.
 
-    Each submodule's ``training`` flag and each parameter's ``requires_grad`` flag is restored on the way out,
-    also after an exception. A callable that is no ``nn.Module`` is left alone.
+    Each submodule's ``training`` flag and each parameter's ``requires_grad`` flag is restored on the way out, also
+    after an exception. A callable that is no ``nn.Module`` is not touched.
 
     Args:
         network: a `Model` or its network.
@@ -28,7 +28,7 @@ def frozen(network: Model | Callable[..., Any]) -> Iterator[None]:
         yield
         return
     # The flags are set directly: train() and eval() may be overridden, and may then do more than set them.
-    # A ScriptModule that torch.jit.freeze has been at has no flag left.
+    # A ScriptModule after torch.jit.freeze has no `training` flag.
     modules = [module for module in network.modules() if hasattr(module, "training")]
     parameters = list(network.parameters())
     try:
@@ -40,7 +40,7 @@ def frozen(network: Model | Callable[..., Any]) -> Iterator[None]:
         _release(parameters, "requires_grad")
 
 
-# Several threads may hold one network: the first finds its flags, and the last puts them back.
+# Several threads may freeze the same network: the first one saves the flags, the last one restores them.
 _held: dict[int, tuple[int, bool]] = {}
 _lock = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""Image classifiers of transformers: ``hf/NAME``, a name on the hub or a folder, with the normalisation beside it."""
+"""Image classifiers of transformers, ``hf/NAME``: a name on the hub or a folder, with its normalisation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def matches(name: str) -> bool:
 
 
 def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassName, ...] | None = None) -> Model:
-    """The classifier; code that lies beside the weights is never run.
+    """The classifier; code that comes with the weights is never run.
 
     Args:
         name: ``hf/`` and a name on the hub (``hf/google/vit-base-patch16-224``), or a folder of `save_pretrained`.
@@ -31,7 +31,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
         classes: the class names, in place of the configuration's.
 
     Raises:
-        ModelError: transformers is not installed; the network cannot be had, or is no image classifier.
+        ModelError: transformers is not installed; the network cannot be loaded, or is no image classifier.
     """
     try:
         from transformers import AutoConfig, AutoModelForImageClassification
@@ -61,7 +61,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
         mean=settings.get("image_mean"),
         std=settings.get("image_std"),
         input_size=size,
-        # Position embeddings are for one size; convolutional networks say none.
+        # Position embeddings fit one size; a convolutional network's configuration states none.
         fixed_size=size is not None and hasattr(config, "patch_size"),
         classes=as_class_names(labels) if classes is None else classes,
         weights=place if weights is None else str(weights),
@@ -82,7 +82,7 @@ def _size(config: Any) -> int | None:
 
 
 def _preprocessing(place: str) -> dict[str, Any]:
-    """The normalisation beside the weights; empty where there is none, or it is switched off."""
+    """Mean and std in preprocessor_config.json, for images in [0, 1]; empty where there are none or they are off."""
     from transformers.utils import cached_file
 
     try:
@@ -92,7 +92,7 @@ def _preprocessing(place: str) -> dict[str, Any]:
         return {}
     normalise = settings.get("do_normalize", True)
     mean, std = (_triple(settings.get(key) if normalise else None) for key in ("image_mean", "image_std"))
-    # The processor's images are bytes times a factor; here they are in [0, 1].
+    # The processor multiplies bytes by `rescale_factor`; here the images are in [0, 1].
     rescales, of_bytes = settings.get("do_rescale", True), mean is not None and max(mean) > 1
     scale = 255 * settings.get("rescale_factor", 1 / 255) if rescales else 255 if of_bytes else 1
     offset = 1 if settings.get("rescale_offset") else 0
@@ -105,7 +105,7 @@ def _preprocessing(place: str) -> dict[str, Any]:
 
 
 def _triple(values: Any) -> list[float] | None:
-    """One number for each channel, or one for all three."""
+    """Three numbers, from one per channel or one for all."""
     return (
         None if values is None else [float(value) for value in (values if isinstance(values, list) else [values] * 3)]
     )

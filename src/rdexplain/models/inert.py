@@ -1,4 +1,4 @@
-"""Tensors out of pickles of whole objects, without running anything that the pickle names.
+"""Reads tensors from pickles of whole objects, without running any code that the pickle names.
 
 PyTorch's archives are zip files with a pickle and the tensors' bytes beside it. A pickle of a network names its
 classes and functions, and loading it would import and call them, whatever they do. Here every name but those of
@@ -34,7 +34,7 @@ _TYPES = {
 
 
 class Inert:
-    """What stands in for any object: its state, and the items that were put into it."""
+    """Stands in for any object, and keeps its state and its items."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.items: dict[Any, Any] = {}
@@ -75,7 +75,7 @@ def read_object(path: Path) -> Any:
         raise ModelError(f"{path} is no PyTorch archive (those of PyTorch before 1.6 cannot be read)") from error
     except ModelError:
         raise
-    except Exception as error:  # a pickle made to do harm can end in any
+    except Exception as error:  # a malicious pickle can raise anything
         raise ModelError(f"{path} is damaged, or no PyTorch archive: {type(error).__name__}") from error
 
 

@@ -14,7 +14,7 @@ from rdexplain.errors import ModelError
 
 
 def outside_inference(network: Any, name: str) -> Any:
-    """The network itself; a private copy with ordinary tensors where it has any of inference mode.
+    """The network itself, or a private copy with ordinary tensors where it holds inference tensors.
 
     Raises:
         ModelError: it cannot be copied.
@@ -24,7 +24,7 @@ def outside_inference(network: Any, name: str) -> Any:
     try:
         with torch.inference_mode(False):
             twin = copy.deepcopy(network)
-    except Exception as error:  # whatever a user's network objects to copying with
+    except Exception as error:  # copying a user's network may raise anything
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ModelError(
             f"{name} was made in torch.inference_mode() and cannot be copied: make it outside ({reason})"

@@ -40,7 +40,7 @@ def read_classes(classes: str | Path | Iterable[str | ClassName]) -> tuple[Class
 
 @cache
 def voc_classes() -> tuple[ClassName, ...]:
-    """Pascal VOC's 20 classes behind the background, in the order that all its networks have."""
+    """The background and Pascal VOC's 20 classes, in the usual order of a network's 21 outputs."""
     return named(_categories("deeplabv3_resnet50"))
 
 
@@ -52,7 +52,7 @@ def coco_classes() -> tuple[ClassName, ...]:
 
 
 def named(categories: Any) -> tuple[ClassName, ...]:
-    """torchvision's categories; its ``__background__`` is called by its name."""
+    """Class names from torchvision's categories, with "background" for ``__background__``."""
     return as_class_names(BACKGROUND if name == "__background__" else name for name in categories)
 
 

@@ -1,4 +1,4 @@
-"""What is explained: a network together with its normalisation, input size and class names."""
+"""`Model`: a network together with its normalisation, input size and class names."""
 
 from __future__ import annotations
 
@@ -38,26 +38,25 @@ class Model:
     """A network that takes images in [0, 1].
 
     Args:
-        network: an ``nn.Module`` or any differentiable callable; of a compiled module its original is explained. One
-            made in ``torch.inference_mode()`` is copied, since its tensors cannot take part in autograd.
+        network: an ``nn.Module`` or any differentiable callable; a module from `torch.compile` is replaced by its
+            original. One made in ``torch.inference_mode()`` is copied, since its tensors cannot take part in autograd.
         name: what it is called in results; by default the name of its class or function.
         mean, std: the normalisation, a number or one number per channel (R, G, B), in units of [0, 1] images.
             Both None is no normalisation; one of them None is a mean of 0 or a standard deviation of 1.
         input_size: the side, in pixels, of the square images it prefers.
         fixed_size: whether it takes images of that size only.
         classes: the class names in index order.
-        activation: what makes probabilities of the output: "softmax" over classes that exclude each other; "sigmoid",
-            each label by itself; "none", it is probabilities already; "auto", found out by `resolve`. Upper case is the
-            same. An output of one number, (n,) or (n, 1), is that of two classes, "no" and "yes", whose probability is
-            its sigmoid, or itself.
+        activation: turns the output into probabilities: "softmax" (exclusive classes), "sigmoid" (independent labels),
+            "none" (it is probabilities already) or "auto" (found by `resolve`), in upper or lower case. An output of
+            one number, (n,) or (n, 1), stands for two classes, "no" and "yes"; the probability of "yes" is its sigmoid,
+            or itself.
         weights: where the weights come from, for provenance: "IMAGENET1K_V1", "random", a file, ...
-        task: "classification" (n, classes), "segmentation" (n, classes, h, w) or "detection" (`RawDetections`): what
-            is explained where the user does not say.
-        batch_size: how many images the network takes at once, where it takes no other number, as traced and exported
-            networks do.
+        task: "classification" (n, classes), "segmentation" (n, classes, h, w) or "detection" (`RawDetections`); decides
+            what is explained by default.
+        batch_size: the fixed batch size of a network that takes no other, such as a traced or exported one.
 
     Raises:
-        OptionError: a mean, standard deviation, size or activation that cannot be.
+        OptionError: an invalid mean, standard deviation, size or activation.
         ModelError: a network made in inference mode that cannot be copied.
     """
 
@@ -102,7 +101,7 @@ class Model:
     def __call__(self, images: Tensor, *args: Any) -> Any:
         """``network((images - mean) / std, *args)`` in the network's own floating-point type, differentiable.
 
-        Of outputs that are no tensor the scores are returned, see `outputs.scores_of`.
+        Where the output is no tensor, the scores in it are returned (`outputs.scores_of`).
 
         Args:
             images: (n, 3, h, w), floating point, in [0, 1].
@@ -110,7 +109,7 @@ class Model:
 
         Raises:
             ModelError: images of another size than the network's fixed one, or that cannot be normalised; an output
-                without an axis for the images.
+                without a batch axis.
         """
         if self.fixed_size and self.input_size is not None:
             size = tuple(images.shape[-2:])
@@ -120,7 +119,7 @@ class Model:
         given, tensor = images, self._first_tensor(floating=True)
         images = self.normalised(images)
         images = images if tensor is None else images.to(tensor.dtype)
-        # The images are the caller's, and a network may change its input in place.
+        # A network may change its input in place, and these images are the caller's.
         images = images.clone() if images is given else images
         if self.batch_size is None:
             return self._scores(images, *args)
@@ -128,14 +127,14 @@ class Model:
         return join(parts)
 
     def _padded(self, images: Tensor, *args: Any) -> Any:
-        """The output for at most `batch_size` images, from a network that takes just so many."""
+        """The output for at most `batch_size` images, which are padded to exactly that number for the network."""
         count, size = len(images), self.batch_size or len(images)
         if count < size:
             images = torch.cat((images, images[-1:].expand(size - count, *images.shape[1:])))
         return self._scores(images, *args)[:count]
 
     def _scores(self, images: Tensor, *args: Any) -> Any:
-        """The scores for images as the network takes them, or ShapeError for a number without an axis."""
+        """The scores for normalised images; ShapeError where the output is a scalar."""
         output = scores_of(self.network(images, *args))
         if isinstance(output, Tensor) and output.ndim == 0:
             check_axis(output.shape, len(images))
@@ -152,7 +151,7 @@ class Model:
             raise ModelError(f"{self.name} takes (n, 3, h, w) images of floats in [0, 1], not {got}")
         key = (images.device, images.dtype)
         if key not in self._constants:
-            # A tensor born in inference mode could not be saved for a later backward pass.
+            # A tensor made in inference mode could not be saved for a later backward pass.
             with torch.inference_mode(False):
                 self._constants[key] = tuple(  # type: ignore[assignment]
                     torch.tensor(values, device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
@@ -164,21 +163,21 @@ class Model:
         return (images - mean) / std
 
     def resolve(self, image: Tensor, *args: Any, clean: Any = None) -> Meaning:
-        """Find out once what the output means, where `activation` leaves that open.
+        """Find out, on the first call, what the output means: logits of a softmax or of sigmoids, or probabilities.
 
-        The operation that made an output says it (a softmax, a sigmoid, a linear layer), else its range does, for
-        a few images (`activation.probes`): a logit is from 0 to 1 for one of them by chance, hardly for all. They are
-        the same whatever the photo: what one photo alone gets is what it gets in any batch.
+        The operation that made the output decides (a softmax, a sigmoid, a linear layer), or else its range on a few
+        test images (`activation.probes`): a logit may lie in [0, 1] for one of them, but hardly for all. The test
+        images do not depend on the photos, so that a photo gets the same result alone as in a batch.
 
         Args:
             image: (1, 3, h, w), noise in [0, 1]. The network must be in eval mode, see `frozen`.
             args: the network's further arguments for it.
-            clean: what the network gave for photos, if known: with numbers outside [0, 1] in it, the network need not
-                be asked whether it gives probabilities already.
+            clean: the network's output for photos, if known: values outside [0, 1] show that it is not probabilities,
+                which saves running the network again.
 
         Warns:
-            RuntimeWarning: it cannot be told whether numbers from 0 to 1 are probabilities; or a softmax or sigmoid
-                was asked for on top of probabilities.
+            RuntimeWarning: values in [0, 1] may be logits or probabilities; or a softmax or sigmoid is to be applied to
+                probabilities.
         """
         if self._meaning is None:
             self._meaning = self._found_meaning(image, args, clean)
@@ -198,9 +197,9 @@ class Model:
                     if found.certain:
                         break
                 already = said and is_probabilities(output)
-        except ShapeError:  # of one image; of several it need not show
+        except ShapeError:  # raised at once: with several images the wrong shape need not show
             raise
-        except Exception:  # what a network objects to is said where it is used
+        except Exception:  # the network's own error is raised where it is used, not here
             return self._default
         if already:
             warnings.warn(
@@ -223,16 +222,16 @@ class Model:
 
     @property
     def _default(self) -> Meaning:
-        """What is taken for granted of an output that nothing has been found out about."""
+        """The meaning that is assumed until `resolve` has run."""
         return Meaning("softmax" if self.activation == "auto" else self.activation, self.activation != "sigmoid")
 
     @property
     def meaning(self) -> Meaning:
-        """What the output means, as far as it is known."""
+        """The meaning that `resolve` has found, or the assumed one before."""
         return self._meaning or self._default
 
     def check_probabilities(self, output: Tensor) -> None:
-        """Check an output that is taken for probabilities as it is; and what noise got, see `resolve`.
+        """Check an output that is used as probabilities, and the one for noise that `resolve` has seen.
 
         Raises:
             ModelError: numbers outside [0, 1] by more than rounding.
@@ -248,23 +247,24 @@ class Model:
                 )
 
     def scores(self, output: Tensor) -> Tensor:
-        """The output with at least two classes, (n, classes, ...): the larger a class's number, the likelier it is."""
+        """The output with at least two classes, (n, classes, ...); a larger score is a likelier class."""
         return two_classes(output, self.meaning) if is_single(output) else output
 
     def probabilities(self, output: Tensor) -> Tensor:
-        """Class probabilities (n, classes, ...) of an output; those of labels need not sum to 1."""
+        """Class probabilities (n, classes, ...) of an output; those of independent labels need not sum to 1."""
         if self.meaning.activation == "none":
             return self.scores(output)
-        # Half precision is the network's choice; its softmax would lose the small probabilities.
+        # A softmax in half precision would lose small probabilities.
         dtype = torch.promote_types(output.dtype, torch.float32)
         if self.meaning.activation == "sigmoid" and not is_single(output):
             return output.to(dtype).sigmoid()
         return self.scores(output.to(dtype)).softmax(dim=1)
 
     def logits(self, output: Tensor) -> Tensor:
-        """Class logits (n, classes, ...): the output itself, or those of its probabilities (those below 1e-12 count as
-        that). Of a softmax's probabilities their logarithm is the logits up to a number for each image; of a label's
-        probability p it is log(p / (1 - p))."""
+        """Class logits (n, classes, ...): the output itself, or computed from its probabilities p, at least 1e-12 each.
+
+        For exclusive classes log(p), which is the logits up to a constant per image; else log(p / (1 - p)).
+        """
         if self.meaning.activation != "none":
             return self.scores(output)
         least = 1e-12
@@ -278,9 +278,8 @@ class Model:
 
         Args:
             query: an index (``281`` or ``"281"``), a WordNet id (``"n02123045"``) or a name, which is ``"class 281"``
-                where the model has no names. Case does not
-                matter in names, and blanks, ``_`` and ``-`` are the same. The class name and the first
-                WordNet lemma are looked up first, then any other lemma.
+                where the model has no names. Case does not matter in names, and blanks, ``_`` and ``-`` are the same.
+                The class name and the first WordNet lemma are looked up first, then any other lemma.
 
         Raises:
             TargetError: the model has no such class, or the name fits several.
@@ -347,7 +346,7 @@ class Model:
         return Model(network, **{**self._options(), **changes})
 
     def with_twin(self, network: Callable[..., Any]) -> Model:
-        """A model of a network that computes the same, so that what is found out of this one holds."""
+        """A model of an equivalent network, for which the meaning that `resolve` found here holds too."""
         twin = self.with_network(network)
         twin._meaning = self._meaning
         return twin
@@ -399,9 +398,9 @@ def as_model(model: Model | Callable[..., Any], **options: Any) -> Model:
 
 
 def uncompiled(network: Any) -> Any:
-    """What `torch.compile` was given, or the network as it is.
+    """The original of a module from `torch.compile`, or the network as it is.
 
-    It computes the same, takes hooks, and is not compiled anew for each number of images.
+    The original gives the same output, takes hooks, and is not recompiled for each batch size.
     """
     return getattr(network, "_orig_mod", network) if isinstance(network, nn.Module) else network
 
@@ -428,7 +427,7 @@ def _triple(option: str, value: float | Iterable[float]) -> Triple:
 
 
 def check_device(device: str | torch.device) -> torch.device:
-    """A device with its number.
+    """The device, with an index if it is a GPU.
 
     Raises:
         OptionError: no such name, or no such GPU here.

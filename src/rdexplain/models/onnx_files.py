@@ -29,14 +29,14 @@ def load_onnx(path: Path, classes: tuple[ClassName, ...] | None) -> Model:
         raise ModelError(f"ONNX files need {error.name}: {how_to_install('onnx')}") from error
     try:
         content = onnx.load(path)
-    except Exception as error:  # a damaged file can end in any
+    except Exception as error:  # a damaged file can raise anything
         raise ModelError(f"cannot read {path} as ONNX: {one_line(error)}") from error
     shape = _input_shape(content.graph, path)
     last = shape[3] == 3 and shape[1] != 3
     batch, height, width = (shape[0], shape[1], shape[2]) if last else (shape[0], shape[2], shape[3])
     try:
         network: nn.Module = onnx2torch.convert(content).eval()
-    except Exception as error:  # an operator that onnx2torch does not know, most often
+    except Exception as error:  # most often an operator that onnx2torch does not support
         raise ModelError(f"onnx2torch cannot convert {path}: {one_line(error)}") from error
     return described(
         _Converted(network, last),
@@ -48,7 +48,7 @@ def load_onnx(path: Path, classes: tuple[ClassName, ...] | None) -> Model:
 
 
 class _Converted(nn.Module):
-    """A converted network, with images (n, h, w, 3) if it wants them, and without warnings about its own code."""
+    """A converted network, given images as (n, h, w, 3) where it expects that, without warnings about its code."""
 
     def __init__(self, network: nn.Module, channels_last: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The scores in what a network returns: some return dicts, tuples or objects that hold them."""
+"""Finds the scores in a network's output, which may be a dict, tuple or object that holds them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _KEYS = ("out", "logits")
 def scores_of(output: Any) -> Any:
     """The scores of a network's output.
 
-    A tensor is itself. Of a mapping it is the entry ``out`` (torchvision's segmentation) or ``logits`` (transformers),
-    or the only tensor there is; of an object its attribute ``logits``; of a tuple or list the first entry, if that is
-    a tensor. Anything else, `RawDetections` among it, is returned as it is.
+    A mapping gives its entry ``out`` (torchvision's segmentation) or ``logits`` (transformers), or its only tensor; an
+    object its attribute ``logits``; a tuple or list its first entry, if that is a tensor. Anything else, such as a
+    tensor or `RawDetections`, is returned as it is.
     """
     if isinstance(output, Tensor | RawDetections):
         return output
@@ -38,13 +38,13 @@ def scores_of(output: Any) -> Any:
 
 
 class ShapeError(ModelError):
-    """An output whose first axis is not that of the images."""
+    """An output whose first axis is not the batch axis."""
 
 
 def check_axis(shape: Sequence[int], images: int) -> None:
-    """ShapeError where a shape is not that of an output for so many images, one after another."""
+    """Raises ShapeError unless the first axis of an output's shape has length `images`."""
     if not shape or shape[0] != images:
-        # Of one image `squeeze()` takes the axis of the images too.
+        # With a single image `squeeze()` removes the batch axis too.
         hint = ": where the network says squeeze(), squeeze(1) keeps the axis of the images" if images == 1 else ""
         raise ShapeError(
             f"the model returned a tensor of shape {tuple(shape)} for {images} images, not {EXPECTED}{hint}"
@@ -52,14 +52,14 @@ def check_axis(shape: Sequence[int], images: int) -> None:
 
 
 def tensors_of(output: Any) -> list[Tensor]:
-    """The tensors of an output: itself, or those that it says it has; none of anything else."""
+    """The tensors of an output: a tensor itself, the fields of `RawDetections`, none of anything else."""
     if isinstance(output, Tensor):
         return [output]
     return [value for _, value in output.tensors()] if isinstance(output, RawDetections) else []
 
 
 def join(outputs: list[Any]) -> Any:
-    """The outputs for parts of a batch, put together."""
+    """Concatenates the outputs for parts of a batch."""
     if len(outputs) == 1:
         return outputs[0]
     return RawDetections.cat(outputs) if isinstance(outputs[0], RawDetections) else torch.cat(outputs)

@@ -27,7 +27,7 @@ from rdexplain.models.known_classes import read_classes
 from rdexplain.models.model import Model
 from rdexplain.models.source import ModelInfo, Source
 
-# The first that matches a name loads it, so the cheap questions come first.
+# The first source that matches a name loads it, so those with the cheapest `matches` come first.
 SOURCES: tuple[Source, ...] = (
     timm_models,
     hf_models,
@@ -69,16 +69,16 @@ def load_model(
         normalise: False feeds the images in [0, 1] to the network as they are, as the published CartoonX
             scripts do.
         input_size: the side of the images in pixels, in place of the published one.
-        classes: class names: a list, a text file with one name per line, or "imagenet". Together with weights
-            from a file or random ones, their number is that of the network's outputs.
+        classes: class names: a list, a text file with one name per line, or "imagenet". With weights from a file or
+            random ones, their number sets the number of the network's outputs.
         activation: what makes probabilities of the output, in place of the model's own: "softmax", "sigmoid", "none",
             or "auto" to find it out; see `Model`.
-        device: where it shall be, such as "cuda".
+        device: the device to put the network on, such as "cuda".
         precision: "float32", "float16" or "bfloat16", what the network computes in; masks stay in float32.
 
     Raises:
-        ModelError: an unknown name, or weights that cannot be had or do not fit.
-        OptionError: an option that cannot be.
+        ModelError: an unknown name, or weights that cannot be loaded or do not fit.
+        OptionError: an invalid option.
     """
     if not normalise and (mean is not None or std is not None):
         raise OptionError("normalise=False leaves no use for mean and std")

@@ -1,4 +1,4 @@
-"""What a source of models is. Each loader module of this package is one."""
+"""The protocol of a source of models; each loader module of this package is one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Availability = Literal["embedded", "installed", "cached", "to download", "not in
 class ModelInfo:
     """A model that can be loaded by name.
 
-    ``weights``: "embedded" and "installed" come with a package, "cached" is a downloaded file, the others are
-    not here yet, or are the user's to bring. ``input_size`` is in pixels, ``classes`` a count.
+    ``weights``: "embedded" and "installed" come with a package, "cached" is a downloaded file, the others are not on
+    this machine, or come from the user. ``input_size`` is in pixels, ``classes`` a count.
     """
 
     name: str

@@ -30,7 +30,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
         classes: the class names; without them ImageNet's where there are 1000.
 
     Raises:
-        ModelError: no such network; the weights cannot be had or do not fit.
+        ModelError: no such network; the weights cannot be loaded or do not fit.
     """
     import timm
 

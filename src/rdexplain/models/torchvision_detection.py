@@ -1,6 +1,7 @@
 """torchvision's detectors by their names, such as ``fasterrcnn_resnet50_fpn``, read before their post-processing.
 
-Weights as for its classifiers. They resize and normalise images themselves, so that the model has no normalisation.
+Weights are chosen as in `torchvision_models`. The networks resize and normalise images themselves, so that the model
+has no normalisation.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
 
 
 def list_models() -> Iterable[ModelInfo]:
-    """Every one of them."""
+    """All of torchvision's detectors."""
     for name in _names():
         entry = find_entry(name)
         source = "torchvision detection"

@@ -23,7 +23,7 @@ from rdexplain.models.model import Model
 from rdexplain.models.source import ModelInfo
 from rdexplain.models.torchvision_weights import availability, find_entry, find_weights
 
-# These take one size only. The others, Swin among them, were found to take any that is not too small.
+# These take one size only. All others, including Swin, take any size that is not too small.
 _FIXED_SIZE = ("vit_", "maxvit_")
 _AUXILIARY = {"googlenet": "aux", "inception_v3": "AuxLogits"}
 _DENSENET_KEY = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)")
@@ -40,10 +40,10 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
     Args:
         name: torchvision's, such as ``resnet50`` or ``resnet50@IMAGENET1K_V2``.
         weights: None, the name of an entry, "random", or a file with a state dict.
-        classes: names of another number of classes, with random weights or those of a file.
+        classes: the class names; another number than published needs random weights or a file.
 
     Raises:
-        ModelError: no such entry; the weights cannot be had or do not fit.
+        ModelError: no such entry; the weights cannot be loaded or do not fit.
     """
     found = find_weights(name, weights, classes)
     name, state, preset = found.network, found.state, found.entry.transforms()
@@ -101,7 +101,7 @@ def _build(name: str, size: int, outputs: int, state: Mapping[str, Tensor] | Non
 
 
 def _current_keys(name: str, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """The keys of today: DenseNet's published weights have ``norm.1`` for what is ``norm1`` now."""
+    """The current names of the keys: DenseNet's published weights have ``norm.1`` for what is ``norm1`` now."""
     if not name.startswith("densenet"):
         return state
     return renamed(state, lambda key: _DENSENET_KEY.sub(r"\1\2", key))

@@ -1,7 +1,7 @@
 """torchvision's semantic segmentation networks by their names, such as ``deeplabv3_resnet50``.
 
-Weights as for its classifiers: torchvision's own, downloaded on first use, a file, or random ones. The published ones
-are trained on COCO with Pascal VOC's 20 classes and the background.
+Weights are chosen as in `torchvision_models`: torchvision's own, downloaded on first use, a file, or random ones. The
+published ones are trained on COCO with Pascal VOC's 20 classes and the background.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
 
 
 def list_models() -> Iterable[ModelInfo]:
-    """Every one of them."""
+    """All of torchvision's segmentation networks."""
     for name in _names():
         entry = find_entry(name)
         size = entry.transforms().resize_size[0]

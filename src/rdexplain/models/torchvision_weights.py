@@ -1,4 +1,4 @@
-"""torchvision's own weights: which there are for a network, where they are cached, and how they are had."""
+"""torchvision's own weights: choosing an entry, and loading it from the cache or the network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PREFERRED = "IMAGENET1K_V1"
 
 @dataclass(frozen=True)
 class Weights:
-    """What a network of torchvision's is loaded with.
+    """The weights for a torchvision network.
 
     Attributes:
         network: the name without a version.
@@ -45,15 +45,15 @@ class Weights:
 
 
 def find_weights(name: str, weights: str | Path | None, classes: tuple[ClassName, ...] | None) -> Weights:
-    """The weights that a name and the user's choice stand for.
+    """The weights for the name of a network and the user's choice.
 
     Args:
         name: torchvision's, with or without ``@VERSION``.
         weights: None, the name of an entry, "random", or a file with a state dict.
-        classes: names of another number of classes, with random weights or those of a file.
+        classes: the class names; another number than published needs random weights or a file.
 
     Raises:
-        ModelError: no such entry; the weights cannot be had.
+        ModelError: no such entry; the weights cannot be loaded.
     """
     name, _, version = name.partition("@")
     if isinstance(weights, str) and weights in versions(name):
@@ -74,7 +74,7 @@ def find_weights(name: str, weights: str | Path | None, classes: tuple[ClassName
 
 
 def versions(name: str) -> list[str]:
-    """The entries with classes: VGG-16's IMAGENET1K_FEATURES has none."""
+    """Names of the entries with classes (VGG-16's IMAGENET1K_FEATURES has none), and "DEFAULT"."""
     import torchvision
 
     entries = torchvision.models.get_model_weights(name)
@@ -99,17 +99,17 @@ def cached_file(entry: Any) -> Path:
 
 
 def _published_state(name: str, entry: Any) -> Mapping[str, Tensor]:
-    """torchvision's own path: from the hub folder, and into it first if need be, with the hash checked."""
+    """The published state dict, from torch.hub's folder; downloaded if need be, with its hash checked."""
     file = cached_file(entry)
     try:
-        # torch.hub says on stdout that it downloads, where a command's result may be. People at a terminal see it.
+        # torch.hub announces downloads on stdout, where a command's result may go: a terminal shows them on stderr.
         with contextlib.redirect_stdout(sys.stderr if sys.stderr.isatty() else io.StringIO()):
             return entry.get_state_dict(
                 progress=sys.stderr.isatty(), check_hash=True, map_location="cpu", weights_only=True
             )
     except (OSError, http.client.HTTPException) as error:
         reason = one_line(getattr(error, "reason", None) or error)
-    except Exception as error:  # a damaged file can end in any
+    except Exception as error:  # a damaged file can raise anything
         if file.is_file():
             raise ModelError(f"{file} is damaged, delete it: {one_line(error)}") from error
         if "invalid hash value" not in str(error):
@@ -122,5 +122,5 @@ def _published_state(name: str, entry: Any) -> Mapping[str, Tensor]:
 
 
 def availability(entry: Any) -> Availability:
-    """Whether the weights are here."""
+    """Whether the weights are on this machine."""
     return "cached" if cached_file(entry).is_file() else "to download"

@@ -1,4 +1,4 @@
-"""Tracing that other threads do not notice."""
+"""Tracing with torch.fx that does not disturb other threads."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _one_at_a_time = threading.RLock()
 
 
 class Tracer(fx.Tracer):
-    """torch.fx's tracer puts functions of its own in the place of `nn.Module`'s while it runs, for the whole process.
+    """A tracer for processes with several threads.
 
-    Other threads may run networks meanwhile: what they call is not recorded. Two tracers at once would put back each
-    other's functions, so they take turns.
+    While it runs, torch.fx replaces methods of `nn.Module` for the whole process. Calls from other threads are not
+    recorded, and only one tracer runs at a time, because two would restore each other's methods.
     """
 
     _thread: int | None = None

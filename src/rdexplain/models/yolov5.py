@@ -1,4 +1,4 @@
-"""YOLOv5 detectors, with the user's own checkpoint: ``yolov5s`` and its sisters.
+"""YOLOv5 detectors, with the user's own checkpoint: ``yolov5n`` to ``yolov5x``.
 
 The network is rdexplain's own (`yolov5_network`). Its weights are not: bring an official ``.pt`` of version 6 or later,
 whose pickled classes are never run, or its state dict as safetensors or ``.pt``.
@@ -22,15 +22,15 @@ from rdexplain.models.source import ModelInfo
 from rdexplain.models.yolov5_network import SIZES, YOLOv5
 
 INPUT_SIZE = 480
-"""Pixels; what the reproduction study explains at. The networks are trained at 640 and take any multiple of 32."""
+"""In pixels, as in the reproduction study. The networks are trained at 640 and take any multiple of 32."""
 _STEM = "model.0.conv.weight"
 _HEAD = "model.24."
 _DERIVED = (f"{_HEAD}anchor_grid",)
-"""In old checkpoints, and follows from the anchors."""
+"""In old checkpoints; left out, because it follows from the anchors."""
 
 
 def matches(name: str) -> bool:
-    """Whether the name is one of the five."""
+    """Whether the name is that of one of the five sizes."""
     return re.fullmatch(f"yolov5[{''.join(SIZES)}]", name) is not None
 
 
@@ -57,7 +57,7 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
 
 
 def list_models() -> Iterable[ModelInfo]:
-    """The five."""
+    """The five sizes, without weights."""
     for size in SIZES:
         yield ModelInfo(f"yolov5{size}", "YOLOv5", INPUT_SIZE, "your own", 80)
 
@@ -86,14 +86,14 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], tuple[ClassName, ...
 
 
 def is_yolov5(state: Mapping[str, Tensor]) -> bool:
-    """Whether a state dict is one of these networks."""
+    """Whether a state dict is that of a YOLOv5 network."""
     return _STEM in state and f"{_HEAD}anchors" in state
 
 
 def build(
     state: Mapping[str, Tensor], classes: tuple[ClassName, ...] | None, origin: str, name: str | None = None
 ) -> Model:
-    """The model of a state dict, whose shapes say the size.
+    """The model of a state dict, whose shapes determine the network's size.
 
     Raises:
         ModelError: it is none of these networks, or of another size than the name says.

@@ -50,7 +50,7 @@ class Bottleneck(nn.Module):
 
 
 class C3(nn.Module):
-    """Half of the channels through bottlenecks, half past them, then together."""
+    """Half of the channels pass through bottlenecks, half bypass them, and both are concatenated."""
 
     def __init__(self, inputs: int, outputs: int, bottlenecks: int, shortcut: bool = True) -> None:
         super().__init__()
@@ -82,13 +82,13 @@ class PyramidPooling(nn.Module):
 
 
 class Head(nn.Module):
-    """For each place and anchor of three maps: box, objectness and class scores."""
+    """Box, objectness and class scores for each cell and anchor of three feature maps."""
 
     def __init__(self, channels: tuple[int, ...], classes: int, anchors: int) -> None:
         super().__init__()
         self.m = nn.ModuleList(nn.Conv2d(count, anchors * (5 + classes), 1) for count in channels)
         self.anchors: Tensor
-        self.register_buffer("anchors", torch.ones(len(channels), anchors, 2))  # in cells of its map
+        self.register_buffer("anchors", torch.ones(len(channels), anchors, 2))  # in cells of its feature map
 
     def forward(self, maps: list[Tensor]) -> RawDetections:
         boxes, objectness, logits = [], [], []
@@ -102,7 +102,7 @@ class Head(nn.Module):
         return RawDetections(torch.cat(boxes, dim=1), every.sigmoid() * there.unsqueeze(-1), every, there)
 
     def _boxes(self, relative: Tensor, level: int) -> Tensor:
-        """Centres up to a cell and a half away from their own, sizes up to four times the anchor's."""
+        """Boxes in pixels: centres -0.5 to 1.5 cells from their cell's corner, sizes up to four times the anchor's."""
         rows, columns = relative.shape[2:4]
         y = torch.arange(rows, dtype=relative.dtype, device=relative.device)[:, None].expand(rows, columns)
         x = torch.arange(columns, dtype=relative.dtype, device=relative.device).expand(rows, columns)
@@ -113,12 +113,12 @@ class Head(nn.Module):
 
 
 class YOLOv5(nn.Module):
-    """Images (n, 3, h, w) in [0, 1], with sides that 32 divides, to `RawDetections`.
+    """Maps images (n, 3, h, w) in [0, 1], whose sides are multiples of 32, to `RawDetections`.
 
     Args:
         size: ``n``, ``s``, ``m``, ``l`` or ``x``.
-        classes: how many.
-        anchors: for each place of a map.
+        classes: number of classes.
+        anchors: number of anchors per cell.
     """
 
     def __init__(self, size: str = "s", classes: int = 80, anchors: int = 3) -> None:
@@ -146,24 +146,24 @@ class YOLOv5(nn.Module):
                 PyramidPooling(e, e),
                 Convolution(e, d),
                 nn.Upsample(scale_factor=2.0, mode="nearest"),
-                nn.Identity(),  # with 6
+                nn.Identity(),  # concatenated with the output of 6
                 c3(2 * d, d, 3, shortcut=False),
                 Convolution(d, c),
                 nn.Upsample(scale_factor=2.0, mode="nearest"),
-                nn.Identity(),  # with 4
+                nn.Identity(),  # with that of 4
                 c3(2 * c, c, 3, shortcut=False),
                 Convolution(c, c, 3, 2),
-                nn.Identity(),  # with 14
+                nn.Identity(),  # with that of 14
                 c3(2 * c, d, 3, shortcut=False),
                 Convolution(d, d, 3, 2),
-                nn.Identity(),  # with 10
+                nn.Identity(),  # with that of 10
                 c3(2 * d, e, 3, shortcut=False),
                 Head((c, d, e), classes, anchors),
             ]
         )
 
     def forward(self, images: Tensor) -> RawDetections:
-        # A tracer comes without a size.
+        # While torch.fx traces, the images are a proxy without a size.
         if isinstance(images, Tensor) and any(side % STRIDES[-1] for side in images.shape[-2:]):
             size = " x ".join(map(str, images.shape[-2:]))
             raise ModelError(f"YOLOv5 takes images whose sides are multiples of {STRIDES[-1]} pixels, not {size}")

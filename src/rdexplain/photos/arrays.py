@@ -1,4 +1,4 @@
-"""Arrays, Pillow's images and photos as what methods take: a tensor (n, 3, h, w) of floats in [0, 1]."""
+"""Converts arrays, Pillow's images and photos to tensors (n, c, h, w) of floats in [0, 1]."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rdexplain.errors import OptionError
 from rdexplain.photos.images import Photo, to_tensor, upright
 
 Images: TypeAlias = Tensor | np.ndarray | Image.Image | Photo | Sequence[np.ndarray | Image.Image | Photo]
-"""One image or many, as people have them."""
+"""One image or several."""
 _CHANNELS = (1, 3)
 
 
 def as_images(images: Any) -> Any:
-    """Images as a batch (n, c, h, w); tensors, and what is no image, as they are.
+    """Images as a batch (n, c, h, w); tensors and anything that is no image are returned unchanged.
 
     Args:
         images: a NumPy array (h, w, c), (c, h, w) or with n images in front, of 8 bits or of floats in [0, 1]; an image

@@ -1,4 +1,4 @@
-"""Photos in, float tensors in [0, 1] out."""
+"""Reads photos as float tensors in [0, 1]."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Photo:
     - ``pixels``: (3, h, w) float32 RGB in [0, 1]
     - ``original_size``: (height, width) of the upright photo before it was resized
     - ``fit``: `squash`, `crop` or `letterbox`, how it was brought to its size
-    - ``frame``: (top, left, height, width) of the photo in ``pixels``, where grey bars were put around it
+    - ``frame``: (top, left, height, width) of the photo within the grey bars of a letterbox, else None
     """
 
     name: str
@@ -141,7 +141,7 @@ def _photos(paths: Iterable[str]) -> list[str]:
 
 
 def _identity(source: str) -> str:
-    """Equal for two spellings of one path. A link to a photo is another photo, under its own name."""
+    """A key that is equal for two spellings of one path. A link to a photo counts as another photo."""
     if source.startswith(SAMPLE):
         return source
     folder, name = os.path.split(source)
@@ -175,7 +175,7 @@ def _missing(path: str) -> str:
     except (OSError, ValueError):
         names = {}  # no such folder either
     near = [names[match] for match in difflib.get_close_matches(name.lower(), names, n=1)]
-    # A link that leads nowhere is listed, but missing.
+    # A broken link is listed although it does not exist.
     hint = f" (did you mean {_shown(os.path.join(folder, near[0]))}?)" if near and near != [name] else ""
     return f"no such file or folder: {_shown(path)}{hint}"
 
@@ -244,7 +244,7 @@ def _decode(stream: IO[bytes]) -> Image.Image:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """An image as EXIF says that it stands, on white, in mode RGB (8 bit) or F (grey, in [0, 1])."""
+    """An image turned by its EXIF orientation, on white if transparent, in mode RGB (8 bit) or F (grey, in [0, 1])."""
     tags = _checked_tags(image)
     image.load()
     # load() turns a TIFF upright and forgets its orientation, so the orientation is read after it.
@@ -288,7 +288,7 @@ def _checked_tags(image: Image.Image) -> dict[int, Any]:
     packed = tags.get(ExifTags.Base.Compression, 1) != 1
     planes = tags.get(ExifTags.Base.PlanarConfiguration, 1) == 2 and len(image.getbands()) > 1
     deep = max(tags.get(ExifTags.Base.BitsPerSample, (1,))) > 8
-    # Planes of 16 bits are read as planes of 8, and bytes that libtiff has swapped are swapped back.
+    # Pillow reads planes of 16 bits as planes of 8, and swaps back bytes that libtiff has swapped.
     if (planes and deep and not packed) or (packed and image.mode in "IF" and image.tag_v2.prefix == b"MM"):
         raise PhotoError(_CONVERT_TIFF)
     return tags
@@ -304,7 +304,7 @@ def _deep_grey(image: Image.Image, tags: dict[int, Any]) -> Image.Image:
         full = 4095 if tags.get(ExifTags.Base.BitsPerSample) == (12,) else 65535
         allowed = f"[0, {full}]"
         if image.mode != "I" and tags.get(ExifTags.Base.PhotometricInterpretation) == 0:
-            grey = full - grey  # white is zero; Pillow sees to that for 8 bits only
+            grey = full - grey  # 0 is white here; Pillow inverts 8-bit images only
         if isinstance(clear := image.info.get("transparency"), int):
             grey[grey == clear] = full
     if not (low >= 0 and high <= full):  # NaN fails too
@@ -365,7 +365,7 @@ _FITS: dict[str, Callable[[Image.Image, tuple[int, int]], Image.Image]] = {
 
 
 def to_tensor(image: Image.Image) -> Tensor:
-    """Pixels (3, h, w) in [0, 1] of what `upright` gives."""
+    """Pixels (3, h, w) float32 in [0, 1] of an image from `upright`."""
     pixels = torch.from_numpy(np.array(image))
     if image.mode == "F":
         return pixels.expand(3, -1, -1).contiguous()

@@ -1,4 +1,4 @@
-"""The picture for a talk, drawn with matplotlib's objects: no pyplot, no global settings."""
+"""Figures for talks, drawn with matplotlib's objects: no pyplot, no global settings."""
 
 from rdexplain.render.boxes import boxes_panel
 from rdexplain.render.comparison import Cell, Compared, cell_of, comparison

@@ -16,7 +16,7 @@ from rdexplain.render.layout import MARGIN, SMALL, TITLE, Page, Style
 # Okabe and Ito's colours, without the yellow and the black that get lost on photos.
 _COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _SCALE = 1.9
-"""The photo is larger than a panel's picture."""
+"""Size of the photo relative to a picture of `panel`."""
 _LABEL = Style(11, "white", "bold")
 _PAD = 0.06
 
@@ -27,12 +27,12 @@ def boxes_panel(photo: Tensor, boxes: Sequence[Box], labels: Sequence[str], *, t
     Args:
         photo: (3, H, W) in [0, 1].
         boxes: left, top, right and bottom of each, as shares of the photo's width and height.
-        labels: what stands at each box.
+        labels: the text at each box.
         title: the headline.
         note: the small print below.
 
     Returns:
-        a figure with an Agg canvas, unknown to pyplot.
+        a figure with an Agg canvas, not registered with pyplot.
     """
     width, height = (side * _SCALE for side in layout.picture_size(photo))
     heading = layout.wrapped(title, TITLE, width, 2)
@@ -50,7 +50,7 @@ def boxes_panel(photo: Tensor, boxes: Sequence[Box], labels: Sequence[str], *, t
     for (x0, y0, x1, y1), (left, upper, right, lower), colour in zip(sides, plates, colours, strict=True):
         outline: dict[str, Any] = {"fill": False, "edgecolor": colour, "linewidth": 2.5}
         axes.add_patch(Rectangle((x0 * across, y0 * down), (x1 - x0) * across, (y1 - y0) * down, **outline))
-        # A label that found no room at its box is tied to it.
+        # A line connects the box with a label that is placed away from it.
         x, y = (left + right) / 2, (upper + lower) / 2
         ends = ((x * across, y * down), (min(max(x, x0), x1) * across, min(max(y, y0), y1) * down))
         axes.add_patch(Polygon(ends, closed=False, **outline))

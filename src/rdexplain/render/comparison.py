@@ -1,4 +1,4 @@
-"""The panel that papers print: a row for each photo, a column for each method or network."""
+"""A comparison figure: a row for each photo, a column for each method or network."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from rdexplain.results.heatmap import Heatmap
 
 NOT_APPLICABLE = "not applicable"
 _WIDTH = 2.0
-"""Inches of a column."""
+"""Width of a column in inches."""
 _FLATTEST, _TALLEST = 0.25, 1.6
-"""The height of a picture over its width, at least and at most: what is flatter would be a line."""
+"""Least and largest height of a picture over its width: a flatter one would be a mere line."""
 _GAP, _ROW_GAP, _BELOW = 0.1, 0.16, 0.04
 _HEAD = Style(12.5, weight="bold")
 _LABEL = Style(10.5, INK)
@@ -35,13 +35,13 @@ _WARNING = Style(9.5, SIGNAL, "bold")
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """What a method shows of a photo.
+    """The picture that a method gives for a photo.
 
     Attributes:
         picture: (3, h, w) in [0, 1]; None where the method is not applicable.
-        note: what stands below the picture, or why there is none.
+        note: the text below the picture, or why there is none.
         warns: whether the note is a warning.
-        label: what is explained, above the note, where the cells of a row differ in it.
+        label: the explained target, above the note, where the cells of a row differ in it.
     """
 
     picture: Tensor | None
@@ -52,7 +52,7 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """A row: a photo (3, H, W) in [0, 1], what stands below it, such as its class, and a cell for each column."""
+    """A row: a photo (3, H, W) in [0, 1], the text below it, such as its class, and a cell for each column."""
 
     photo: Tensor
     label: str
@@ -81,10 +81,10 @@ def comparison(titles: Sequence[str], rows: Sequence[Compared], foot: str = "") 
     Args:
         titles: of the columns after the photo's.
         rows: from top to bottom, each with as many cells as there are titles.
-        foot: what stands at the bottom, such as what all cells have in common.
+        foot: the text at the bottom, such as the settings that all cells share.
 
     Returns:
-        a figure with an Agg canvas, unknown to pyplot.
+        a figure with an Agg canvas, not registered with pyplot.
 
     Raises:
         OptionError: no rows, or a row with another number of cells.
@@ -104,7 +104,7 @@ def comparison(titles: Sequence[str], rows: Sequence[Compared], foot: str = "") 
     foot_top = top + sum(heights) + sum(below) + (len(rows) - 1) * _ROW_GAP + 0.12
     page = Page(width + 2 * MARGIN, foot_top + (SMALL.height() if foot else 0) + MARGIN * 0.6)
     for number, head in enumerate(heads):
-        # Titles of one line stand on the line of the last of two.
+        # A title of one line is level with the second line of longer ones.
         page.text(_left(number), top - 0.08 - _HEAD.height(len(head)), head, _HEAD)
     y = top
     for row, height, under in zip(rows, heights, below, strict=True):
@@ -123,7 +123,7 @@ def _left(column: int) -> float:
 
 
 def _parted(text: str, style: Style, most: int) -> list[str]:
-    """The text in lines of a column's width. A network's name has no blanks: it may be parted after a mark."""
+    """The text in lines of a column's width. A name without blanks, as a network's, may break after punctuation."""
     ends = [found.end() for found in re.finditer(r"[^\w\s]|_", text)]
     if " " in text or style.width(text) <= _WIDTH or most == 1 or not ends:
         return layout.wrapped(text, style, _WIDTH, most)
@@ -132,7 +132,7 @@ def _parted(text: str, style: Style, most: int) -> list[str]:
 
 
 def _said(label: str, note: str) -> tuple[list[str], list[str], float]:
-    """What stands below a picture: lines of its label, of its note, and the inches that they take."""
+    """The text below a picture: lines of its label, lines of its note, and their height in inches."""
     labels = _parted(label, _LABEL, 2) if label else []
     notes = layout.wrapped(note, _NOTE, _WIDTH) if note else []
     return labels, notes, _BELOW + _LABEL.height(len(labels)) + _NOTE.height(len(notes))

@@ -1,4 +1,4 @@
-"""Pictures on disk, written whole or not at all."""
+"""Writes figures and pictures to files, whole or not at all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rdexplain.results.result import Result
 from rdexplain.results.storage import whole_file
 from rdexplain.text.quiet import quietly
 
-# Without what would differ from one day or one version of matplotlib to the next.
+# Dates and versions are left out, so that the same figure always gives the same bytes.
 _METADATA: dict[str, dict[str, None]] = {
     ".png": {"Software": None},
     ".pdf": {"Creator": None, "Producer": None, "CreationDate": None},
@@ -47,7 +47,7 @@ def save_panel(
     Args:
         explanation: of one row or many.
         path: the file; its suffix says what it will be: ``.png``, ``.pdf`` or ``.svg``.
-        row: which.
+        row: the row to draw.
         title: see `panel`.
         original: see `panel`.
         dpi: dots per inch. At 160, three square photos make a PNG about 1970 dots wide.

@@ -16,7 +16,7 @@ from rdexplain.render.marks import framed
 from rdexplain.render.words import DOT, headings, is_pixel, one_row, provenance
 from rdexplain.results.heatmap import Heatmap
 
-# Perceptually uniform, bright where the scores are high; its darkest part would be taken for the photo's shadows.
+# Perceptually uniform, without its darkest part, which would look like shadows in the photo.
 HEAT = LinearSegmentedColormap.from_list("heat", colormaps["inferno"](np.linspace(0.3, 1, 256)))
 SCORES = colormaps["inferno"]
 SIGNED = colormaps["RdBu_r"]
@@ -34,12 +34,12 @@ def heat_panel(heatmap: Heatmap, row: int = 0, *, title: str | None = None, orig
 
     Args:
         heatmap: of one row or many.
-        row: which.
+        row: the row to draw.
         title: the headline; by default the class and its probability, which with a title go to the line below.
         original: (3, H, W) in [0, 1], the photo before it was resized, shown in place of the explained image.
 
     Returns:
-        a figure with an Agg canvas, unknown to pyplot; its size follows from the content.
+        a figure with an Agg canvas, not registered with pyplot; its size follows from the content.
 
     Raises:
         OptionError: no such row, or `original` is no (3, H, W) tensor.
@@ -104,7 +104,7 @@ def _pictures(one: Heatmap, photo: Tensor) -> list[_Picture]:
 
 
 def _draw_key(page: Page, place: tuple[float, float], width: float, colours: Colormap, low: str, high: str) -> None:
-    """What the colours mean: a ramp between its two ends."""
+    """A colour bar with a label at each end."""
     x, y = place
     page.text(x, y, [low], SMALL)
     page.text(x + width, y, [high], SMALL, "right")
@@ -114,7 +114,7 @@ def _draw_key(page: Page, place: tuple[float, float], width: float, colours: Col
 
 
 def _settings(one: Heatmap) -> str:
-    """What was attributed, with the options that say most, in one line."""
+    """The attributed score and the most important options, in one line."""
     options = one.options
     said = [f"scores of the {options['score']}"] if "score" in options else ["random scores"]
     names = {

@@ -1,4 +1,4 @@
-"""Where labels stand in a picture: near what they name, within the picture, clear of each other."""
+"""Places labels in a picture: near their boxes, inside the picture, without overlaps."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Box = tuple[float, float, float, float]
 
 
 def places(boxes: Sequence[Box], sizes: Sequence[tuple[float, float]], within: tuple[float, float]) -> list[Box]:
-    """The place of each label, in the unit of what is given.
+    """The left, top, right and bottom of each label, in the unit of the arguments.
 
-    A label stands on its box, in it or below it, at its left or its right. Where others are there already, or the
-    picture ends, it stands at the nearest place that is free; where none is, where it covers the least of the others.
+    A label is placed above, in or below its box, flush with its left or right side. Where that leaves the picture or
+    overlaps another label, it moves to the nearest free place; if there is none, to the one with the least overlap.
 
     Args:
         boxes: left, top, right and bottom of what each label names.
@@ -29,7 +29,7 @@ def places(boxes: Sequence[Box], sizes: Sequence[tuple[float, float]], within: t
 
 
 def _corners(box: Box, wide: float, tall: float, within: tuple[float, float]) -> np.ndarray:
-    """Where a label's left upper corner may be, (m, 2), the best first."""
+    """Candidates for a label's upper left corner, (m, 2), the best first."""
     left, top, right, bottom = box
     most = np.maximum(np.subtract(within, (wide, tall)), 0)
     beside = np.array([(x, y) for x in (left, right - wide) for y in (top - tall, top, bottom)])
@@ -41,7 +41,7 @@ def _corners(box: Box, wide: float, tall: float, within: tuple[float, float]) ->
 
 
 def _covered(corners: np.ndarray, wide: float, tall: float, placed: Sequence[Box]) -> np.ndarray:
-    """How much of the labels that are there a label would cover at each corner, (m,)."""
+    """The area of already placed labels that a label would cover at each corner, (m,)."""
     covered = np.zeros(len(corners))
     for left, top, right, bottom in placed:
         across = np.minimum(corners[:, 0] + wide, right) - np.maximum(corners[:, 0], left)

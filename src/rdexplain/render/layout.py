@@ -18,15 +18,15 @@ from rdexplain.errors import OptionError
 from rdexplain.text.names import printable
 from rdexplain.text.quiet import quietly
 
-# Named outright, so that the picture does not depend on anyone's rcParams. This font comes with matplotlib.
+# Set explicitly, so that the picture does not depend on rcParams. This font comes with matplotlib.
 FONT = "DejaVu Sans"
 MISSING = "Glyph .* missing from font"
-"""What matplotlib warns of: a letter that the font lacks is a box in the picture, which says enough."""
+"""matplotlib's warning about a character that the font lacks, which is silenced: the picture shows a box for it."""
 LEADING = 1.35
 INK = "#1a1a1a"
 SOFT = "#595959"
 RULE = "#e2e2e2"
-# Okabe and Ito's vermilion: apart from every grey for every kind of colour vision.
+# Okabe and Ito's vermilion: distinct from every grey for every kind of colour vision.
 SIGNAL = "#d55e00"
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
@@ -44,11 +44,11 @@ class Style:
         return FontProperties(family=FONT, size=self.size, weight=self.weight, style="normal", stretch="normal")
 
     def height(self, lines: int = 1) -> float:
-        """Inches that so many lines take."""
+        """Height of this many lines in inches."""
         return lines * self.size * LEADING / 72
 
     def width(self, text: str) -> float:
-        """Inches that a line takes, and a little more: hinting for the dots of a screen moves letters apart."""
+        """Width of a line in inches, plus 2 %: hinting on a screen moves letters apart."""
         with quietly(MISSING):
             return 1.02 * float(TextToPath().get_text_width_height_descent(text, self.font, False)[0]) / 72
 
@@ -62,18 +62,18 @@ SMALL = Style(10, SOFT)
 MARGIN = 0.4
 GAP = 0.2
 NARROWEST = 7.9
-"""Inches of content, so that a line of figures fits above slim pictures."""
+"""Least width of the content in inches, so that a line of figures fits above slim pictures."""
 # A picture has about the same area whatever its shape; all in inches.
 _SIDE, _LONGEST = 3.7, 5.2
 _LEANEST = 10
-"""The longer side of a picture over its shorter one, at most: what is more elongated would be a line."""
+"""Largest ratio of a picture's sides: a more elongated one would be a mere line."""
 _NOTICE_PAD = 0.14
 
 
 def wrapped(text: str, style: Style, width: float, most: int = 1, tail: str = "") -> list[str]:
-    """The text in at most so many lines of at most that width in inches.
+    """The text in at most `most` lines, each at most `width` inches wide.
 
-    What is too much ends in an ellipsis, but for the tail, which always stays.
+    Longer text is cut and ends in an ellipsis and the tail, which is always shown.
     """
     lines: list[str] = []
     text, tail = printable(text), printable(tail)
@@ -106,7 +106,7 @@ def picture_size(picture: Tensor) -> tuple[float, float]:
 
 
 def in_a_row(count: int, width: float) -> tuple[float, list[float]]:
-    """Inches of the content of a page with so many pictures of a width side by side, and the left edge of each."""
+    """Width of a page's content with `count` pictures side by side, and the left edge of each; all in inches."""
     content = max(count * width + (count - 1) * GAP, NARROWEST)
     gap = (content - count * width) / (count - 1)
     return content, [MARGIN + number * (width + gap) for number in range(count)]
@@ -118,7 +118,7 @@ class Page:
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
         self.figure = Figure(figsize=(width, height), dpi=100, facecolor="white", edgecolor="white", linewidth=0)
-        # Places are given outright: no layout engine of anyone's rcParams moves them.
+        # Places are given explicitly: no layout engine from rcParams may move them.
         self.figure.set_layout_engine("none")
         FigureCanvasAgg(self.figure)
 
@@ -127,20 +127,20 @@ class Page:
         for number, line in enumerate(lines):
             self.figure.text(
                 x / self.width,
-                # Baselines, so that lines with and without descenders stand alike.
+                # Baselines, so that lines with and without descenders are spaced alike.
                 1 - (y + style.height(number + 1) - 0.38 * style.size / 72) / self.height,
                 printable(line),
                 fontproperties=style.font,
                 color=style.colour,
                 ha=align,
                 va="baseline",
-                # A label may hold dollar signs: they are no formulas.
+                # Dollar signs in a label are no formulas.
                 parse_math=False,
                 usetex=False,
             )
 
     def notice(self, y: float, lines: list[str]) -> float:
-        """A warning that nobody overlooks, across the page at y. Returns the inches that it takes."""
+        """A highlighted warning across the page at y. Returns its height in inches."""
         height = notice_height(lines)
         axes = self.axes(MARGIN, y, self.width - 2 * MARGIN, height)
         axes.set(xlim=(0, self.width - 2 * MARGIN), ylim=(0, 1))
@@ -150,14 +150,14 @@ class Page:
         return height
 
     def axes(self, x: float, y: float, width: float, height: float) -> Axes:
-        """Bare axes."""
+        """Axes without a frame, placed in inches."""
         place = (x / self.width, 1 - (y + height) / self.height, width / self.width, height / self.height)
         axes = self.figure.add_axes(place)
         axes.set_axis_off()
         return axes
 
     def picture(self, x: float, y: float, size: tuple[float, float], picture: Tensor, **options: Any) -> Axes:
-        """A picture (1 or 3, h, w) in [0, 1] that fills its place, whatever its own shape; in pixels of its own."""
+        """A picture (1 or 3, h, w) in [0, 1], stretched to `size` inches; the axes count the picture's own pixels."""
         axes = self.axes(x, y, *size)
         rows, columns = picture.shape[-2:]
         show(axes, as_array(picture), (0, columns, rows, 0), **options)
@@ -166,12 +166,12 @@ class Page:
 
 
 def notice_width(content: float) -> float:
-    """Inches for the text of a notice on a page with so much content."""
+    """Width of a notice's text in inches, for this width of the content."""
     return content - 0.06 - 2 * _NOTICE_PAD
 
 
 def notice_height(lines: list[str]) -> float:
-    """Inches that a notice takes."""
+    """Height of a notice in inches."""
     return NOTICE.height(len(lines)) + _NOTICE_PAD
 
 
@@ -190,7 +190,7 @@ def as_array(picture: Tensor) -> np.ndarray:
 
 
 def checked_photo(original: Tensor) -> Tensor:
-    """A photo (3, H, W), or OptionError."""
+    """The photo, or OptionError unless it is (3, H, W)."""
     if original.ndim != 3 or original.shape[0] != 3 or 0 in original.shape:
         raise OptionError(f"original is one photo (3, H, W), not {tuple(original.shape)}")
     return original

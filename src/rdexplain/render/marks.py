@@ -1,4 +1,4 @@
-"""What a decision is about, shown on the photo: a tinted region, a box."""
+"""Marks what is explained on the photo: a tinted region, or a box."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from rdexplain.results.focus import inside
 
 COLLAPSED = "Collapsed: this mask keeps nothing that the model uses. Its picture explains nothing."
 _MOST_CELL = 0.6
-"""The width of a scale's cell is at most this part of a picture's."""
+"""Largest width of a scale's cell over that of a picture."""
 _CAPTION_GAP = 0.06
 
 
@@ -35,13 +35,13 @@ def panel(
 
     Args:
         explanation: of one row or many.
-        row: which.
+        row: the row to draw.
         title: the headline; by default the class and its probability, which with a title go to the line below.
         original: (3, H, W) in [0, 1], the photo before it was resized. It is shown in place of the explained image,
             and all pictures have its aspect ratio.
 
     Returns:
-        a figure with an Agg canvas, unknown to pyplot; its size follows from the content.
+        a figure with an Agg canvas, not registered with pyplot; its size follows from the content.
 
     Raises:
         OptionError: no such row, or `original` is no (3, H, W) tensor.
@@ -91,7 +91,7 @@ def _pictures(one: Explanation, photo: Tensor) -> list[tuple[str, Tensor, dict[s
         region = tinted(photo, framed(one, inside(one)[0]))
         about.append((f"Predicted {one.labels[0]}, {share} of the photo", region, {}))
     if is_pixel(one):
-        # Single pixels are what the mask decides on: they are drawn as squares where they are large enough.
+        # The mask is one of single pixels: where they are large enough, they are drawn as squares.
         squares = {"interpolation": "auto"}
         return [*about, ("Kept pixels", picture, {"cmap": "copper", **squares}), ("In colour", colour, squares)]
     return [*about, ("Explanation", picture, {}), ("In colour", colour, {})]

@@ -15,7 +15,7 @@ from rdexplain.render.words import headings, is_pixel, one_row, percent, provena
 from rdexplain.results.explanation import Explanation, mask_picture
 
 SURE = 0.8
-"""A coefficient, or pixel, that this share of the solutions keeps is sure."""
+"""A coefficient or pixel is called sure if at least this share of the solutions keep it."""
 _CAPTION_GAP = 0.06
 
 
@@ -23,15 +23,15 @@ def repeats_panel(explanation: Explanation, row: int = 0, *, original: Tensor | 
     """Draw how sure one row of an explanation is.
 
     Pictures side by side: the photo; the coefficients (or pixels) that 80 % of the solutions keep, or more; those that
-    fewer keep, which stand for each other. Where all solutions keep everything, or all nothing, none is called sure.
+    fewer keep, which can replace each other. Where all solutions keep everything, or all nothing, none is called sure.
 
     Args:
         explanation: made with ``explain(..., repeats=m)``.
-        row: which.
+        row: the row to draw.
         original: (3, H, W) in [0, 1], the photo before it was resized, as for `panel`.
 
     Returns:
-        a figure with an Agg canvas, unknown to pyplot.
+        a figure with an Agg canvas, not registered with pyplot.
 
     Raises:
         OptionError: no such row, or the explanation was solved once.

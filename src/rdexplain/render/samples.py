@@ -1,4 +1,4 @@
-"""The obfuscated images, and what the model takes them for."""
+"""The obfuscated images, and what the model predicts for them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rdexplain.results.explanation import Explanation
 
 _ACROSS = 6
 _SCALE = 0.62
-"""A sample is smaller than a panel's picture."""
+"""Size of a sample relative to a picture of `panel`."""
 _TOP = Style(12, weight="bold")
 _OTHER = Style(12, SIGNAL, "bold")
 _NUMBER = Style(11)
@@ -33,11 +33,11 @@ def samples_panel(explanation: Explanation, row: int = 0, *, class_name: Callabl
 
     Args:
         explanation: made with ``explain(..., samples=m)``.
-        row: which.
+        row: the row to draw.
         class_name: the name of a class index, such as `Model.class_name`; ``class 17`` by default.
 
     Returns:
-        a figure with an Agg canvas, unknown to pyplot, with up to six images side by side.
+        a figure with an Agg canvas, not registered with pyplot, with up to six images side by side.
 
     Raises:
         OptionError: no such row, or the explanation holds no samples.
@@ -84,8 +84,8 @@ def samples_panel(explanation: Explanation, row: int = 0, *, class_name: Callabl
 
 
 def _read(one: Explanation, probabilities: Tensor) -> tuple[int, list[int], list[float]]:
-    """The explained class; for each of m samples (m, classes, ...) the preferred class, and the explained one's
-    probability. Where no label is explained (m, 1) holds what is, and there is no preference."""
+    """The explained class; for each of m samples the predicted class, and the explained one's probability, from (m,
+    classes, ...). Where no label is explained, from scores (m, 1), every class is 0."""
     if one.target_kind != "label":
         return 0, [0] * len(probabilities), probabilities[:, 0].tolist()
     first, *place = one.target[0].reshape(-1).tolist()
@@ -98,6 +98,6 @@ def _name(index: int, class_name: Callable[[int], str] | None) -> str:
 
 
 def _beside(label: str, figure: str, width: float) -> str:
-    """The label, shortened where it must be, and a figure."""
+    """The label, shortened to fit the width in inches, and a figure."""
     room = width - _NUMBER.width(f" {figure}")
     return f"{layout.wrapped(label, _NUMBER, room)[0]} {figure}"

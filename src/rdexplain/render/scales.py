@@ -21,7 +21,7 @@ class Scale:
             1 being the finest.
         kept: share of the coefficients kept at this scale, the mean mask value, in [0, 1]. It counts every entry,
             also those of the padding beyond the photo's border.
-        entries: (h', w') in [0, 1], the mask; of the three orientations the mean.
+        entries: (h', w') in [0, 1], the mask, averaged over the three orientations.
     """
 
     name: str

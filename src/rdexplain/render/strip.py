@@ -18,7 +18,7 @@ from rdexplain.render.words import percent
 HEADING = "What is kept at each scale, from coarse to fine"
 CELL = Style(10.5)
 GAP = 0.13
-# A few cells stand together at the left, more of them fill the page.
+# A few cells are grouped at the left, more of them fill the page's width.
 FEW_GAP, WIDEST_GAP = 0.2, 0.5
 BAR = 0.06
 BELOW = 0.09
@@ -27,7 +27,7 @@ GAMMA = 0.6
 # Not opaque, so that the photo can be seen through the mask.
 OPACITY = 0.9
 MOST_ENTRIES = 96
-"""Across one scale. Finer entries than that are smaller than the dots of the page, and single ones would vanish."""
+"""Largest number of entries drawn across one scale: finer ones would be smaller than a dot and vanish."""
 # The darkest grey of the faded photo.
 _PALEST = 0.76
 _KEY = (0.9, 0.1)
@@ -35,7 +35,7 @@ _COLOURS = LinearSegmentedColormap.from_list("kept", [f"{SIGNAL}00", f"{SIGNAL}{
 
 
 def strip_height(cell: tuple[float, float], found: list[Scale]) -> float:
-    """Inches that the strip takes with cells of this width and height."""
+    """Height of the strip in inches, with cells of this width and height."""
     return CAPTION.height() + 0.06 + cell[1] + BELOW + BAR + 0.05 + CELL.height(1 if _beside(cell[0], found) else 2)
 
 
@@ -45,7 +45,7 @@ def _beside(width: float, found: list[Scale]) -> bool:
 
 
 def cell_width(count: int, content: float, most: float) -> float:
-    """Inches of one cell, if so many share the width `content`."""
+    """Width in inches of one of `count` cells that share the width `content`, at most `most`."""
     return min((content - (count - 1) * GAP) / count, most)
 
 
@@ -130,7 +130,7 @@ def pooled(scale: Scale, size: tuple[int, int]) -> tuple[Tensor, tuple[float, fl
 
 
 def _key(page: Page, right: float, y: float) -> None:
-    """What the colours mean: a ramp from 0 to 1."""
+    """A colour bar from 0 to 1."""
     width, height = _KEY
     page.text(right, y + 0.02, ["1"], SMALL, "right")
     right -= SMALL.width("1") + 0.06

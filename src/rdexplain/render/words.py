@@ -1,4 +1,4 @@
-"""Figures in words, as an audience reads them."""
+"""Figures as text for an audience."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def one_row(explanation: Result, row: int) -> Result:
 
 
 def amount(explanation: Explanation | Heatmap, number: float) -> str:
-    """What the model makes of what was explained, in words: a probability, or a value of the user's own."""
+    """The model's score for the target as text: a probability, or a user-defined value."""
     return f"{number:.3g}" if explanation.target_kind == "value" else percent(number)
 
 
 def decision(explanation: Explanation | Heatmap) -> tuple[str, str]:
-    """What was explained, such as ``Egyptian cat`` and ``, 99 %``."""
+    """The explained target and its score, such as ``Egyptian cat`` and ``, 99 %``."""
     return explanation.labels[0], f", {amount(explanation, float(explanation.probability[0]))}"
 
 
 def headings(explanation: Explanation | Heatmap, title: str | None, content: float) -> tuple[list[str], list[str]]:
-    """The lines of the headline; and of what was explained, where the headline is the user's own."""
+    """The lines of the headline, and the line with the target below it where the user gives a headline."""
     label, chance = decision(explanation)
     if title:
         return wrapped(title, TITLE, content, 2), wrapped(label, FIGURES, content, 1, chance)
@@ -65,7 +65,7 @@ def headings(explanation: Explanation | Heatmap, title: str | None, content: flo
 
 
 def figures(explanation: Explanation) -> str:
-    """What is kept, what the model makes of it, and the distortion, in one line."""
+    """The share that is kept, the model's score for it alone, and the distortion, in one line."""
     kept = percent(float(explanation.non_sparsity[0]))
     alone = amount(explanation, float(explanation.kept_probability[0]))
     distortion = float(explanation.distortion[0])
@@ -86,10 +86,10 @@ def provenance(explanation: Explanation | Heatmap) -> str:
 
 
 def things(explanation: Explanation | Heatmap) -> str:
-    """What the mask keeps or not: pixels or coefficients."""
+    """The entries of a mask: "pixels" or "coefficients"."""
     return "pixels" if is_pixel(explanation) else "coefficients"
 
 
 def is_pixel(explanation: Explanation | Heatmap) -> bool:
-    """Whether the mask or the scores live on the pixels."""
+    """Whether the mask or the scores are those of pixels."""
     return explanation.options.get("representation") == "pixel"

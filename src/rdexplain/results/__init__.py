@@ -1,1 +1,1 @@
-"""What a method gives: explanations and heatmaps, their files, and how much of them lies where."""
+"""Results of the methods: explanations and heatmaps, their files, and their share inside a region."""

@@ -1,4 +1,4 @@
-"""What an explanation holds, for one photo or many."""
+"""`Explanation`: masks and their figures, for one photo or many."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Explanation(Result):
             confidence, for a value the value.
         kept_probability: (n,) the same, mean over the fresh draws.
         history: ``distortion`` and ``non_sparsity``, (steps, n), before each step, on that step's own draws.
-        steps, draws: of the optimisation.
+        steps, draws: optimisation steps, and noise draws per step.
         samples: (n, m, 3, h, w) obfuscated images, where asked for.
         sample_probabilities: (n, m, classes), the model's probabilities for them; where no label is explained
             (n, m, 1), what `probability` is on the clean image.
@@ -47,8 +47,7 @@ class Explanation(Result):
         selection_frequency: list of bands like `mask`, where a row was solved several times: the share of the solutions
             that keep a coefficient, with a mask value above 0.3.
         agreement: (n,) in [0, 1], the same in one number: the mean over all pairs of solutions of the intersection over
-            the union of what they keep; NaN where every solution keeps everything, or every one nothing, which says
-            nothing about what matters.
+            the union of what they keep; NaN where all solutions keep everything, or all keep nothing.
     """
 
     LAYOUT = Layout(
@@ -108,7 +107,7 @@ class Explanation(Result):
 
     @property
     def worse_than_empty(self) -> Tensor:
-        """(n,) bool: keeping nothing would have a lower objective, as is best where the class is unlikely."""
+        """(n,) bool: the empty mask has a lower objective, as can be where the class is unlikely."""
         return self.objective > self.empty_distortion
 
     @property
@@ -151,7 +150,7 @@ class Explanation(Result):
         }
 
     def _repeated(self, row: int) -> dict[str, Any]:
-        """How alike several solutions are, where there are several; None where that says nothing."""
+        """The number of solutions and their agreement (None for NaN), where a row was solved several times."""
         if self.agreement is None:
             return {}
         agreement = float(self.agreement[row])
@@ -166,7 +165,7 @@ class Explanation(Result):
 
 
 def synthesise(representation: Representation, images: Tensor, mask: list[Tensor]) -> Tensor:
-    """clamp(f(s * h), 0, 1) for images (n, c, h, w): what the mask keeps, with nothing in place of the rest."""
+    """clamp(f(s * h), 0, 1) for images (n, c, h, w): what the mask keeps, with zeros in place of the rest."""
     transform = representation.transform_of(images)
     kept = transform.analysis(images) * transform.join(mask).to(images.dtype).unsqueeze(1)
     return transform.synthesis(kept).clamp(0, 1)

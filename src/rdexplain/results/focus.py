@@ -1,4 +1,4 @@
-"""Whether an explanation keeps the thing that it explains, and leaves out the rest of the photo."""
+"""Measures how much of what an explanation keeps lies inside the explained region or box."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rdexplain.results.result import Frame
 
 
 class Kept(Protocol):
-    """What is measured: an `Explanation`."""
+    """The attributes of an `Explanation` that are used here."""
 
     @property
     def images(self) -> Tensor: ...
@@ -39,12 +39,12 @@ class Kept(Protocol):
 class Focus:
     """How much of an explanation lies inside the explained region or box, for each of n rows, in [0, 1].
 
-    Bars that were put around the photo count nowhere.
+    The bars of a letterbox are not counted.
 
     Attributes:
         kept: share of the kept energy inside.
-        photo: share of the photo's own energy inside: what an explanation that keeps everything has.
-        area: share of the picture that lies inside: what energy spread evenly has.
+        photo: share of the photo's own energy inside: the value of `kept` for a mask that keeps everything.
+        area: share of the area that lies inside: the value of `kept` for energy that is spread evenly.
     """
 
     kept: Tensor
@@ -57,7 +57,7 @@ def focus(explanation: Kept, within: Tensor | None = None) -> Focus:
 
     Args:
         explanation: of n rows.
-        within: (n, h, w) bool, in place of those.
+        within: (n, h, w) bool, in place of the explained regions or boxes.
 
     Raises:
         OptionError: the explanation has neither, and none is given.
@@ -73,7 +73,7 @@ def focus(explanation: Kept, within: Tensor | None = None) -> Focus:
 
 
 def retained(explanation: Kept, places: Tensor) -> Tensor:
-    """How much of the photo's energy in places (n, h, w) the masks keep, (n,); NaN where they are empty."""
+    """Share (n,) of the photo's energy in `places` (n, h, w) that the masks keep; NaN for no places."""
     places = places & _photo(explanation)
     whole = energy(explanation, [torch.ones_like(band) for band in explanation.mask])
     kept = energy(explanation, explanation.mask)
@@ -81,10 +81,10 @@ def retained(explanation: Kept, places: Tensor) -> Tensor:
 
 
 def energy(explanation: Kept, mask: list[Tensor]) -> Tensor:
-    """The energy (n, h, w) that a mask keeps: Σ over channels of f(s·h)², without what is the same everywhere.
+    """The energy (n, h, w) that a mask keeps: Σ over channels of f(s·h)², without the brightness.
 
-    For wavelets the low-pass is left out: its energy is the brightness of a place, not what is to be seen there. For
-    pixels the photo's mean colour is taken away for the same reason.
+    For wavelets the low-pass band is left out: its energy is the local brightness, not structure. For pixels the
+    photo's mean colour is subtracted for the same reason.
     """
     images, representation = explanation.images, explanation.representation
     if representation.name == "pixel":
@@ -122,7 +122,7 @@ def in_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
 
 
 def _photo(explanation: Kept) -> Tensor:
-    """(h, w) bool: what is photo, and no bar around it."""
+    """(h, w) bool: the pixels of the photo, without the bars of a letterbox."""
     height, width = explanation.images.shape[-2:]
     found = torch.zeros(height, width, dtype=torch.bool)
     top, left, rows, columns = explanation.frame or (0, 0, height, width)

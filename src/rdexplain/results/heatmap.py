@@ -1,4 +1,4 @@
-"""What a baseline's explanation holds: a score for each pixel or coefficient, for one photo or many."""
+"""`Heatmap`: a baseline's score for each pixel or coefficient, for one photo or many."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Heatmap(Result):
     Attributes beside those of `Result`:
         scores: list of bands in the layout of `Explanation.mask`, for pixels [(n, h, w)]. Higher is more important;
             their scale is the method's own, and signed methods have negative ones.
-        picture: (n, 1, h, w) in [0, 1], for the eye: the positive scores over their 99th percentile, clamped; for
+        picture: (n, 1, h, w) in [0, 1], for display: the positive scores over their 99th percentile, clamped; for
             wavelet scores the synthesis of the coefficients weighted by them, in grey.
     """
 
@@ -40,7 +40,7 @@ class Heatmap(Result):
 
     @property
     def target_kind(self) -> str:
-        """What is explained, as `Explanation.target_kind` has it: baselines explain labels only."""
+        """As in `Explanation`: baselines explain labels only."""
         return "label"
 
     def record(self, row: int = 0) -> dict[str, Any]:
@@ -70,10 +70,10 @@ def picture_of(representation: Representation, images: Tensor, scores: list[Tens
         return mask_picture(representation, images, scores)
     positive = scores[0].clamp_min(0)
     flat = positive.flatten(1)
-    # A few outliers would leave the rest black; where nearly all is zero, the largest is no outlier.
+    # A percentile, because a few outliers would leave the rest black; the maximum where the percentile is 0.
     top = flat.kthvalue(max(1, round(0.99 * flat.shape[1])), dim=1).values
     top = torch.where(top > 0, top, flat.amax(dim=1)).clamp_min(torch.finfo(flat.dtype).tiny)
-    # Scores that are all the same, but for rounding, single out no pixel.
+    # Scores that are equal up to rounding are drawn black: no pixel stands out.
     spread = flat.amax(dim=1) - flat.amin(dim=1)
     top = top.where(spread > 16 * torch.finfo(flat.dtype).eps * flat.amax(dim=1), torch.inf)
     return (positive / top[:, None, None]).clamp(0, 1).unsqueeze(1)

@@ -1,4 +1,4 @@
-"""What explanations and heatmaps have in common: rows of photos and targets, where they come from, a picture."""
+"""`Result`: what explanations and heatmaps share, such as rows of photos and targets, provenance, a picture."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Frame = tuple[int, int, int, int]
-"""Top, left, height and width of the photo in the explained image, where bars were put around it."""
+"""Top, left, height and width of the photo in a letterboxed image."""
 
 
 SHOWN = 4
-"""Rows that a notebook shows by itself."""
+"""Number of rows that a notebook shows for a result."""
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,18 @@ class Result(ABC):
 
     Attributes:
         images: (n, 3, h, w) in [0, 1], what was explained.
-        picture: (n, 1, h, w) in [0, 1], for the eye.
+        picture: (n, 1, h, w) in [0, 1], for display.
         target: (n,) explained class; (n, axes) where targets are tuples.
         probability: (n,) of the target on the clean image.
         labels: the targets in words.
-        photo: (n,) which photo of the call a row explains.
+        photo: (n,) index of each row's photo among the photos of the call.
         photos: names or paths of the rows' photos, None where not given.
         method, model: their names.
-        seed: of the method's randomness, where it has any.
+        seed: of the method's random numbers, where it uses any.
         seconds: wall time of the call, shared equally among its rows.
         network_evaluations: (n,) images sent through the network.
-        device: where the numbers were made.
-        options: every option of the method, resolved.
+        device: where the result was computed.
+        options: every option of the method, with the defaults filled in.
         versions: of the packages that made the numbers.
     """
 
@@ -92,7 +92,7 @@ class Result(ABC):
         return replace(self, **cut)
 
     def _places(self, row: int | slice | Sequence[int]) -> list[int]:
-        """The rows that an index, a slice or a list means."""
+        """Row numbers for an index, a slice or a list."""
         every = range(len(self))
         if isinstance(row, slice):
             return list(every[row])
@@ -106,19 +106,19 @@ class Result(ABC):
 
     @property
     def representation(self) -> Representation:
-        """Where the mask or the scores live."""
+        """The representation (pixels, wavelets, shearlets) of the mask or the scores."""
         return representation_from(self.options)
 
     @property
     def frame(self) -> Frame | None:
-        """Top, left, height and width of the photo in the explained image, where bars were put around it."""
+        """Top, left, height and width of the photo in a letterboxed image, else None."""
         frame = self.options.get("frame")
         return None if frame is None else (frame[0], frame[1], frame[2], frame[3])
 
     def picture_at(self, height: int, width: int) -> Tensor:
         """The picture at another size, such as the original photo's, (n, 1, height, width), bilinear.
 
-        Bars that were put around the photo are left out.
+        The bars of a letterbox are left out.
 
         Raises:
             OptionError: a height or width that is no whole number above 0.
@@ -143,7 +143,7 @@ class Result(ABC):
         Raises:
             OptionError: no such row, or `original` is no (3, H, W) tensor.
         """
-        # The one arrow that runs back: a result can show itself, and drawing knows results.
+        # Imported here, because `render` imports this module: the only import against the order of the packages.
         from rdexplain.render.files import figure_of
 
         return figure_of(self, row, title=title, original=original)

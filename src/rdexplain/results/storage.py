@@ -24,12 +24,12 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Layout:
-    """What of a result's attributes is written as tensors, and what into the header.
+    """Which attributes of a result are written as tensors, and which into the header.
 
     Attributes:
-        kind: its name in files.
+        kind: the name of the kind of result in files.
         bands: attributes that are lists of bands; the first is always there.
-        tensors: attributes that are always there, `optional` ones that may be None.
+        tensors: attributes that are always tensors; those in `optional` may be None.
         curves: attributes that are dicts of tensors.
     """
 
@@ -42,7 +42,7 @@ class Layout:
 
 
 _COUNTS = ("network_evaluations", "measurements")
-"""Tensors that were once one number for all rows, in the header."""
+"""Tensors that older files hold as one number for all rows, in the header."""
 
 
 class Stored(Protocol):
@@ -93,7 +93,7 @@ def save(result: Stored, path: str | Path, *, overwrite: bool = True) -> tuple[P
 
 
 def read(path: str | Path, layouts: Sequence[Layout]) -> tuple[Layout, dict[str, Any]]:
-    """The attributes of a result of one of some kinds.
+    """Read a result: its layout, which is one of `layouts`, and its attributes.
 
     Raises:
         RDExplainError: the file is missing or damaged, was written by a newer version, or holds none of these kinds.
@@ -136,7 +136,6 @@ def _attributes(layout: Layout, header: dict[str, Any], tensors: dict[str, Tenso
 
 
 def _bands(tensors: dict[str, Tensor], name: str) -> list[Tensor]:
-    """The bands of a name, in order."""
     count = sum(key.startswith(f"{name}.") for key in tensors)
     return [tensors[f"{name}.{number}"] for number in range(count)]
 
@@ -149,7 +148,7 @@ def paths(path: str | Path) -> tuple[Path, Path]:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name in its folder, then rename it: it is there whole or not at all."""
+    """Write a file under a temporary name in its folder, then rename it, so that it is never half written."""
     with whole_file(path) as temporary:
         temporary.write_bytes(data)
 
@@ -159,7 +158,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """A temporary path that becomes `path` when the block ends, and vanishes when it fails.
 
     Raises:
-        OSError: as the block raises it; one without a file's name, as a full disk has it, gets that of `path`.
+        OSError: raised by the block; an error without a file's name, as for a full disk, gets that of `path`.
     """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -173,7 +172,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        # Without a number an error has its text alone, which a file's name would hide.
+        # An error without an errno shows its message alone, which a filename would hide.
         if isinstance(error, OSError) and error.errno is not None and error.filename in (None, name):
             error.filename = str(path)
         raise

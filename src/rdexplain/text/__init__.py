@@ -1,1 +1,1 @@
-"""Small helpers for text: names, times, versions, what is missing and how to get it."""
+"""Small helpers for text: names, times, versions, optional packages and how to install them."""

@@ -1,4 +1,4 @@
-"""How far a job is: a bar on a terminal, else a line on stderr each minute."""
+"""The progress of a job: a bar on a terminal, else a line on stderr each minute."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ EVERY = 60.0
 
 
 class Bar:
-    """What is being done, how far it is, and the time left.
+    """Shows the current stage, the progress and the time left.
 
     Args:
-        shown: whether anything is.
+        shown: whether to show anything at all.
     """
 
     def __init__(self, shown: bool = True) -> None:
@@ -40,11 +40,11 @@ class Bar:
             self._rich.stop()
 
     def stage(self, text: str) -> None:
-        """What is being done while there is nothing to count."""
+        """Show a stage without a count."""
         self._show(text, "", description=text, figures="")
 
     def advance(self, place: float, total: float, text: str, figures: str = "", left: float | None = None) -> None:
-        """How far it is; between two calls the clock runs on."""
+        """Show `place` out of `total`, and `left` seconds, which count down between two calls."""
         ends = None if left is None else time.monotonic() + left
         rest = "" if left is None else f"{span(left)} left"
         shown = f"{figures}, {rest}" if figures and rest else figures or rest
@@ -86,7 +86,7 @@ def _bar() -> tuple[Any, Any]:
         TextColumn(" {task.fields[figures]}", style="cyan"),
         Left(),
     )
-    # Results go to stdout, whatever stderr is: only stderr's own lines pass through the bar.
+    # Results go to stdout directly; only lines on stderr are printed above the bar.
     rich = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
     return rich, rich.add_task("starting", total=None, figures="", ends=None)
 

@@ -1,4 +1,4 @@
-"""Warnings that are nobody's concern."""
+"""Silences warnings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A line for people, on stderr."""
+"""Messages on stderr."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rdexplain.text.names import printable
 
 
 def say(text: str) -> None:
-    """A line on stderr, whatever the text holds."""
+    """Print a line to stderr; characters that cannot be printed are escaped."""
     line = printable(" ".join(f"rdexplain: {text}".split()))
     with contextlib.suppress(OSError, ValueError):
         print(line.encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)

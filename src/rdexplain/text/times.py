@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def span(seconds: float) -> str:
-    """A time in its two largest units; an estimate that ran out is nothing, not less."""
+    """A time in its two largest units; a negative one, as of an estimate that ran out, counts as 0."""
     seconds = max(seconds, 0.0)
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -23,7 +23,7 @@ def _installed(packages: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 
 def versions(*more: str) -> dict[str, str]:
-    """Versions of this package, of Python and of the packages that make the numbers; of `more` that are installed."""
+    """Versions of this package, Python, the packages that results depend on, and those of `more` that are installed."""
     import platform
 
     installed = dict(_installed((*_PACKAGES, *more)))

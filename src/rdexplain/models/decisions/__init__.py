@@ -1,4 +1,4 @@
-"""What a model decided: which numbers of its output are explained."""
+"""Decisions and tasks: which numbers of a model's output are explained."""
 
 from rdexplain.models.decisions.base import AbsentError as AbsentError
 from rdexplain.models.decisions.base import Decision as Decision

@@ -1,8 +1,8 @@
-"""What a decision is to the solver, and what a task is to the user.
+"""Base classes: `Decision`, which the solver uses, and `Task`, which the user gives.
 
-A `Task` is what a user asks for ("the region of the cow"), before the model has seen a photo. On the model's clean
-output it becomes `Rows`: which photo each row explains, and one `Decision` that reads all rows. The solver knows
-decisions only through `Decision.read`, so another task is another decision.
+A `Task` says what to explain ("the region of the cow") before the model has seen a photo. Given the model's output on
+the clean images, it becomes `Rows`: the photo that each row explains, and one `Decision` that reads the explained
+numbers of all rows. The solver calls `Decision.read` alone, so a new task is a new decision.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from rdexplain.models.decisions.distortions import Distortion
 
 
 class AbsentError(TargetError):
-    """What is to be explained is not in a photo's prediction.
+    """The prediction for some photos does not contain the target.
 
-    ``reasons`` says for each of the photos to blame, by its position in the call, what there is instead.
+    ``reasons`` maps the position of each such photo in the call to a message on what is predicted instead.
     """
 
     def __init__(self, reasons: Mapping[int, str]) -> None:
@@ -31,7 +31,7 @@ class AbsentError(TargetError):
 
     @property
     def photos(self) -> tuple[int, ...]:
-        """Their positions."""
+        """Positions of the photos without the target."""
         return tuple(self.reasons)
 
 
@@ -46,17 +46,18 @@ class Decision(ABC):
 
     @abstractmethod
     def read(self, output: Any, rows: Tensor) -> Tensor:
-        """The reading (b, m) of a model's output for the rows (b,), differentiable.
+        """The m explained numbers (b, m), the "reading", of a model's output for the rows (b,); differentiable.
 
-        The squared distance of two readings is the distortion: weights are part of the reading.
+        The default distortion is the squared distance of two readings, so weights of the numbers enter as factors in
+        the reading.
         """
 
     def score(self, reading: Tensor, rows: Tensor) -> Tensor:
-        """The one number (b,) of a reading that people are shown; linear in the reading. Its sum by default."""
+        """The score (b,) of a reading (b, m), for display; linear in the reading, by default its sum."""
         return reading.sum(dim=1)
 
     def shown(self, output: Any, rows: Tensor) -> Tensor:
-        """What is kept of an obfuscated image's output beside the image, (b, ...): the score, (b, 1), by default."""
+        """The part (b, ...) of an obfuscated image's output to store with the image; by default the score (b, 1)."""
         return self.score(self.read(output, rows), rows).unsqueeze(1)
 
     def compared_by(self, distortion: Distortion) -> Decision:
@@ -75,10 +76,10 @@ class Decision(ABC):
 
 @dataclass(frozen=True)
 class Rows:
-    """What is explained: R rows, photo by photo.
+    """The R rows to explain, ordered by photo.
 
     Attributes:
-        photos: the photo of each row.
+        photos: index of each row's photo.
         targets: the indices that name each row's target, equally many for all rows.
         labels: the targets in words.
         decision: reads all rows.
@@ -105,19 +106,19 @@ _OTHERS = {
 
 
 def check_label(kind: str, who: str, does: str = "explains") -> None:
-    """ModelError where what is explained, by its `Rows.kind`, is no label and `who` reads no other."""
+    """Raises ModelError unless `kind` (of `Rows`) is "label", the only one that `who` supports."""
     if kind != "label":
         whose = f": {_OTHERS[kind]} is for cartoonx and pixel_rde" if does == "explains" else f", not {_OTHERS[kind]}"
         raise ModelError(f"{who} {does} class labels only{whose}")
 
 
 class Task(ABC):
-    """What a user asks for; given to `explain` as the target."""
+    """What to explain, as the user gives it to `explain` for the target."""
 
     @abstractmethod
     def ask(self, model: Model, output: Any) -> Rows:
         """The rows for a model's output on n clean images.
 
         Raises:
-            TargetError: the output has no such thing.
+            TargetError: the output does not contain the target.
         """

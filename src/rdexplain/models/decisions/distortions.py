@@ -25,8 +25,8 @@ from torch import Tensor
 from rdexplain.errors import OptionError, unknown
 
 EPSILON = 1e-12
-"""Added under the roots, so that their gradient is finite at y = x, where Pixel RDE starts; and the least
-probability that the logarithms of the KL divergence see."""
+"""Added under the roots, so that their gradient is finite at y = x, where Pixel RDE starts; also the lower bound of the
+probabilities under the logarithms of the KL divergence."""
 
 
 def _squares(clean: Tensor, obfuscated: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ class Distortion:
 
     Attributes:
         reads: ``label`` where it compares the explained label's probability, ``all`` where all of them.
-        compare: clean and obfuscated readings (b, m) to (b,), at least 0 but for rounding.
+        compare: maps the clean and the obfuscated reading, (b, m) each, to (b,), non-negative up to rounding.
     """
 
     name: str

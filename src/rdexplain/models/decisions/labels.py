@@ -22,10 +22,10 @@ class Label(Decision):
     """The probability of each row's label: a reading (b, 1).
 
     Args:
-        targets: one for each row: a class, or as many indices as the output has axes after the first, the first of
-            them the class (captum's tuples).
-        probabilities: from the model's output to probabilities over axis 1.
-        exclusive: whether they are of classes that exclude each other.
+        targets: one for each row: a class index, or a tuple with an index for each axis of the output after the batch
+            axis, the class first (as in captum).
+        probabilities: maps the model's output to probabilities over axis 1.
+        exclusive: whether the classes exclude each other, as under a softmax.
     """
 
     fits = tuple(DISTORTIONS)
@@ -53,18 +53,18 @@ class Label(Decision):
 
     def compared_by(self, distortion: Distortion) -> Decision:
         if distortion.reads == "all":
-            # The divergence of two labels that exclude nothing is that of "yes" and of "no".
+            # Labels that do not exclude each other are one Bernoulli variable each: KL sums over p and 1 - p.
             return Probabilities(self._probabilities, self, both=distortion.name == "kl" and not self._exclusive)
         return super().compared_by(distortion)
 
 
 class Probabilities(Decision):
-    """All probabilities: a reading (b, classes), or (b, 2 classes) with those of the opposites.
+    """All probabilities: a reading (b, classes), or (b, 2 * classes) with 1 - p after p.
 
     Args:
-        probabilities: from the model's output to probabilities over axis 1.
-        label: whose probability is the score.
-        both: whether the probability that a label is not there is read too.
+        probabilities: maps the model's output to probabilities over axis 1.
+        label: its probability is the score.
+        both: whether 1 - p is read too.
     """
 
     fits = tuple(name for name, distortion in DISTORTIONS.items() if distortion.reads == "all")
@@ -90,13 +90,13 @@ class Probabilities(Decision):
 
 
 class Above(Task):
-    """Every label whose probability is at least so much, one row each, from the likeliest on.
+    """Every label with a probability of at least `least`, one row each, the most likely first.
 
     Args:
-        least: the probability, above 0 and up to 1.
+        least: the threshold, in (0, 1].
 
     Raises:
-        OptionError: another number.
+        OptionError: `least` is not in (0, 1].
     """
 
     def __init__(self, least: float) -> None:
@@ -109,10 +109,10 @@ class Above(Task):
         return f"Above({self.least:g})"
 
     def ask(self, model: Model, output: Any) -> Rows:
-        """One row a photo and label.
+        """One row per photo and label.
 
         Raises:
-            AbsentError: a photo has no label that is so likely.
+            AbsentError: no label of a photo reaches the threshold.
         """
         probabilities = model.probabilities(scores_in(model, check_output(output, len(output))))
         if probabilities.ndim != 2:
@@ -162,7 +162,7 @@ class Contrast(Task):
         return f"Contrast({', '.join(map(repr, (self.label, *self.rivals)))})"
 
     def ask(self, model: Model, output: Any) -> Rows:
-        """One row a photo; the target's indices are the class and its rivals."""
+        """One row per photo; the target's indices are the class and its rivals."""
         given = scores_in(model, check_output(output, len(output)))
         scores = model.scores(given)
         if scores.ndim != 2:
@@ -193,7 +193,7 @@ class Contrast(Task):
 
 
 class _Share(Decision):
-    """The first target's share in the probability of all of a row's targets: a reading (b, 1)."""
+    """Probability of a row's first target over the sum for all its targets: a reading (b, 1)."""
 
     fits = ("label", "maximise_label")
 
@@ -205,6 +205,6 @@ class _Share(Decision):
         probabilities = self._probabilities(output)
         self._indices = self._indices.to(probabilities.device)
         chosen = probabilities.gather(1, self._indices[rows])
-        # Two classes that the model thinks impossible leave the question open.
+        # Avoids 0 / 0 where every compared class has probability 0.
         least = torch.finfo(chosen.dtype).tiny
         return chosen[:, :1] / chosen.sum(dim=1, keepdim=True).clamp_min(least)

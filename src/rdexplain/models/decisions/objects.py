@@ -24,8 +24,8 @@ class Detect(Task):
     """The objects that a detector finds, each by its anchors.
 
     An object's anchors are those whose box on the clean image x overlaps its box by half or more (intersection over
-    union). With p_a the confidence of anchor a in the object's class, the distortion is the mean of
-    (p_a(x) - p_a(y))² over them, weighted by p_a(x): anchors that saw little count little.
+    union). With p_a the confidence of anchor a in the object's class, the distortion is the mean of (p_a(x) - p_a(y))²
+    over them, weighted by p_a(x).
 
     Args:
         which: an object's number in the photo, from the most confident on, as `rdexplain detect` lists them; the name
@@ -33,8 +33,8 @@ class Detect(Task):
             together, each with the class that it prefers on the clean image.
         confidence: the least confidence of an object.
         overlap: the largest intersection over union of two objects of a class.
-        study: for "anchors", as the reproduction study has it (Taslimi et al., ReScience C 2023): p is the softmax of
-            the raw class scores, and all anchors count alike, wherever the detector sees nothing.
+        study: for "anchors", as in the reproduction study (Taslimi et al., ReScience C 2023): p is the softmax of the
+            raw class scores, and all anchors have the same weight, also where nothing is detected.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class Detect(Task):
         return f"Detect({', '.join(map(repr, self.which))})"
 
     def ask(self, model: Model, output: Any) -> Rows:
-        """One row a photo and object, whose target is (class, number); or a row a photo, with target (-1, -1).
+        """One row per photo and object, with target (class, number); for "anchors" one per photo, with (-1, -1).
 
         Raises:
-            AbsentError: nothing, or not this, is detected in a photo.
+            AbsentError: nothing, or not the object asked for, is detected in a photo.
         """
         found = detections(_raw(model, output), confidence=self.confidence, overlap=self.overlap)
         if ANCHORS in self.which:
@@ -100,7 +100,7 @@ class Detect(Task):
         )
 
     def _chosen(self, model: Model, objects: list[Detection]) -> list[Detection] | str:
-        """The objects to explain of a photo; or what is wrong."""
+        """The objects of a photo to explain, or a message on why there are none."""
         if not objects:
             return self._nothing()
         listed = ", ".join(f"{one.number} {model.class_name(one.category)}" for one in objects[:8])
@@ -155,7 +155,7 @@ def _described(output: Any) -> str:
 
 @dataclass(frozen=True)
 class _Part:
-    """A row's anchors (a,), their classes (a,) and weights (a,); an object's first anchor is the one that won."""
+    """A row's anchors, their classes and weights, (a,) each; an object's first anchor is `Detection.anchor`."""
 
     anchors: Tensor
     categories: Tensor
@@ -174,7 +174,7 @@ def _object(output: RawDetections, photo: int, one: Detection) -> _Part:
 
 
 class _Anchors(Decision):
-    """The confidence of each anchor times the root of its share in the weights: (b, the most anchors of these rows)."""
+    """Reading (b, a): each anchor's confidence times the root of its normalised weight; shorter rows end in zeros."""
 
     def __init__(self, parts: list[_Part], *, one_object: bool, softmax: bool = False) -> None:
         most = max(len(part.anchors) for part in parts)
@@ -188,7 +188,7 @@ class _Anchors(Decision):
         self._anchors = padded([part.anchors for part in parts])
         self._categories = padded([part.categories for part in parts])
         shares = [part.weights.float() / part.weights.float().sum() for part in parts]
-        self._roots = padded([share.sqrt() for share in shares])  # 0 for what fills up
+        self._roots = padded([share.sqrt() for share in shares])  # 0 for the padding
 
     def read(self, output: Any, rows: Tensor) -> Tensor:
         values = output.logits.softmax(dim=2) if self._softmax else output.scores
@@ -198,7 +198,7 @@ class _Anchors(Decision):
         return chosen.to(torch.promote_types(chosen.dtype, torch.float32)) * self._roots[rows, :most]
 
     def score(self, reading: Tensor, rows: Tensor) -> Tensor:
-        """An object's confidence, that of the anchor that won; the weighted mean confidence of all anchors."""
+        """The confidence of an object's first anchor, or the weighted mean confidence of all anchors."""
         if self._one_object:
             return reading[:, 0] / self._roots[rows, 0]
         return (reading * self._roots[rows, : reading.shape[1]]).sum(dim=1)

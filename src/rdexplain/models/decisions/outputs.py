@@ -1,4 +1,4 @@
-"""Whether an output is one that can be explained, and whether it has what is asked for."""
+"""Checks that a network's output can be explained and contains the target."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rdexplain.models.outputs import check_axis
 
 
 def check_output(output: Any, images: int) -> Any:
-    """The output of a network, (n,), (n, classes, ...) or `RawDetections`, finite and for so many images.
+    """The output itself: (n,), (n, classes, ...) or `RawDetections`, finite and for n = `images`.
 
     Raises:
         ModelError: it is something else; the message says what.
@@ -37,8 +37,8 @@ def scores_in(model: Model, output: Any) -> Tensor:
     """A checked output of a model as scores of classes, (n,) or (n, classes, ...).
 
     Raises:
-        TargetError: it is a detector's.
-        ModelError: it is taken for probabilities, and is none.
+        TargetError: the model is a detector.
+        ModelError: it counts as probabilities but has values outside [0, 1].
     """
     if isinstance(output, RawDetections):
         raise TargetError("a detector's output is of objects: ask for a Detect, or a Value of your own")
@@ -50,7 +50,7 @@ def check_target(target: int | tuple[int, ...], output: Tensor, given: Sequence[
     """A target as a tuple of indices into an output (n, classes, ...).
 
     Args:
-        given: the shape that the network gave, where `output` is made of it; for the message.
+        given: shape of the network's own output, where `output` is derived from it; for the message.
 
     Raises:
         TargetError: outside the output, or the wrong number of indices.
@@ -70,12 +70,12 @@ def check_target(target: int | tuple[int, ...], output: Tensor, given: Sequence[
 
 
 def flattened(shape: Sequence[int]) -> str:
-    """What to do about a shape (n, classes, 1, ...), whose last axes say nothing; nothing of others."""
+    """A hint to flatten a shape (n, classes, 1, ...), whose last axes have length 1; "" for other shapes."""
     if len(shape) < 3 or any(length != 1 for length in shape[2:]):
         return ""
     return f" (flatten(1) makes {_of_any(shape[:2])} of it)"
 
 
 def _of_any(shape: Sequence[int]) -> str:
-    """A shape whatever the number of images: ``(n, 3)``."""
+    """A shape as text, with n for the number of images: ``(n, 3)``."""
     return f"({', '.join(('n', *map(str, shape[1:])))}{',' if len(shape) == 1 else ''})"

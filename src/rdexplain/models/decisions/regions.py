@@ -28,10 +28,10 @@ class Segment(Task):
         category: a class by its index or name; several of them; "auto", the largest region but for the background;
             "all", every class in the prediction but the background (a class of that name).
         over: the pixels that the mean is taken over. "region": those of the region, so that the distortion of a lost
-            region is near 1 and λk means the same for a small and a large one, and for a label. "image": all, as the
-            reproduction study has it (Taslimi et al., ReScience C 2023): then a region that covers a tenth of the
-            photo needs a λk that is a tenth.
-        least: the share of the photo that a class has at least, for "auto" and "all": stray pixels are no object.
+            region is near 1 and λk means the same for a small and a large one, and for a label. "image": all, as in the
+            reproduction study (Taslimi et al., ReScience C 2023): then a region that covers a tenth of the photo needs
+            a λk that is a tenth.
+        least: least share of the photo that a class must cover, for "auto" and "all"; excludes stray pixels.
 
     Raises:
         OptionError: `over` is neither.
@@ -52,7 +52,7 @@ class Segment(Task):
         return f"Segment({', '.join(map(repr, self.categories))}, over={self.over!r})"
 
     def ask(self, model: Model, output: Any) -> Rows:
-        """One row a photo and class, in the order asked for; for "all" from the largest region on.
+        """One row per photo and class, in the order asked for; for "all" the largest region first.
 
         Raises:
             AbsentError: the class is not in a photo's prediction.
@@ -83,7 +83,7 @@ class Segment(Task):
         )
 
     def _wanted(self, model: Model, classes: int, prediction: Tensor) -> list[int] | str:
-        """The classes to explain of a photo; or what is wrong."""
+        """The classes of a photo to explain, or a message on why there are none."""
         shares = torch.bincount(prediction.flatten(), minlength=classes) / prediction.numel()
         present = [index for index in shares.argsort(descending=True).tolist() if shares[index] > 0]
         objects = [i for i in present if model.class_name(i) != BACKGROUND and shares[i] >= self.least]
@@ -110,7 +110,7 @@ def _percent(share: float) -> str:
 
 
 class _Region(Decision):
-    """The class's probability at each pixel of the region, divided by the root of the pixels counted: (b, h * w)."""
+    """The class's probability at each pixel of the region, over the root of the number of pixels: (b, h * w)."""
 
     def __init__(
         self, targets: Sequence[int], region: Tensor, over: Over, probabilities: Callable[[Tensor], Tensor]

@@ -1,4 +1,4 @@
-"""A decision of the user's own: any differentiable number of the output."""
+"""A user-defined decision: any differentiable number computed from the output."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Value(Task):
     probabilities.
 
     Args:
-        function: from the network's own output for one image, without its batch axis, to a scalar; or one such for each
-            image. Of a network that gives (n,) it gets the number itself, of shape ().
-        batched: the same for a batch, from the output to (b,), which is faster; used in place of `function`.
+        function: maps the network's raw output for one image, without the batch axis, to a scalar tensor; or a list
+            with one function per image. Where the network returns (n,), it gets a tensor of shape ().
+        batched: maps the output of a whole batch to (b,), which is faster; used in place of `function`.
         relative: False leaves the values in their own units.
         name: what the value is called in results.
     """
@@ -51,11 +51,11 @@ class Value(Task):
         return f"Value({', '.join(self.names)})"
 
     def ask(self, model: Model, output: Any) -> Rows:
-        """One row a photo, whose target is the index of its function.
+        """One row per photo, with the index of its function for the target.
 
         Raises:
-            TargetError: another number of callables than of images, a callable that fails, or a value of 0.
-            ModelError: a callable that returns something else.
+            TargetError: the number of callables is neither 1 nor that of the images, one fails, or a value is 0.
+            ModelError: a callable returns no scalar tensor.
         """
         photos = len(output)
         count = 1 if self.batched is not None else len(self.functions)
@@ -79,7 +79,7 @@ class Value(Task):
         )
 
     def _clean(self, decision: _Values, output: Any) -> Tensor:
-        """The values (n, 1) on the clean images; TargetError with the shape that a callable met, where it fails."""
+        """The values (n, 1) on the clean images; a callable that fails raises TargetError with its input's shape."""
         try:
             return decision.read(output, torch.arange(len(output))).detach()
         except (RDExplainError, MemoryError, torch.OutOfMemoryError):
@@ -95,7 +95,7 @@ class Value(Task):
 
 
 class _Values(Decision):
-    """Values in units of `scale` (R,), a reading (b, 1)."""
+    """The values divided by `scale` (R,): a reading (b, 1)."""
 
     def __init__(self, functions: Sequence[Read], targets: Sequence[int], batched: Read | None) -> None:
         self._functions = functions

@@ -1,4 +1,4 @@
-"""Engines: what carries tasks to workers. All give the same results, in another order."""
+"""Engines, which distribute tasks to workers. All give the same results, but not in the same order."""
 
 from rdexplain.work.engines.engine import Engine, Recipe, Worker
 from rdexplain.work.engines.local import Local

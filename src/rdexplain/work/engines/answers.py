@@ -1,4 +1,4 @@
-"""What a worker in another process says, instead of raising and warning there."""
+"""Results, errors and warnings of a worker in another process, as data that is sent back."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Answering:
     """A worker in a process of its own, whose methods never raise.
 
     Args:
-        recipe: what it is made from, by `ready`.
-        device: where.
-        threads: of PyTorch; None leaves them as they are.
+        recipe: makes the worker, when `ready` is called.
+        device: of the worker.
+        threads: number of PyTorch's threads; None for its default.
     """
 
     def __init__(self, recipe: Recipe[Any, Any], device: str, threads: int | None) -> None:
@@ -52,12 +52,12 @@ class Answering:
         return self._with_warnings(_answer(self._make))
 
     def load(self, task: Any) -> Answer:
-        """Load a task, for `work`; may run beside it."""
+        """Load a task for `work`; may run in parallel with it."""
         assert self._worker is not None
         return _answer(self._worker.load, task)
 
     def work(self, loaded: Answer) -> Answer:
-        """Do what was loaded."""
+        """Work on a loaded task."""
         assert self._worker is not None
         return self._with_warnings(loaded if loaded.error else _answer(self._worker.work, loaded.result))
 
@@ -82,7 +82,7 @@ def _answer(work: Callable[..., Any], *arguments: Any) -> Answer:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error, or one that says the same if it cannot be sent."""
+    """The error, or a RuntimeError with its text if it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

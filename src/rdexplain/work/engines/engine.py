@@ -1,4 +1,4 @@
-"""What an engine is, and what it needs to know of the work that it carries."""
+"""The protocols of an engine, and of the workers and recipes that it uses."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Worker(Protocol[_Task, _Result]):
     """Does tasks, one after another. It is made once in its process, so that it can hold a model."""
 
     def load(self, task: _Task) -> Any:
-        """What can be done while another task is worked on, such as decoding its photos; in another thread."""
+        """Prepare a task, such as decode its photos, in another thread while the task before it is worked on."""
 
     def work(self, loaded: Any) -> _Result:
-        """The task that was loaded.
+        """The result of a loaded task.
 
         Raises:
-            RDExplainError: something that is not the task's own fault: it ends everything.
+            RDExplainError: an error that does not concern this task alone; it ends the whole job.
         """
 
 
@@ -33,21 +33,22 @@ class Recipe(Protocol[Task, _Result]):
         """A worker on a device."""
 
     def parts(self, task: Task) -> Sequence[Task]:
-        """The task in its smallest pieces, for one that workers die with."""
+        """The task divided into its smallest pieces, after workers have crashed on it."""
 
     def given_up(self, task: Task, reason: str) -> _Result:
-        """The result of a task of one piece that workers die with."""
+        """The result of an indivisible task on which workers crash."""
 
 
 class Engine(Protocol[_Task, _Result]):
-    """Carries tasks to workers."""
+    """Distributes tasks to workers."""
 
     def results(self, tasks: Iterator[_Task]) -> Generator[_Result, None, None]:
-        """What became of each task, each once, in any order.
+        """The result of each task, each once, in any order.
 
-        Tasks are taken from the iterator when a worker is free or nearly so, in the thread of the caller. One that has
-        ended is asked again after each result: it may know of more then. Workers end when the generator is closed.
+        Tasks are taken from the iterator in the thread of the caller, when a worker is free or nearly so. An exhausted
+        iterator is asked again after each result, since it may have more tasks then. Workers end when the generator is
+        closed.
 
         Raises:
-            RDExplainError: something that is no single task's fault.
+            RDExplainError: an error that does not concern a single task.
         """

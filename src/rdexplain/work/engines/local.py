@@ -16,7 +16,6 @@ class Local(Generic[Task, Result]):
         self.worker = worker
 
     def results(self, tasks: Iterator[Task]) -> Generator[Result, None, None]:
-        """See `Engine.results`."""
         loader = ThreadPoolExecutor(1, thread_name_prefix="load")
 
         def ahead() -> Future[Any] | None:

@@ -1,4 +1,4 @@
-"""What engines of several workers have in common: who gets which task, and what happens when a worker dies."""
+"""The base of engines with several workers: assigns tasks to workers, and replaces workers that die."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from rdexplain.work.engines.answers import Answer
 from rdexplain.work.engines.engine import Recipe, Result, Task
 
 AHEAD = 2
-"""Tasks that a worker has: one it works on, and one that it loads meanwhile."""
+"""Tasks that a worker has at a time: one that it works on, and one that it loads meanwhile."""
 DEATHS = 3
-"""Workers that may die with a task before that is given up; or while they start, before everything is."""
+"""Number of workers that die on a task before it is given up; or while they start, before the job is."""
 TOGETHER = 2
-"""Workers that may die with a task before its parts are tried one by one."""
+"""Number of workers that die on a task before its parts are tried one by one."""
 
 
 class WorkerError(RDExplainError):
-    """Workers that die before they have done anything."""
+    """Workers died while they started."""
 
 
 @dataclass
 class Job(Generic[Task]):
-    """A task, and how many workers have died with it."""
+    """A task, and how many workers have died on it."""
 
     task: Task
     deaths: int = 0
@@ -37,11 +37,12 @@ class Hand(Generic[Task]):
     """A worker as the pool sees it.
 
     Attributes:
-        process: whatever the engine knows it by.
-        place: from 0 to the number of workers - 1; one that replaces a dead one has its place.
+        process: the engine's handle of the worker.
+        place: from 0 to the number of workers - 1; one that replaces a dead one takes its place.
         ready: whether its model is loaded.
-        jobs: what it has to do, by numbers of the pool's.
-        alone: it has a job that a worker has died with: nothing else shall share the blame.
+        jobs: the jobs that it has, by numbers that the pool gives.
+        alone: whether it has a job on which a worker has died; it then gets no other, so that the cause is clear if it
+            dies too.
     """
 
     process: Any
@@ -54,12 +55,12 @@ class Hand(Generic[Task]):
 class Pool(ABC, Generic[Task, Result]):
     """An engine of many workers, each in a process of its own, that take tasks as they get free.
 
-    A worker that dies is replaced, and its tasks are done again: first as they were, then part by part, so that only
-    a part with which workers die again and again is given up.
+    A worker that dies is replaced, and its tasks are done again: first as they were, then part by part, so that only a
+    part on which workers die repeatedly is given up.
 
     Args:
-        recipe: what the workers are made from.
-        workers: how many.
+        recipe: makes the workers.
+        workers: number of workers.
         ahead: tasks that a worker has at a time; 1 where tasks are long, so that none waits behind another at the end.
     """
 
@@ -72,10 +73,9 @@ class Pool(ABC, Generic[Task, Result]):
         self._number = 0
 
     def results(self, tasks: Iterator[Task]) -> Generator[Result, None, None]:
-        """See `Engine.results`."""
         try:
             first = next(tasks, None)
-            if first is None:  # no worker is started for nothing
+            if first is None:  # no worker is started without a task
                 return
             self._first = [first]
             self._hands = [Hand(self._start(place), place) for place in range(self.workers)]
@@ -85,32 +85,32 @@ class Pool(ABC, Generic[Task, Result]):
                 if any(hand.ready for hand in self._hands) and not any(hand.jobs for hand in self._hands):
                     return
                 for hand, number, answer in self._events(self._hands):
-                    if hand in self._hands:  # a dead one may be heard of twice
+                    if hand in self._hands:  # a dead worker may be reported twice
                         yield from self._dead(hand) if answer is None else self._heard(hand, number, answer)
         finally:
             self.close()
 
     def close(self) -> None:
-        """Let the workers go, whatever they do."""
+        """End the workers, whatever they are doing."""
         hands, self._hands = self._hands, []
         self._stop(hands)
 
     @abstractmethod
     def _start(self, place: int) -> Any:
-        """Begin to start a worker, that becomes ready by itself."""
+        """Start a worker without waiting for it; returns `Hand.process`."""
 
     @abstractmethod
     def _give(self, hand: Hand[Task], number: int, task: Task) -> None:
-        """Give a worker a task. That it has died is no error here: `_events` says so."""
+        """Give a worker a task. A dead worker is no error here: `_events` reports it."""
 
     @abstractmethod
     def _events(self, hands: list[Hand[Task]]) -> Iterable[tuple[Hand[Task], int | None, Answer | None]]:
-        """Wait a second at most for what workers say: (worker, its job's number, answer), the number None for one
-        that is ready; the answer None for one that is dead."""
+        """Wait a second at most for events: (worker, its job's number, answer). The number is None for a worker that is
+        ready, the answer None for one that is dead."""
 
     @abstractmethod
     def _stop(self, hands: list[Hand[Task]]) -> None:
-        """End workers at once, of whatever they are in the middle."""
+        """End workers at once, even in the middle of a task."""
 
     def _fill(self, hand: Hand[Task], tasks: Iterator[Task]) -> None:
         while hand.ready and not hand.alone and len(hand.jobs) < self.ahead:
@@ -152,7 +152,7 @@ class Pool(ABC, Generic[Task, Result]):
             yield from self._retried(job)
 
     def _retried(self, job: Job[Task]) -> Iterator[Result]:
-        """Queue the job of a worker that died, whole or part by part; or give its only part up."""
+        """Queue the job of a worker that died, whole or part by part; or give up a job of one part."""
         deaths = job.deaths + 1
         parts = self.recipe.parts(job.task)
         if len(parts) > 1:

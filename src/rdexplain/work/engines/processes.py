@@ -28,10 +28,10 @@ class Processes(Pool[Task, Result]):
     """An engine of several processes; see `Pool` for what is done when one dies.
 
     Args:
-        recipe: what the workers are made from.
-        devices: of this machine; the workers are dealt out to them.
-        workers: how many; None for one on each device.
-        threads: of PyTorch in each worker; None leaves them as they are.
+        recipe: makes the workers.
+        devices: of this machine; workers are assigned to them in turn.
+        workers: number of workers; None for one on each device.
+        threads: number of PyTorch's threads in each worker; None for its default.
         ahead: see `Pool`.
     """
 
@@ -47,7 +47,7 @@ class Processes(Pool[Task, Result]):
         self.devices, self.threads = devices, threads
 
     def _start(self, place: int) -> _Process:
-        # A process that is forked would have neither a GPU nor PyTorch's threads.
+        # A forked process can use neither the GPU nor PyTorch's threads.
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         device = self.devices[place % len(self.devices)]
@@ -69,7 +69,7 @@ class Processes(Pool[Task, Result]):
         for pipe in connection.wait(list(pipes), timeout=1):
             try:
                 number, answer = pickle.loads(pipe.recv_bytes())  # type: ignore[union-attr]
-            except (EOFError, OSError):  # what it had said before it died has been read
+            except (EOFError, OSError):  # dead, and all that it sent has been read
                 number = answer = None
             found.append((pipes[pipe], number, answer))  # type: ignore[index]
         return found
@@ -83,7 +83,7 @@ class Processes(Pool[Task, Result]):
 
 
 def serve(pipe: Connection, recipe: Recipe[Any, Any], device: str, threads: int | None) -> None:
-    """A worker's life: it answers each task that comes, and ends with the process that has started it."""
+    """The main function of a worker process: answers each task, and ends with the process that started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches all; the one that started this ends it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     answering = Answering(recipe, device, threads)
@@ -95,7 +95,7 @@ def serve(pipe: Connection, recipe: Recipe[Any, Any], device: str, threads: int 
                 number, task = pickle.loads(pipe.recv_bytes())
                 loaded.put((number, answering.load(task)))
 
-    with contextlib.suppress(OSError):  # nobody listens any more
+    with contextlib.suppress(OSError):  # the pipe's other end is closed
         pipe.send_bytes(pickle.dumps((None, answering.ready())))
         threading.Thread(target=load, daemon=True).start()
         while True:
@@ -112,11 +112,11 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def _without_control_c() -> Iterator[None]:
-    """Ctrl-C waits, and a process that is started never hears of it: it would say so in many lines."""
+    """Block SIGINT while a process starts; it inherits the block, and prints no traceback on Ctrl-C."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # it would let signals through again
+    resource_tracker.ensure_running()  # starting it later would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

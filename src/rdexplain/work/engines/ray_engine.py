@@ -21,8 +21,8 @@ class RayWorker:
     """A worker as Ray's actor. It runs two calls at a time, of which one works and one loads."""
 
     def __init__(self, recipe: Recipe[Any, Any], folder: str, path: Sequence[str], device: str, threads: int) -> None:
-        # Models of one's own lie in the current folder, or where else this Python finds modules, as with processes;
-        # a machine of a cluster need not have these folders.
+        # The user's own models are imported from the current folder or sys.path of the starting process, as with
+        # processes; a machine of a cluster need not have these folders.
         with contextlib.suppress(OSError):
             os.chdir(folder)
         sys.path.extend(place for place in path if place not in sys.path)
@@ -30,11 +30,11 @@ class RayWorker:
         self._working = threading.Lock()
 
     def ready(self) -> Answer:
-        """Load the model. Apart from the constructor, whose errors Ray wraps up."""
+        """Load the model; not in the constructor, whose errors Ray wraps."""
         return self._answering.ready()
 
     def answer(self, task: Any) -> Answer:
-        """Do a task."""
+        """Load a task and work on it."""
         loaded = self._answering.load(task)
         with self._working:
             return self._answering.work(loaded)
@@ -42,18 +42,18 @@ class RayWorker:
 
 class _Actor(NamedTuple):
     handle: Any
-    calls: dict[Any, int | None]  # what is not yet answered: the number of the job, None for `ready`
+    calls: dict[Any, int | None]  # unanswered: number of the job, None for `ready`
 
 
 class RayEngine(Pool[Task, Result]):
     """An engine of many workers, on this machine or on a cluster; see `Pool` for what is done when one dies.
 
     Args:
-        recipe: what the workers are made from.
+        recipe: makes the workers.
         device: of each worker; None for a GPU where Ray has any, else the CPU.
         address: of a cluster; None for an instance on this machine that ends with the engine.
-        workers: how many; None for one on each GPU, or on each CPU where there is no GPU.
-        cpus: of each worker.
+        workers: number of workers; None for one on each GPU, or on each CPU where there is no GPU.
+        cpus: number of CPUs of each worker.
         ahead: see `Pool`.
 
     Raises:
@@ -90,7 +90,7 @@ class RayEngine(Pool[Task, Result]):
             _knock(address)
         options: dict[str, Any] = {"address": address or "local"}
         if address is None:
-            # Workers that were asked for get a place, whatever the machine counts as its CPUs.
+            # Enough CPUs for the workers that were asked for, even if the machine has fewer.
             if workers is not None:
                 options["num_cpus"] = max(workers * self._cpus, os.cpu_count() or 1)
             options["include_dashboard"] = False
@@ -100,7 +100,7 @@ class RayEngine(Pool[Task, Result]):
             raise OptionError(f"no Ray at {address or 'this machine'}: {' '.join(str(error).split())}") from error
 
     def close(self) -> None:
-        """Let the workers go, and the instance of this machine."""
+        """End the workers, and Ray itself if this engine has started it."""
         super().close()
         if self._own and self._ray.is_initialized():
             self._ray.shutdown()
@@ -124,7 +124,7 @@ class RayEngine(Pool[Task, Result]):
         errors = self._ray.exceptions
         try:
             answer: Answer = self._ray.get(call)
-        except errors.RayTaskError:  # no death: a defect
+        except errors.RayTaskError:  # the worker is alive: a defect in its code
             raise
         except errors.RayError:  # the worker is gone, its machine, or the memory that held its answer
             return None
@@ -136,7 +136,7 @@ class RayEngine(Pool[Task, Result]):
 
 
 def _knock(address: str) -> None:
-    """See that something listens at HOST:PORT: Ray itself would try for minutes."""
+    """Check that something listens at HOST:PORT: Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         return  # `auto` and the like

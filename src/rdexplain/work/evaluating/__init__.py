@@ -1,1 +1,1 @@
-"""The work of `evaluate`: photos or explanations, shared out to workers, and what they find put together."""
+"""The work of `evaluate`: photos or explanations are distributed to workers, and their results merged."""

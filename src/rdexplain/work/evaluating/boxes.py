@@ -1,4 +1,4 @@
-"""Boxes of objects for `evaluate`: read from a CSV file, and given to the photos that they are of."""
+"""Boxes of objects for `evaluate`: read from a CSV file, and assigned to their photos."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def find_boxes(file: Path, sources: Sequence[str], progress: Progress) -> dict[s
 
 
 def read_boxes(file: Path) -> dict[str, list[Box]]:
-    """Boxes by what the column photo says, of a CSV file with the columns photo, left, top, right, bottom.
+    """Boxes by the value of the column photo, from a CSV file with the columns photo, left, top, right, bottom.
 
     Raises:
-        OptionError: the file cannot be read, lacks a column or a number, or has a box without anything in it.
+        OptionError: the file cannot be read, lacks a column or a number, or has an empty box.
     """
     wrong = f"{file}: boxes are a CSV file with the columns photo, left, top, right, bottom, and numbers in them"
     try:

@@ -1,4 +1,4 @@
-"""Methods are compared on the same photos: which explanations on disk have none beside them by another method."""
+"""Finds explanations on disk that another method lacks, because methods are compared on the same photos."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rdexplain.evaluation.results import Entry
 
 
 class Explained(NamedTuple):
-    """What an explanation is of, whatever method it is by."""
+    """The photo and target of an explanation, without its method."""
 
     photo: str
     key: str
@@ -21,9 +21,9 @@ class Explained(NamedTuple):
 
 
 def missing(entries: Iterable[Entry], methods: Collection[str]) -> dict[Explained, list[str]]:
-    """The methods that have no explanation of a photo's class, for those of which some have one.
+    """For each photo and target that some methods have explained, the methods that have not, if any.
 
-    A photo is the same by its name, whatever the size at which it was explained, or by its pixels, wherever it was.
+    Photos are the same if their names are equal, at any size, or if their pixels are equal, under any name.
     """
     there: dict[str, set[tuple[str, str]]] = {name: set() for name in methods}
     some = set()

@@ -1,4 +1,4 @@
-"""Evaluations: the pieces go to workers, and what they find comes together."""
+"""Evaluations: sends pieces of work to workers, and merges their results."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ METHOD_OPTIONS = ("preset", "steps", "seed", "internal_batch_size", "accelerate"
 
 
 class Evaluator:
-    """A run that is being made. `evaluation` is of what is finished.
+    """An evaluation in progress; `evaluation` has the finished part.
 
     Args:
-        pieces: photos or explanations, by name, those together that are evaluated together.
-        recipe: what workers are made from.
-        worker: the one of this process.
-        weight: of a photo or an explanation, in steps of the count.
+        pieces: names of photos or explanations, grouped by what is evaluated together.
+        recipe: makes the workers.
+        worker: the worker of this process.
+        weight: steps of the progress count for a photo or an explanation.
 
     Attributes:
         model: of this process.
-        expected: photos, or explanations.
+        expected: number of photos or explanations.
         done: how many of them are in `evaluation`.
         failures: what went wrong, by photo or file.
         options: of the methods, ready for JSON.
@@ -69,14 +69,14 @@ class Evaluator:
                 self.take(found)
 
     def take(self, found: Found) -> None:
-        """Add what a worker found."""
+        """Add the result of a worker."""
         for name, reason in found.evaluation.not_applicable.items():
             if name not in self.evaluation.not_applicable:
                 self.count.progress.warning(f"{name} is not applicable: {reason}")
         self.evaluation = merge(self.evaluation, found.evaluation)
         self.done += found.done
         for name, options in found.options.items():
-            # What is recorded shall not depend on who was faster.
+            # The record must not depend on which worker was faster.
             self._options[name] = max(
                 self._options.get(name, (-1, None)), (found.place, options), key=lambda one: one[0]
             )
@@ -101,7 +101,7 @@ class Evaluator:
 
 
 class ExplanationsEvaluator(Evaluator):
-    """A run over explanations that are there.
+    """An evaluation of existing explanations.
 
     Args:
         methods: of each explanation, by its name; None where that is not known.
@@ -128,7 +128,7 @@ class ExplanationsEvaluator(Evaluator):
         self._leave_out()
 
     def _leave_out(self, quietly: bool = False) -> None:
-        """Leave out what not all methods have: methods are compared on the same photos."""
+        """Leave out photos and classes that not all methods have explained: methods are compared on the same photos."""
         lacking = missing(self.evaluation.entries, self._methods)
         self.evaluation = Evaluation(
             {key: curve for key, curve in self.evaluation.curves.items() if Explained.of(key.entry) not in lacking},
@@ -144,11 +144,11 @@ class ExplanationsEvaluator(Evaluator):
 def over_photos(
     options: Evaluate, count: Count, settings: Settings, crew: Crew, model: Model, sources: Sequence[str]
 ) -> Evaluator:
-    """Explain photos by every method and evaluate what comes of it, a batch of photos at a time.
+    """Explain photos by every method and evaluate the explanations, a batch of photos at a time.
 
     Raises:
         OptionError: an option that none of the methods has, or boxes of none of the photos.
-        ModelError: the network allows none of the methods.
+        ModelError: none of the methods can be applied to the network.
     """
     given = {name: getattr(options, name) for name in METHOD_OPTIONS}
     given = {name: value for name, value in given.items() if value is not None}
@@ -190,13 +190,13 @@ def over_explanations(
 
 
 def none_applicable(reasons: Mapping[str, str]) -> ModelError:
-    """The error where nothing is left to compare."""
+    """The error where none of the methods can be applied to the network."""
     each = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     return ModelError(f"none of the methods is applicable: {each}")
 
 
 def _measuring(options: Evaluate, settings: Settings) -> dict[str, Any]:
-    """What both kinds of workers need to know."""
+    """The options that both kinds of workers share."""
     size, accelerate = options.internal_batch_size, options.accelerate is not False
     return {
         "model": portable_model(options),

@@ -31,13 +31,12 @@ class MeasuringExplanations(Measuring):
     """Evaluates what `explain` or `run` wrote.
 
     Attributes:
-        folder: where it is.
+        folder: where the explanations are.
     """
 
     folder: Path
 
     def make(self, device: str) -> ExplanationsWorker:
-        """A worker on a device."""
         return ExplanationsWorker(self, load_model(**self.model, device=device))
 
 
@@ -45,9 +44,9 @@ class ExplanationsWorker:
     """Holds the model, and the list of explanations.
 
     Attributes:
-        results: what reads each explanation by one of the methods, by names for people.
-        methods: theirs, by the same names; None where a file does not say.
-        others: how many there are by other methods.
+        results: functions that read the explanations by the chosen methods, by display name.
+        methods: the methods of these, by the same names; None where a file does not say.
+        others: number of explanations by other methods.
     """
 
     def __init__(self, recipe: MeasuringExplanations, model: Model, count: Count | None = None) -> None:
@@ -68,7 +67,7 @@ class ExplanationsWorker:
             return found, name, None
 
     def work(self, loaded: tuple[Found, str, Explanation | Heatmap | None]) -> Found:
-        """Evaluate it."""
+        """Evaluate a loaded explanation."""
         found, name, result = loaded
         if result is None:
             self._count.finish(1, failed=True)
@@ -85,14 +84,14 @@ class ExplanationsWorker:
         return found
 
     def agrees(self, result: Explanation | Heatmap) -> bool:
-        """Whether the model gives the probabilities that an explanation says; True for what is not of class labels."""
+        """Whether the model gives the probabilities in an explanation; True if it does not explain class labels."""
         if result.target_kind != "label":
             return True
         targets = [_target(one) for one in result.target.tolist()]
         try:
             with subject(self.model, result.images, targets, **self.recipe.batches) as rows:
                 return _same(_probabilities(rows), result)
-        except RDExplainError:  # a class that it does not have
+        except RDExplainError:  # such as a class that the model does not have
             return False
 
     def _evaluated(self, result: Explanation | Heatmap, found: Found) -> Evaluation:
@@ -110,19 +109,19 @@ class ExplanationsWorker:
 
 
 def _probabilities(rows: Subject) -> torch.Tensor:
-    """Of each row's label on the photo, (r,)."""
+    """The probability of each row's label on the clean photo, (r,)."""
     return rows.label().read(rows.clean, torch.arange(len(rows), device=rows.clean.device)).squeeze(1).cpu()
 
 
 def _same(here: torch.Tensor, result: Explanation | Heatmap) -> bool:
-    """Whether probabilities are those of an explanation, but for rounding and another device."""
+    """Whether probabilities are those of an explanation, up to rounding and differences of devices."""
     return bool((here - result.probability).abs().max() < 0.02)
 
 
 def _reason(name: str, error: Exception) -> str:
     if isinstance(error, OSError):
         return describe(error)
-    # Its cause says the same without the photo's place in the batch, which is 0.
+    # Its cause has the same text without the photo's place in the batch, which is 0.
     blamed = isinstance(error, SolverError) and error.photos
     return f"{name}: {(blamed and error.__cause__) or error}"
 
@@ -147,7 +146,7 @@ def _results(folder: Path) -> dict[str, _Saved]:
 
 
 def _method_of(file: Path) -> str | None:
-    """By what the file says; by its name, as `rdexplain explain` has it, where it is damaged."""
+    """The method that the file states, or if it is damaged the one in its name, as `rdexplain explain` writes it."""
     try:
         with safe_open(file, framework="pt") as content:
             return str(json.loads(content.metadata()["rdexplain"])["method"])

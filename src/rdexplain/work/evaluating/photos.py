@@ -1,4 +1,4 @@
-"""A worker of `evaluate` that explains photos by every method, and measures what comes of it."""
+"""A worker of `evaluate` that explains photos by every method, and evaluates the explanations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rdexplain.work.progress import Count, Silent
 
 @dataclass(frozen=True)
 class MeasuringPhotos(Measuring):
-    """Explains photos by every method and evaluates what comes of it.
+    """Explains photos by every method and evaluates the explanations.
 
     Attributes:
         given: options, of which each method takes those that it has.
@@ -37,11 +37,9 @@ class MeasuringPhotos(Measuring):
     boxes: dict[str, list[Box]] | None
 
     def make(self, device: str) -> PhotosWorker:
-        """A worker on a device."""
         return PhotosWorker(self, load_model(**self.model, device=device))
 
     def boxes_of(self, source: str) -> list[Box]:
-        """A photo's boxes."""
         return (self.boxes or {}).get(source, [])
 
 
@@ -49,13 +47,13 @@ class PhotosWorker:
     """Holds the model and the methods.
 
     Attributes:
-        not_applicable: methods that the network does not allow, and why, as far as is known without a photo.
+        not_applicable: methods that cannot be applied to the network, and why, as far as known without a photo.
     """
 
     def __init__(self, recipe: MeasuringPhotos, model: Model, count: Count | None = None) -> None:
         self.recipe, self.model, self._count = recipe, model, count or Count(Silent())
         size, settings = (recipe.size, recipe.size), recipe.settings
-        if "wavelet" in settings.domains:  # an error comes before anything is done
+        if "wavelet" in settings.domains:  # fails early if the size does not fit
             settings.wavelet.transform(size, model.dtype, model.device)
         other = randomised(model, size, settings.seed) if "randomisation" in settings.scores else None
         self.methods: dict[str, Any] = {}
@@ -83,8 +81,8 @@ class PhotosWorker:
         return found, photos
 
     def work(self, loaded: tuple[Found, list[Photo]]) -> Found:
-        """All methods on some photos. A photo that one of them cannot explain is left out of all, and of the table:
-        methods are compared on the same photos."""
+        """Evaluate all methods on some photos. A photo that one of them cannot explain is left out for all: methods are
+        compared on the same photos."""
         found, photos = loaded
         self._count.finish(len(found.failures) * len(self._planned), failed=True)
         left, each = list(range(len(photos))), []
@@ -96,7 +94,7 @@ class PhotosWorker:
                     evaluation, left = self._evaluated(name, rows, photos, left, found)
                     each.append(evaluation)
                     self._count.finish(len(left), failed=name not in self.methods)
-                    # With what failed now the methods to come have nothing to do.
+                    # Photos that failed now are skipped by this method and the later ones.
                     self._count.finish((before - len(left)) * (len(self._planned) - place), failed=True)
         sources = {photos[place].source for place in left}
         known = Evaluation(not_applicable=dict(self.not_applicable))
@@ -106,10 +104,10 @@ class PhotosWorker:
     def _evaluated(
         self, name: str, rows: Subject, photos: list[Photo], left: list[int], found: Found
     ) -> tuple[Evaluation, list[int]]:
-        """What a method comes to on those photos that are left, and which are left after it.
+        """A method's evaluation on the photos that are left, and the photos that are left after it.
 
-        With photos that it cannot explain it has to begin again with the others; with photos whose explanation cannot
-        be evaluated it has not.
+        If photos cannot be explained, the others are explained again; if explanations cannot be evaluated, they are
+        not.
         """
         result: Explanation | Heatmap | None = None
         while left and name in self.methods:
@@ -129,7 +127,7 @@ class PhotosWorker:
         return Evaluation(), left
 
     def _explained(self, name: str, rows: Subject, photos: list[Photo], found: Found) -> Explanation | Heatmap | None:
-        """A method's result; None where the network does not allow the method, which is then out."""
+        """A method's result; None where the method cannot be applied to the network, and is dropped."""
         self._count.stage(f"{name}: explaining {_which(photos)}")
         method = self.methods[name]
         try:
@@ -166,7 +164,7 @@ class PhotosWorker:
         height, width = photo.original_size
         size = self.recipe.size
         across, down = size / width, size / height
-        # What is rounded in pixels of a small photo is more than that in those of the square.
+        # Clamped, because rounding in pixels of a small photo is larger in pixels of the square.
         return [
             (max(left * across, 0), max(top * down, 0), min(right * across, size), min(bottom * down, size))
             for left, top, right, bottom in self.recipe.boxes_of(photo.source)
@@ -178,7 +176,7 @@ def _which(photos: list[Photo]) -> str:
 
 
 def _only(sources: set[str], evaluation: Evaluation) -> Evaluation:
-    """The part of an evaluation that is of some photos."""
+    """The part of an evaluation for the photos of `sources`."""
     return Evaluation(
         {key: curve for key, curve in evaluation.curves.items() if key.entry.photo in sources},
         {key: value for key, value in evaluation.scores.items() if key.entry.photo in sources},

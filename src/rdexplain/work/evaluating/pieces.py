@@ -1,4 +1,4 @@
-"""What the workers of `evaluate` have in common: pieces of work, and what is found of them."""
+"""What the workers of `evaluate` have in common: pieces of work, and their results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Piece(NamedTuple):
     """Photos that are evaluated together, or one explanation.
 
     Attributes:
-        place: among all pieces.
+        place: the index among all pieces.
         names: of the photos, or of the explanation.
     """
 
@@ -22,12 +22,12 @@ class Piece(NamedTuple):
 
 @dataclass
 class Found:
-    """What became of a piece.
+    """The result of a piece.
 
     Attributes:
         place: the piece's.
         evaluation: of its photos by all methods, or of its explanation.
-        done: photos, or explanations, in it.
+        done: number of photos or explanations in `evaluation`.
         failures: what went wrong, by photo or explanation.
         options: of the methods, ready for JSON.
     """
@@ -41,10 +41,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Measuring:
-    """What both kinds of workers are made from; see `engines.Recipe`.
+    """The recipe that both kinds of workers share; see `engines.Recipe`.
 
     Attributes:
-        model: the arguments of `load_model`, but the device.
+        model: the arguments of `load_model`, except the device.
         methods: their names.
         settings: what is measured.
         batches: how the network is run, as `evaluation.subject` takes it.
@@ -56,9 +56,9 @@ class Measuring:
     batches: dict[str, Any]
 
     def parts(self, task: Piece) -> list[Piece]:
-        """One photo each."""
+        """A piece for each photo."""
         return [Piece(task.place, (name,)) for name in task.names]
 
     def given_up(self, task: Piece, reason: str) -> Found:
-        """What is found of a photo that workers die with."""
+        """The result of a photo on which workers crash."""
         return Found(task.place, failures={name: f"{name}: {reason}" for name in task.names})

@@ -1,4 +1,4 @@
-"""Explanations that are there: whether there are any, and which network they are of."""
+"""Checks existing explanations: whether there are any, and of which network."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from rdexplain.work.evaluating.explanations import ExplanationsWorker
 
 SETTINGS = ("weights", "classes", "mean", "std", "no_normalise", "precision", "activation")
-"""What the options say of a model beside its name."""
+"""The options of a model besides its name."""
 _TRIED = 3
 
 
 def check_folder(folder: Path) -> None:
-    """See that explanations are there, before a network is loaded.
+    """Check that there are explanations, before a network is loaded.
 
     Raises:
         OptionError: there are none.
@@ -37,9 +37,9 @@ def check_folder(folder: Path) -> None:
 
 
 def choose_model(options: Evaluate) -> Evaluate:
-    """The options with what is not given of the model as the run has it that is evaluated, else the default.
+    """The options, with missing ones of the model taken from the evaluated run, if there is one, or the defaults.
 
-    What a run says of its model is left alone where another model is given.
+    A run's settings are not taken where another model is given.
     """
     folder = options.explanations
     old: dict[str, Any] = of_run(folder) if folder is not None and is_run(folder) else {}
@@ -48,14 +48,14 @@ def choose_model(options: Evaluate) -> Evaluate:
         return replace(options, model=model)
     given = {name for name in SETTINGS if getattr(options, name) not in (None, False)}
     if "no_normalise" in given:
-        given |= {"mean", "std"}  # one of them leaves no use for the others
+        given |= {"mean", "std"}  # these exclude each other
     elif given & {"mean", "std"}:
         given.add("no_normalise")
     return replace(options, model=model, **{name: old[name] for name in SETTINGS if name in old and name not in given})
 
 
 def check_model(folder: Path, worker: ExplanationsWorker) -> None:
-    """See that explanations are of the network that was loaded: that one bears their name, or gives what they say.
+    """Check that explanations are of the loaded network: by its name, or by the probabilities that it gives.
 
     Raises:
         OptionError: they are of another one.
@@ -82,7 +82,7 @@ def check_model(folder: Path, worker: ExplanationsWorker) -> None:
 
 
 def _models_of(folder: Path) -> list[str]:
-    """The names that explanations have for their networks, in order of the files."""
+    """The names of networks in the explanations, in the order of the files."""
     if is_run(folder):
         name = read_config(folder)["resolved"].get("model")
         return [] if name is None else [str(name)]

@@ -1,4 +1,4 @@
-"""Photos inside larger files: WebDataset tars, and Hugging Face data sets on disk. Both are read where they lie."""
+"""Photos inside larger files: WebDataset tars, and Hugging Face data sets on disk. Both are read without unpacking."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rdexplain.work.runs.entries import Entry, Listing
 
 def list_webdataset(source: str) -> Listing:
     """A tar, a folder of tars or a glob pattern. Files whose names are the same up to their first dot are one sample:
-    the photo, and if wanted its label in `.cls`, `.label` or `.txt`, or in a `.json` as "cls" or "label".
+    the photo, and optionally its label in `.cls`, `.label` or `.txt`, or in a `.json` as "cls" or "label".
 
     A photo is called by that name; `TAR/NAME` where there are several tars.
     """
@@ -113,7 +113,7 @@ def list_hugging_face(source: str) -> Listing:
 
 
 def read_arrow(path: str, place: dict[str, Any]) -> tuple[str, bytes | None]:
-    """The name and the content of a photo in an Arrow file; a path and None where the file holds only that."""
+    """The name and the content of a photo in an Arrow file; a path and None where the file holds only a path."""
     photo = _arrow(path).column(place["column"])[place["row"]].as_py()
     if photo is None or not (photo.get("bytes") or photo.get("path")):
         raise PhotoError(f"{path}, row {place['row']}: no photo")
@@ -128,7 +128,7 @@ def _feature(features: dict[str, Any], kind: str) -> str | None:
 
 @functools.lru_cache(maxsize=4)
 def _arrow(path: str) -> Any:
-    """A table that is mapped, not read: only what is asked for comes into memory."""
+    """A memory-mapped table: only the parts that are used come into memory."""
     pyarrow = needed("pyarrow", "a Hugging Face data set", RUNS)
     try:
         with pyarrow.memory_map(path) as mapped:

@@ -12,19 +12,19 @@ from rdexplain.work.runs.ledger import Done, Ledger
 MANY = 16
 """Fewer shards than that are left as they are."""
 BYTES = 64_000_000
-"""Of a shard's masks, about: as much as is held in memory."""
+"""Approximate limit on the masks of a joined shard, which are held in memory."""
 
 
 def compact(folder: Path, ledger: Ledger) -> None:
     """Join shards. A result is durable in its new place before the ledger says so, and the old place is removed after
-    that: a kill at any moment leaves files that no ledger knows, which the next start removes.
+    that: a kill at any moment leaves at most files that the ledger does not know, which the next start removes.
 
     Args:
         folder: of the shards.
         ledger: open for writing.
 
     Raises:
-        OSError: the disk is full; everything is still there.
+        OSError: the disk is full; no result is lost.
     """
     results: dict[int, list[Done]] = {}
     for one in ledger.finished():
@@ -49,7 +49,7 @@ def compact(folder: Path, ledger: Ledger) -> None:
 
 
 def _groups(folder: Path, numbers: list[int]) -> Iterator[list[int]]:
-    """Shards that follow each other and fit into one, where there are several."""
+    """Groups of at least two consecutive shards that fit into one."""
     group: list[int] = []
     total = 0
     for number in numbers:

@@ -11,10 +11,10 @@ class Entry:
     """A photo of a run.
 
     Attributes:
-        photo: what it is called, unique in the run and the same wherever the files lie.
-        place: what it takes to read it, ready for JSON; its file is relative to the listing's root.
-        label: the true class as the data set has it, its "name" or its "index" or both; None where it does not say.
-        target: the classes to explain, where the data set says.
+        photo: its name, unique in the run and independent of where the files are.
+        place: where and how to read it, ready for JSON; its file is relative to the listing's root.
+        label: the true class from the data set, its "name" or its "index" or both; None if unknown.
+        target: the classes to explain, if the data set names them.
     """
 
     photo: str

@@ -1,4 +1,4 @@
-"""A run from its ledger to its shards: batches out to an engine, outcomes in, and one writer."""
+"""Computes the pending units of a run: sends batches to an engine, and writes the outcomes to shards."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from rdexplain.work.runs.shards import Row
 from rdexplain.work.runs.work import Batch, Outcome
 
 COMMIT_SECONDS = 5.0
-"""Results are written when this much time has gone by since the last ones were, so that quick methods do not wait for
-the disk and slow ones lose a batch at most."""
+"""Results are written when this much time has passed since the last write, so that quick methods do not wait for the
+disk, and slow ones lose at most a batch."""
 COMMIT_ROWS = 512
-"""Or when there are so many, so that memory is bounded."""
+"""Or when there are so many of them, which bounds the memory."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
-        total: units, of photo and method.
-        done, failed: of all, since the run began.
+        total: number of units, which are pairs of a photo and a method.
+        done, failed: units of the whole run, including those of earlier processes.
         here: units that were finished by this process.
-        seconds: since it began to work.
+        seconds: since this process began to work.
     """
 
     total: int
@@ -43,27 +43,27 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Units a second."""
+        """Units per second."""
         return self.here / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def pace(self) -> str:
-        """`1.3 photos/s, 2 failed`; seconds for each photo where that is more telling."""
+        """`1.3 photos/s, 2 failed`; seconds per photo where the rate is low."""
         rate = self.rate
         shown = f"{rate:.3g} photos/s" if rate >= 0.1 or not rate else f"{1 / rate:.3g} s a photo"
         return f"{shown}, {self.failed} failed" if self.failed else shown
 
     @property
     def left(self) -> float | None:
-        """Seconds that the rest will take."""
+        """Estimated seconds for the rest; None before the first outcome."""
         return (self.total - self.done - self.failed) / self.rate if self.here else None
 
 
 def batches(ledger: Ledger, methods: list[str], per_batch: int) -> Iterator[Batch]:
-    """What is pending, in the order of the photos, a batch's photos by all methods before the next one's.
+    """Batches of pending units, in the order of the photos: all methods on a batch's photos, then the next photos.
 
-    A photo's batch is given by its number, not by what is left: a batch that was cut short is the same again, so that
-    its masks are, bit for bit.
+    A photo's batch depends on its number, not on what else is pending: an interrupted batch is formed again with the
+    same photos, so that its masks are the same, bit for bit.
     """
     left = {method: ledger.pending(method) for method in methods}
     cut: dict[tuple[int, int], list[Unit]] = {}
@@ -75,13 +75,13 @@ def batches(ledger: Ledger, methods: list[str], per_batch: int) -> Iterator[Batc
 
 
 class Execution:
-    """Finishes what is pending in a run. Only for the one that holds the run's lock.
+    """Computes the pending units of a run. The caller must hold the run's lock.
 
     Args:
         folder: the run's.
         ledger: its ledger, open for writing.
-        report: told how far the run is after each outcome.
-        failed: told the text of each photo's error.
+        report: called with the progress after each outcome.
+        failed: called with the text of each photo's error.
     """
 
     def __init__(
@@ -99,12 +99,12 @@ class Execution:
         self._written = time.monotonic()
 
     def over(self, engine: Engine[Batch, Outcome], methods: list[str], per_batch: int) -> Progress:
-        """Do it.
+        """Compute all pending units.
 
         Raises:
-            RDExplainError: something that is no single photo's fault; what is finished stays.
+            RDExplainError: an error that does not concern a single photo; finished results are kept.
             OSError: results cannot be written.
-            KeyboardInterrupt: as it comes; what is finished is written first.
+            KeyboardInterrupt: passed on, after finished results are written.
         """
         self._shards.mkdir(exist_ok=True)
         known = self.ledger.shards()
@@ -128,7 +128,7 @@ class Execution:
             self._write()
             log(self.folder, f"stopped: {type(error).__name__} {error}".strip())
             raise
-        with contextlib.suppress(OSError, LedgerError):  # everything is there, if in many files
+        with contextlib.suppress(OSError, LedgerError):  # optional: all results are there
             compact(self._shards, self.ledger)
         progress = self._progress(started)
         log(self.folder, f"end: {progress.done} done, {progress.failed} failed")
@@ -152,7 +152,7 @@ class Execution:
             self._write()
 
     def _write(self) -> None:
-        """Make what is finished durable, and only then say so in the ledger."""
+        """Write finished results to the disk, and only then record them in the ledger."""
         outcomes, self._outcomes, self._rows = self._outcomes, [], 0
         rows: list[Row] = []
         done: list[Done] = []
@@ -183,6 +183,6 @@ class Execution:
 
 
 def log(folder: Path, text: str) -> None:
-    """Add a line to the run's log. A log that cannot be written stops nothing: the results could not be either."""
+    """Add a line to the run's log. Failures are ignored: where they matter, writing the results fails too."""
     with contextlib.suppress(OSError), (folder / LOG).open("a", encoding="utf-8") as file:
         file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {' '.join(text.split())}\n")

@@ -33,10 +33,10 @@ def export(run: Run, form: str, folder: Path) -> int:
 
     Args:
         form: one of `FORMS`.
-        folder: made if need be; it must be empty.
+        folder: created if it does not exist; it must be empty.
 
     Returns:
-        how many explanations there are.
+        the number of explanations.
 
     Raises:
         OptionError: an unknown form.
@@ -110,7 +110,7 @@ FORMS: dict[str, Callable[[Run, Path], None]] = {
 
 
 def _array(path: Path, places: list[int], value: Callable[[int], torch.Tensor]) -> None:
-    """An array (n, ...) that is never whole in memory."""
+    """Write an array (n, ...) row by row, so that it is never whole in memory."""
     first = value(places[0]).numpy()
     with whole_file(path) as temporary:
         array = np.lib.format.open_memmap(temporary, "w+", dtype=first.dtype, shape=(len(places), *first.shape))
@@ -128,7 +128,7 @@ def _by_method(run: Run) -> dict[str, list[int]]:
 
 
 def _names(run: Run) -> list[str]:
-    """A file name for each explanation; a number tells those apart that would be the same."""
+    """A file name for each explanation; a number is added to those that would be equal."""
     columns = run.table().select(["photo", "label", "method"]).to_pylist()
     names, taken = [], set()
     for place, row in enumerate(columns):

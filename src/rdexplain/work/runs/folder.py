@@ -1,4 +1,4 @@
-"""The folder of a run, and what makes it that run and no other."""
+"""The folder of a run: its configuration, and the identity that follows from it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from rdexplain.text.extras import RUNS, needed
 CONFIG, LEDGER, SHARDS, LOG, LOCK = "config.yaml", "ledger.sqlite", "shards", "log.txt", "lock"
 _BYTES = torch.uint8
 HOW = ("internal_batch_size", "batch_invariant", "accelerate", "weights")
-"""What a method's record says of how it runs, which changes results by rounding at most, and where a file of weights
-lies; their `fingerprint` says what they are."""
+"""Entries of a method's record that change results by rounding at most, and the path of a file of weights, whose
+content `fingerprint` identifies."""
 
 
 class RunError(RDExplainError):
-    """A folder that is no run, or another one than was meant."""
+    """A folder that is no run, or is another run than expected."""
 
 
 def is_run(folder: str | Path) -> bool:
@@ -67,9 +67,9 @@ def identity(resolved: Mapping[str, Any]) -> str:
 def differences(
     there: Mapping[str, Any], here: Mapping[str, Any], first: str = "there", second: str = "here"
 ) -> list[str]:
-    """How two `resolved` differ, entry by entry: `steps: 40 there, 20 here`.
+    """The differences of two sections `resolved`, entry by entry: `steps: 40 there, 20 here`.
 
-    Runs of old did not say how an output was read: "auto" there is whatever is found out here.
+    Old runs did not record the resolved activation: their "auto" matches any.
     """
     old, new = _flat(there), _flat(here)
     return [
@@ -80,7 +80,7 @@ def differences(
 
 
 def check_same(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    """See that a run is continued with what it was begun with.
+    """Check that a run is continued with its own configuration.
 
     Raises:
         RunError: it is not; the text shows the difference.
@@ -92,7 +92,7 @@ def check_same(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) 
 
 
 def check_alike(first: Path, second: Path) -> None:
-    """See that two runs may be merged.
+    """Check that two runs may be merged.
 
     Raises:
         RunError: they may not; the text shows the difference.
@@ -104,13 +104,13 @@ def check_alike(first: Path, second: Path) -> None:
 
 
 def without_how(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A method's record without `HOW`, as JSON gives it back."""
+    """A method's record without `HOW`, after a round trip through JSON."""
     kept = {name: value for name, value in record.items() if name not in HOW}
     return dict(json.loads(json.dumps(kept)))
 
 
 def fingerprint(model: Model) -> str | None:
-    """A hash of a network's parameters and buffers, and of the names of its classes; None for a mere callable."""
+    """A hash of a network's parameters and buffers, and of the names of its classes; None unless it is an nn.Module."""
     if not isinstance(model.network, nn.Module):
         return None
     total = hashlib.sha256(repr(model.classes).encode())

@@ -1,4 +1,4 @@
-"""The ledger of a run: which photo is explained by which method, in which state that is. One writer, any readers."""
+"""The ledger of a run: the state of each pair of a photo and a method. One writer, any number of readers."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ class Failed:
 
 
 class Ledger:
-    """A SQLite file. A change is durable when its method returns, and happens whole or not at all.
+    """A SQLite file. Changes are atomic, and durable when the method returns.
 
     A unit is a (photo, method). Its states: pending -> running -> done or failed; `recover` makes running ones pending
     again, `retry` failed ones. done is final.
 
     Args:
-        path: the file; made if need be.
-        read_only: for a look from another process, while the writer works.
+        path: the file; created if it does not exist.
+        read_only: for other processes than the writer.
 
     Raises:
         LedgerError: it is no ledger, or cannot be read or made.
@@ -102,7 +102,7 @@ class Ledger:
         self._database.close()
 
     def add(self, entries: Sequence[Entry], methods: Sequence[str]) -> int:
-        """Add the photos that are not there yet, each with all methods; how many there were."""
+        """Add the photos that are new, each with all methods; returns their number."""
         with self._transaction() as database:
             before = database.execute("SELECT count(*), coalesce(max(number), -1) FROM photos").fetchone()
             known = {photo for (photo,) in database.execute("SELECT photo FROM photos")}
@@ -148,7 +148,7 @@ class Ledger:
                 self._one(changed, bad.number, bad.method, "running")
 
     def move(self, done: Iterable[Done]) -> None:
-        """Results have other places: their shard and first row, all together."""
+        """Change the shard and first row of results, in one transaction."""
         with self._transaction() as database:
             for one in done:
                 changed = database.execute(
@@ -158,12 +158,12 @@ class Ledger:
                 self._one(changed, one.number, one.method, "done")
 
     def recover(self) -> int:
-        """running -> pending: what a process that is gone had begun. Only for the one that holds the run's lock."""
+        """running -> pending, for the units of a process that died. The caller must hold the run's lock."""
         with self._transaction() as database:
             return database.execute("UPDATE units SET state = 'pending' WHERE state = 'running'").rowcount
 
     def retry(self, units: Iterable[tuple[int, str]] | None = None) -> int:
-        """failed -> pending: all of them, or those of some (number, method); how many."""
+        """failed -> pending, for all units or some (number, method); returns how many."""
         forget = "UPDATE units SET state = 'pending', error = NULL WHERE state = 'failed'"
         with self._transaction() as database:
             if units is None:
@@ -188,18 +188,18 @@ class Ledger:
         ]
 
     def finished(self) -> list[Done]:
-        """The results, in order."""
+        """The units with results, in the order of the photos."""
         columns = "number, method, seconds, shard, first, rows"
         found = self._select(f"SELECT {columns} FROM units WHERE state = 'done' ORDER BY number, rowid")
         return [Done(*row) for row in found]
 
     def failed(self) -> list[Failed]:
-        """The failed, in order."""
+        """The failed units, in the order of the photos."""
         found = self._select("SELECT number, method, error FROM units WHERE state = 'failed' ORDER BY number, rowid")
         return [Failed(*row) for row in found]
 
     def failures(self) -> list[tuple[str, str, str, int]]:
-        """(photo, method, error, attempts) of the failed, in order."""
+        """(photo, method, error, attempts) of the failed units, in the order of the photos."""
         return self._select(
             "SELECT photo, method, error, attempts FROM units JOIN photos USING (number)"
             " WHERE state = 'failed' ORDER BY number, method"
@@ -217,7 +217,7 @@ class Ledger:
         return {shard for (shard,) in self._select("SELECT DISTINCT shard FROM units WHERE shard IS NOT NULL")}
 
     def seconds(self) -> float:
-        """Of work that went into the results."""
+        """Total seconds of work for the results."""
         return float(self._select("SELECT coalesce(sum(seconds), 0) FROM units")[0][0])
 
     def _select(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
@@ -232,7 +232,7 @@ class Ledger:
                 yield self._database
                 self._database.execute("COMMIT")
             except BaseException:
-                # A disk that is full has rolled back already.
+                # After an error such as a full disk, SQLite has rolled back already.
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
@@ -264,7 +264,7 @@ def _writer(path: Path) -> sqlite3.Connection:
 
 
 def _reader(path: Path) -> sqlite3.Connection:
-    """Read-only; a transaction that a kill has cut off can only be rolled back by a connection that may write."""
+    """Read-only if possible; only a connection that may write can roll back a transaction that a kill interrupted."""
     for mode in ("ro", "rw"):
         database = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=30)
         try:

@@ -24,14 +24,15 @@ class LockedError(RDExplainError):
 
 @contextlib.contextmanager
 def locked(path: Path, *, keep: bool = True) -> Iterator[None]:
-    """Hold a lock file. It says who holds it: pid, host, when that process started. Afterwards it is empty, or gone.
+    """Hold a lock file that names its holder: pid, host, start of the process. Afterwards it is empty, or removed.
 
-    The system takes its own lock off when a process dies, however it dies; so a file that names one is stale where
-    that lock is free, and is taken over. A file that names another machine is not: its lock may not be seen here.
+    The system releases its own lock when a process dies in any way: a file that names a process of this machine is
+    stale if that lock is free, and is taken over. A file that names another machine is not, since its lock may not be
+    visible here.
 
     Args:
         path: the file.
-        keep: whether it stays, for those who look for it.
+        keep: whether the empty file stays.
 
     Raises:
         LockedError: another process holds it.
@@ -64,7 +65,7 @@ def _taken(path: Path) -> int:
             if fcntl is None:
                 return handle
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Who held it may have removed it since it was opened; by now others may hold a new one.
+            # The last holder may have removed the file since it was opened, and others may hold a new one.
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(handle), os.stat(path)):
                     return handle
@@ -88,7 +89,7 @@ def holder(path: Path) -> str | None:
 
 
 def _may_live(holder: dict[str, Any]) -> bool:
-    """Whether the process may be alive: surely not if it is one of this machine, and gone or another one by now."""
+    """Whether the holder may be alive; not if it is a process of this machine that is gone, or whose pid is reused."""
     if holder.get("host") != socket.gethostname():
         return True
     started = _started(holder["pid"])
@@ -96,7 +97,7 @@ def _may_live(holder: dict[str, Any]) -> bool:
 
 
 def _started(pid: int) -> float | None:
-    """When a process of this machine started, in a unit of the system's; None if there is no such process."""
+    """When a process of this machine started, in the system's unit; None if there is no such process."""
     try:
         # The name, the second field, may hold blanks and parentheses.
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -110,7 +111,7 @@ def _started(pid: int) -> float | None:
         return None
     except PermissionError:
         pass
-    return 0.0  # there is one; this system does not say since when
+    return 0.0  # the process exists, but not its start time
 
 
 def _named(holder: dict[str, Any] | None) -> str:

@@ -19,10 +19,10 @@ from rdexplain.work.runs.lock import locked
 
 
 def merge_runs(folders: Sequence[str | Path], out: str | Path) -> Path:
-    """Copy runs of the same configuration into a new one. They stay as they are.
+    """Copy runs of the same configuration into a new one. The originals are not changed.
 
     A photo that several have is taken from the first that has a result for it; one without a result in any of them
-    keeps its error, or is left to do: `rdexplain run` finishes the new run as any other. Parts of one data set that are
+    keeps its error, or is pending: `rdexplain run` finishes the new run as any other. Parts of one data set that are
     merged in one call have the order of the whole, whatever the order of the folders.
 
     Args:
@@ -86,7 +86,7 @@ def _in_order(folders: Sequence[str | Path], configs: Sequence[dict[str, Any]]) 
 
 
 def _take(folder: Path, ledger: Ledger, methods: list[str], target: Path, following: int) -> int:
-    """Copy what a run has and the new one has not; the number of the next shard."""
+    """Copy a run's results that the new one lacks; returns the number of the next shard."""
     with Ledger(folder / LEDGER, read_only=True) as source:
         entries, finished, failures = source.entries(), source.finished(), source.failed()
         used = source.shards()

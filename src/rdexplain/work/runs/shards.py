@@ -20,7 +20,7 @@ from rdexplain.results.storage import whole_file
 from rdexplain.text.extras import RUNS, needed
 
 MASKS = ("float32", "bf16", "uint8")
-"""How masks are kept, in 4, 2 or 1 bytes an entry: exactly; rounded to 8 binary digits (a relative error of at most
+"""How masks are kept, in 4, 2 or 1 bytes per entry: exactly; rounded to 8 binary digits (a relative error of at most
 1/256); or in 255 equal steps over [0, 1] (an error of at most 1/510), for a heatmap over its own range."""
 STRINGS = ("photo", "method", "target_axes", "label", "true_name", "fit")
 WHOLE = ("number", "target", "true_index", "network_evaluations", "measurements", "height", "width", "header")
@@ -45,7 +45,7 @@ class Row:
 
 
 def pack(flat: Tensor, kind: str, low: float = 0.0, high: float = 1.0) -> Tensor:
-    """Numbers (k,) in [low, high] in one of the ways of `MASKS`."""
+    """Encode numbers (k,) in [low, high] as `kind`, one of `MASKS`."""
     if kind == "float32":
         return flat.float().contiguous()
     if kind == "bf16":
@@ -55,7 +55,7 @@ def pack(flat: Tensor, kind: str, low: float = 0.0, high: float = 1.0) -> Tensor
 
 
 def unpack(packed: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
-    """The numbers (k,) float32 again."""
+    """Decode what `pack` returned, to (k,) float32."""
     if packed.dtype != torch.uint8:
         return packed.float()
     return (packed.double() * ((high - low) / 255) + low).float()
@@ -107,7 +107,7 @@ def read_masks(folder: Path, number: int, rows: Iterable[int]) -> tuple[list[Ten
 
 
 def remove_others(folder: Path, known: set[int]) -> int:
-    """Remove what no ledger knows: shards that a kill has left behind, and temporary files; how many files."""
+    """Remove shards that are not `known`, and temporary files, as a kill leaves them; returns the number of files."""
     keep = {path.name for number in known for path in paths(folder, number)}
     orphans = [path for path in folder.iterdir() if path.name not in keep]
     for path in orphans:
@@ -116,14 +116,14 @@ def remove_others(folder: Path, known: set[int]) -> int:
 
 
 def schema() -> Any:
-    """The columns of the figures."""
+    """The Parquet schema of the figures."""
     pa = needed("pyarrow", "a run", RUNS)
     kinds = ((STRINGS, pa.string()), (WHOLE, pa.int64()), (NUMBERS, pa.float64()), (FLAGS, pa.bool_()))
     return pa.schema([(name, kind) for names, kind in kinds for name in names])
 
 
 def flush_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
+    """Flush the names in a folder to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         # Some file systems cannot flush a folder, and need not.
@@ -135,7 +135,7 @@ def flush_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _no_safetensors_error(path: Path) -> Any:
-    """Safetensors has an error of its own for a disk that is full."""
+    """Turn safetensors' own error, such as for a full disk, into an OSError."""
     try:
         yield
     except SafetensorError as error:

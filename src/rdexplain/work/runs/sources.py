@@ -1,7 +1,7 @@
 """Where the photos of a run are: folders, manifests, trees with a folder for each class, archives, data sets on disk.
 
-A listing holds names and places only. A place is what it takes to read the photo again, on any machine that sees the
-files: it is ready for JSON, and its file is relative to the listing's root.
+A listing holds names and places only. A place says how to read a photo, on any machine that has the files: it is ready
+for JSON, and its file is relative to the listing's root.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def list_photos(source: str, layout: str = "auto") -> Listing:
 
 
 def read(entry: Entry, root: str, size: int | tuple[int, int], fit: str) -> Photo:
-    """Decode a photo, wherever it is; size and fit as `load_photo` has them.
+    """Decode a photo, wherever it is; size and fit as in `load_photo`.
 
     Raises:
         PhotoError: it cannot be read.
@@ -77,7 +77,7 @@ def read(entry: Entry, root: str, size: int | tuple[int, int], fit: str) -> Phot
 
 
 def _nameable(entry: Entry) -> Entry:
-    """The entry; where its name is no text, one that ledgers and tables take, and that fails alone when it is read."""
+    """The entry; if its name is no valid Unicode, one with an escaped name, which fails by itself when it is read."""
     names = (entry.photo, entry.place["file"])
     if all(map(is_unicode, names)):
         return entry

@@ -1,4 +1,4 @@
-"""What a run will cost, found out from its first batch."""
+"""Estimates the cost of a run from its first batch."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from rdexplain.work.runs.work import Batch, Worker
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a whole run, by its first batch.
+    """The cost of a whole run, estimated from its first batch.
 
     Attributes:
-        photos: how many.
-        seconds: for one photo by each method, decoded and explained.
-        explanations: for one photo by each method.
+        photos: number of photos.
+        seconds: to decode and explain a photo, by method.
+        explanations: number for a photo, by method.
         bytes: on the disk, for one photo by all methods.
-        memory: the most that this process has had, in bytes, and on the GPU if there is one.
-        free: bytes on the disk that the run will lie on.
-        workers: how many times as fast as one worker all of them are, about.
+        memory: peak memory of this process, and on the GPU if there is one, in bytes.
+        free: free bytes on the disk of the run.
+        workers: approximate speedup of all workers over one.
     """
 
     photos: int
@@ -44,7 +44,7 @@ class Cost:
 
     @property
     def total_seconds(self) -> float:
-        """Of one worker."""
+        """Seconds of one worker."""
         return self.photos * sum(self.seconds.values())
 
     @property
@@ -52,7 +52,7 @@ class Cost:
         return self.photos * self.bytes
 
     def lines(self) -> list[str]:
-        """For people."""
+        """The cost as lines of text."""
         each = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in self.seconds.items())
         count = round(self.photos * sum(self.explanations.values()))
         shared = f", {span(self.total_seconds / self.workers)} with {self.workers} workers" if self.workers > 1 else ""
@@ -82,7 +82,7 @@ def trial(worker: Worker, entries: Sequence[Entry], per_batch: int, out: Path) -
         if not outcome.rows:
             reason = next(iter(outcome.errors.values()))
             raise PhotoError(f"none of the first {len(units)} photos could be explained: {reason}")
-        # Photos that fail take no time.
+        # Failed photos are taken to cost no time.
         seconds[method] = (time.perf_counter() - started) / len(outcome.rows)
         found = [row for several in outcome.rows.values() for row in several]
         explanations[method] = len(found) / len(outcome.rows)
@@ -98,7 +98,7 @@ def trial(worker: Worker, entries: Sequence[Entry], per_batch: int, out: Path) -
 
 
 def _resident() -> float:
-    """The most memory that this process has had, in bytes; 0 where the system does not say."""
+    """The peak memory of this process in bytes; 0 where the system does not say."""
     try:
         import resource
     except ImportError:

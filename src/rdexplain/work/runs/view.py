@@ -31,11 +31,11 @@ class Run:
     """The finished explanations of a run, in the order of its photos, as they were when it was opened.
 
     `run[i]` is an `Explanation` (or a baseline's `Heatmap`) of one row; `run.frame()` has the figures of all. Masks are
-    read from the shards and photos from where they are, each time they are asked for: the memory that a run takes is
-    that of its table of figures.
+    read from the shards and photos from where they are, each time they are asked for, so that a run takes no more
+    memory than its table of figures.
 
     Args:
-        folder: of the run. It may be another process's, that works on it still.
+        folder: of the run. Another process may still be working on it.
         photos: where the photos are now, if they have moved.
 
     Raises:
@@ -63,7 +63,7 @@ class Run:
         return f"Run({str(self.folder)!r}: {len(self)} explanations; {states})"
 
     def _repr_html_(self) -> str:
-        """What there is, and the first explanation, for notebooks."""
+        """The counts and the first explanation, for notebooks."""
         states = ", ".join(f"{count} {state}" for state, count in self.counts.items() if count)
         first = f"<br>{self[0]._repr_html_()}" if len(self) else ""
         return f"<b>{html.escape(str(self.folder))}</b>: {len(self)} explanations; {states}{first}"
@@ -94,7 +94,7 @@ class Run:
         return unpack(read_masks(self.folder / SHARDS, shard, [row])[0][0], figures["low"], figures["high"])
 
     def undistorted(self, place: int) -> Tensor | None:
-        """The photo at a place (3, h, w) in [0, 1], in its own shape, for a panel; None where a part was explained.
+        """The photo at a place (3, h, w) in [0, 1], in its own shape, for a panel; None where a crop was explained.
 
         Raises:
             PhotoError: it is not where it was: give `photos`.
@@ -109,7 +109,8 @@ class Run:
         """The figures of all explanations, a pyarrow Table with one row for each, in order.
 
         Columns: photo, method, target (or target_axes, JSON, where targets are tuples), label in words, true_name and
-        true_index where the data set says, the figures of `Explanation`, seconds, and height and width of the original.
+        true_index if the data set has them, the figures of `Explanation`, seconds, and height and width of the
+        original.
         """
         pyarrow = needed("pyarrow", "a run", RUNS)
         if not self._rows:

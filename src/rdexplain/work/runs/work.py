@@ -30,11 +30,11 @@ class Recipe:
     """All that a worker needs to know, in plain data that can be sent to another machine; see `engines.Recipe`.
 
     Attributes:
-        model: the arguments of `load_model`, but the device.
+        model: the arguments of `load_model`, except the device.
         methods: for each method its class as `module:Class`, and its options.
         size, fit: how photos are brought to the square that is explained.
-        targets: classes, `auto` for the predicted one, `label` for the data set's; what a photo's own entry says
-            comes first.
+        targets: classes, `auto` for the predicted one, `label` for the data set's; a photo's own `Entry.target` takes
+            precedence.
         top_k: the k most probable classes, in place of targets.
         masks: one of `shards.MASKS`.
         root: the folder that the photos' places are relative to.
@@ -50,15 +50,14 @@ class Recipe:
     root: str
 
     def make(self, device: str) -> Worker:
-        """A worker on a device."""
         return Worker(self, load_model(**self.model, device=device))
 
     def parts(self, task: Batch) -> list[Batch]:
-        """The batch cut into one for each photo."""
+        """The batch divided into one for each photo."""
         return [replace(task, units=(unit,)) for unit in task.units]
 
     def given_up(self, task: Batch, reason: str) -> Outcome:
-        """The outcome of a photo that workers die with."""
+        """The outcome of a photo on which workers crash."""
         return Outcome(task, errors={unit.number: f"{unit.entry.photo}: {reason}" for unit in task.units})
 
 
@@ -72,7 +71,7 @@ class Batch:
 
 @dataclass
 class Outcome:
-    """What became of a batch: for each unit its rows, or one line that says why there are none."""
+    """The outcome of a batch: for each unit its rows, or one line that says why there are none."""
 
     batch: Batch
     rows: dict[int, list[Row]] = field(default_factory=dict)
@@ -82,7 +81,7 @@ class Outcome:
 
 @dataclass
 class Loaded:
-    """A batch whose photos are decoded. `errors` is for those that could not be."""
+    """A batch whose photos are decoded. `errors` has the reasons for those that could not be."""
 
     batch: Batch
     photos: list[tuple[Unit, Photo]]
@@ -109,10 +108,10 @@ class Worker:
         return Loaded(batch, photos, errors)
 
     def work(self, loaded: Loaded) -> Outcome:
-        """Explain a batch. A photo that cannot be explained gets an error, the others do not suffer.
+        """Explain a batch. A photo that cannot be explained gets an error, the others are explained.
 
         Raises:
-            RDExplainError: something that is no single photo's fault.
+            RDExplainError: an error that does not concern a single photo.
         """
         started = time.perf_counter()
         outcome = Outcome(loaded.batch, errors=dict(loaded.errors))
@@ -129,13 +128,13 @@ class Worker:
                 result = self._result(outcome.batch.method, photos)
             except (SolverError, TargetError, PhotoError) as error:
                 blamed = getattr(error, "photos", ())
-                if not blamed and len(photos) > 1:  # one by one it will be seen whose fault it is
+                if not blamed and len(photos) > 1:  # one by one, to find the photo at fault
                     for one in photos:
                         self._explain([one], outcome)
                     return
                 for place in blamed or (0,):
                     unit = photos[place][0]
-                    # Its cause says the same without the photo's place in the batch.
+                    # Its cause has the same text without the photo's place in the batch.
                     reason = error.__cause__ if blamed and error.__cause__ is not None else error
                     outcome.errors[unit.number] = f"{unit.entry.photo}: {_line(reason)}"
                 photos = [one for place, one in enumerate(photos) if place not in (blamed or (0,))]
@@ -236,7 +235,7 @@ class Worker:
         if isinstance(start, str) and start.endswith(".safetensors"):
             options["init"] = load_explanation(start).mask
         method = getattr(importlib.import_module(module), name)(self.model, **options)
-        # An error comes before anything is done.
+        # Fails early, before any photo is read, if the size does not fit.
         method.representation.transform((self.recipe.size, self.recipe.size), self.model.dtype, self.model.device)
         return method
 

@@ -1,4 +1,4 @@
-"""The studies of CartoonX, figure by figure: recipes, a runner that goes on where it was, and verdicts."""
+"""The studies of CartoonX, figure by figure: recipes, a runner that can be resumed, and verdicts."""
 
 from rdexplain.work.studies.catalogue import RECIPES, find_recipes
 from rdexplain.work.studies.plan import Known, Plan, Scale

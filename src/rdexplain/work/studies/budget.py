@@ -20,11 +20,11 @@ from rdexplain.work.studies.recipe import FEWEST, Unit
 
 BATCH, SECONDS, CALLS = 8, 2.0, 3
 OVERHEAD = 1.3
-"""What noise, transforms and files add to the network's own time."""
+"""Total time over the network's own time: noise, transforms and files add to it."""
 GROUPS = {"pictures": 1, "curves": FEWEST, "figure-6": FEWEST, "noise": FEWEST, "networks": FEWEST, "tasks": FEWEST}
-"""Groups of recipes, with the number of photos below which fewer steps and draws come before fewer photos."""
+"""Groups of recipes, each with a number of photos: steps and draws are cut sharply before photos fall below it."""
 GENTLE, HARSH, HARSHEST = (1.0, 0.75, 0.5, 0.35, 0.25), (0.15, 0.1, 0.05), (0.02, 0.01)
-"""Efforts. A quarter of the `best` preset's steps is what the `fast` preset has: masks that one can look at."""
+"""Factors on steps and draws. The last of GENTLE gives a quarter of the `best` preset's steps, as `fast` has."""
 STRIDES = (2, 5, 10)
 
 
@@ -40,11 +40,11 @@ class Speed:
             raise ValueError(f"no times: {self}")
 
     def seconds(self, units: Sequence[Unit]) -> float:
-        """About how long units take."""
+        """Estimated seconds for units."""
         return sum(self.of(unit) for unit in units)
 
     def of(self, unit: Unit) -> float:
-        """About how long a unit takes."""
+        """Estimated seconds for a unit."""
         return 0.05 + OVERHEAD * (unit.forwards * self.forward + unit.backwards * self.backward)
 
 
@@ -93,19 +93,19 @@ def fit(
     start: Mapping[str, Scale] | None = None,
     slack: float = 0.0,
 ) -> dict[str, Scale]:
-    """A scale for each group of recipes, so that their whole cost fits.
+    """A scale for each group of recipes, so that their total cost fits the budget.
 
-    Where it is too much, the costliest group gives way first, but none to fewer photos than its verdicts need while
-    another has more than that. What is left over goes first to groups that have less than that, and then where the
-    next step is cheapest.
+    While the cost is too high, the costliest group is scaled down a step; groups that keep the photos that their
+    verdicts need come first. Time left over goes first to groups with fewer photos than that, and then to the group
+    whose next step is cheapest.
 
     Args:
         cost: of a group at a scale, in seconds; units that groups share are counted in each.
         groups: names of `GROUPS`.
-        photos: how many there are at most.
+        photos: the number of photos without scaling.
         seconds: the budget.
-        start: scales to change as little as that takes, where work was done for them; None for no scaling at all.
-        slack: seconds over the budget that are no reason to give anything up.
+        start: scales to begin from, where work was done at them; None to begin without scaling.
+        slack: seconds by which the cost may exceed the budget.
 
     Raises:
         OptionError: even the harshest scales do not fit, and there is no `start`.
@@ -135,13 +135,13 @@ def fit(
 
 
 class Ladder:
-    """The scales of a group of recipes from mild to harsh, and where on it the group stands.
+    """The scales of a group of recipes from mild to harsh, and the group's current place among them.
 
     Args:
         cost: of a scale, in seconds.
         least: photos that the group's verdicts need.
-        photos: how many there are at most.
-        start: where it begins; None for the mildest.
+        photos: the number of photos without scaling.
+        start: the scale to begin at; None for the mildest.
     """
 
     def __init__(self, cost: Callable[[Scale], float], least: int, photos: int, start: Scale | None = None) -> None:
@@ -151,22 +151,22 @@ class Ladder:
         self._cost, self._known = cost, dict[int, float]()
 
     def cost(self, place: int) -> float:
-        """Seconds at a place."""
+        """Seconds that the group costs at a place."""
         if place not in self._known:
             self._known[place] = self._cost(self.rungs[place])
         return self._known[place]
 
     def lower(self) -> int | None:
-        """The next place down that costs less; photos that are done cost nothing."""
+        """The next harsher place that costs less, if any; finished photos cost nothing."""
         below = range(self.place + 1, len(self.rungs))
         return next((place for place in below if self.cost(place) < self.cost(self.place)), None)
 
     def next_step(self) -> float:
-        """Seconds that the next place up costs more."""
+        """Additional seconds of the next milder place."""
         return self.cost(self.place - 1) - self.cost(self.place)
 
     def is_enough(self, place: int) -> bool:
-        """Whether verdicts can be told at a place."""
+        """Whether a place has enough photos and effort for verdicts."""
         scale = self.rungs[place]
         return scale.effort >= HARSH[-1] and (scale.photos is None or scale.photos >= self._least)
 
@@ -185,8 +185,8 @@ def _rungs(least: int, photos: int) -> Iterable[Scale]:
 
 
 def _rungs_from(start: Scale, photos: int) -> Iterable[Scale]:
-    """Those around one for which work was done: more steps for all photos, or more and fewer photos with the same
-    steps and draws, since what was done with others counts for nothing."""
+    """Scales near one at which work was done: more steps for all photos; or more or fewer photos with the same steps
+    and draws, because results with other ones cannot be reused."""
     yield from (Scale(None, effort) for effort in (*GENTLE, *HARSH, *HARSHEST) if effort > start.effort)
     yield replace(start, photos=None)
     counts = {*_fewer(photos), *((start.photos,) if start.photos else ())}

@@ -1,4 +1,4 @@
-"""Units through an engine: what a worker does with one, and what it sends to the one that writes."""
+"""Units in an engine: how a worker computes one, and what it sends back to be written."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from rdexplain.work.studies.work import Context
 
 @dataclass
 class Done:
-    """What became of a unit.
+    """The outcome of a unit.
 
     Attributes:
-        unit: which.
+        unit: the unit itself.
         result: its rows, or why there are none; see `Context.run`.
         files: what belongs beside the result, such as its explanation, by name.
-        seconds: that its worker took.
+        seconds: the time that its worker took.
     """
 
     unit: Unit
@@ -39,7 +39,7 @@ class UnitWorker:
 
     Args:
         plan, load: as `Context` takes them.
-        begin: is told of each unit before it is worked on.
+        begin: called with each unit before it is computed.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class UnitWorker:
         self._plan, self._load, self._begin = plan, load, begin
 
     def load(self, task: Unit) -> Unit:
-        """There is nothing to do beforehand: a photo is decoded quickly."""
+        """Nothing is prepared beforehand: a photo is decoded quickly."""
         return task
 
     def work(self, loaded: Unit) -> Done:
@@ -78,9 +78,9 @@ class StudyRecipe:
         return UnitWorker(self.plan, Networks(replace(self.options, device=device), Silent()).load)
 
     def parts(self, task: Unit) -> list[Unit]:
-        """A unit is not cut."""
+        """A unit is not divided."""
         return [task]
 
     def given_up(self, task: Unit, reason: str) -> Done:
-        """The result of a unit that workers die with."""
+        """The result of a unit on which workers crash."""
         return Done(task, {"failed": f"{task.photo.source}, {task.method}: {reason}"})

@@ -25,7 +25,7 @@ def find_recipes(names: Sequence[str]) -> list[Recipe]:
     """The recipes of some targets, each once; ``all`` is every one.
 
     Raises:
-        OptionError: a target that there is not, with the nearest names.
+        OptionError: an unknown target; the message names the nearest ones.
     """
     found: dict[str, Recipe] = {}
     for name in names:

@@ -1,4 +1,4 @@
-"""Figure 5 and the accuracy: what is kept of the decision as components are kept, or randomised."""
+"""Figure 5 and the accuracy: how predictions change as the top components are kept, or randomised."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _units(plan: Plan) -> list[Unit]:
 
 
 def scaled_of(plan: Plan, photos: int) -> list[str]:
-    """What falls short of figure 5's protocol."""
+    """Where a run with this many photos falls short of figure 5's protocol, in words."""
     return plan.scaled(photos, PHOTOS, curves=True)
 
 
@@ -39,7 +39,7 @@ def note_of(plan: Plan, scaled: Sequence[str], model: str = "") -> str:
 
 
 def title_of(what: str, scaled: Sequence[str], photos: int | None = None) -> str:
-    """A figure's title: what it shows, of how many photos where that is not seen, and whether it is scaled."""
+    """A figure's title: what it shows, the number of photos if given, and whether the protocol is scaled down."""
     count = "" if photos is None else f", {photos} {'photo' if photos == 1 else 'photos'}"
     return f"{what}{count}{' (scaled)' if scaled else ''}"
 
@@ -83,7 +83,7 @@ def difference(numbers: dict[str, Numbers], first: str, second: str, seed: int) 
 
 
 def mean_rows(evaluation: Evaluation, seed: int) -> list[Row]:
-    """The mean curves with their intervals."""
+    """The mean curves with their bootstrap intervals, a row for each point."""
     groups: dict[tuple[str, str, bool, str], list[tuple[Array, Array, dict[str, Array]]]] = {}
     for (entry, mode), curve in evaluation.curves.items():
         groups.setdefault((entry.method, entry.domain, entry.own, mode), []).append(

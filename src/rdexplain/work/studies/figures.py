@@ -25,11 +25,11 @@ from rdexplain.work.studies.published import published_curve
 from rdexplain.work.studies.recipe import Results, Unit
 
 _HEAD = 0.55
-"""Inches that a stamp takes."""
+"""Height of a stamp in inches."""
 
 
 def stamp(figure: Figure, title: str, note: str) -> Figure:
-    """A title and a line of small print above a figure that has no room for them."""
+    """Add a title and a line of small print above a figure, which becomes taller."""
     width, height = figure.get_size_inches()
     share = height / (height + _HEAD)
     for axes in figure.axes:
@@ -83,7 +83,7 @@ def curves(
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a plot: its name, colour's place, dash, and points with their intervals."""
+    """A line of a plot: its name, index of its colour, dash style, and points with their intervals."""
 
     name: str
     colour: int
@@ -138,7 +138,7 @@ def pictures(results: Results, titles: Sequence[str], rows: Sequence[Sequence[Un
     """A panel of saved explanations: a row for each list of units, a column for each title.
 
     Args:
-        prefix: what stands before the class in each row's label.
+        prefix: the text before the class in each row's label.
     """
     made = []
     for units, before in zip(rows, prefix, strict=True):
@@ -150,7 +150,7 @@ def pictures(results: Results, titles: Sequence[str], rows: Sequence[Sequence[Un
             photo = load_photo(units[0].photo.source, None).pixels
         except PhotoError:
             photo = first.images[0]
-        # Networks side by side each have a class of their own.
+        # Different networks may predict different classes, so that each cell needs its own label.
         several = len({unit.model for unit in units}) > 1
         cells = [
             _cell(one, photo, several) if one is not None else Cell(None, results.reason(unit))
@@ -166,5 +166,5 @@ def _cell(one: Explanation, photo: Tensor, labelled: bool) -> Cell:
 
 
 def decision(one: Explanation) -> str:
-    """What is explained of a single row, with its probability."""
+    """The explained target of a single row, with its probability."""
     return f"{one.labels[0]}, {percent(float(one.probability[0]))}"

@@ -22,12 +22,12 @@ _DEFAULTS = {"segmenter": SEGMENTER, "detector": DETECTOR}
 
 
 class Networks:
-    """The networks by name. One that cannot be had gives the same error each time.
+    """The networks by name. One that cannot be loaded raises the same error each time.
 
     Args:
         options: of the reproduction.
         progress: told what is loaded and timed.
-        trained: whether they need their weights; their speed does not depend on those.
+        trained: whether to load their weights, which are not needed for timing.
 
     Attributes:
         speeds: of those that were timed, by name and size.
@@ -42,7 +42,7 @@ class Networks:
         """The classifier.
 
         Raises:
-            ModelError: it cannot be had.
+            ModelError: it cannot be loaded.
         """
         options = self._options
         try:
@@ -53,7 +53,7 @@ class Networks:
             raise ModelError(f"{error}; or choose `model` efficientnet_lite0, whose weights come along") from error
 
     def check_tasks(self) -> None:
-        """ModelError where a network of figure 8 or 9 that was asked for cannot be had; the default ones may be."""
+        """Raises ModelError where the user's network for figure 8 or 9 cannot be loaded; defaults are not checked."""
         for role, default in _DEFAULTS.items():
             name = getattr(self._options, role)
             if name != default or self._weights_of(role) is not None:
@@ -77,7 +77,7 @@ class Networks:
         """The network of that name.
 
         Raises:
-            ModelError: it cannot be had.
+            ModelError: it cannot be loaded.
         """
         if name not in self._found:
             self._progress.stage(f"loading {name}")
@@ -91,7 +91,7 @@ class Networks:
         return found
 
     def seconds(self, unit: Unit) -> float:
-        """About how long a unit takes: nothing where the network cannot be had."""
+        """Estimated seconds for a unit; 0 where the network cannot be loaded."""
         try:
             model = self.load(unit.model)
         except ModelError:
@@ -106,7 +106,7 @@ class Networks:
         return self.speeds[key].of(unit)
 
     def _loaded(self, name: str) -> Model:
-        """A network as the protocol feeds it."""
+        """A network with the normalisation that the protocol uses."""
         wanted, role = self._options, self._role(name)
         given = None if role is None else self._weights_of(role)
         options: dict[str, Any] = {

@@ -41,13 +41,13 @@ def _pictures(plan: Plan) -> list[Unit]:
 
 def _units(plan: Plan) -> list[Unit]:
     curves = [_curve_units(plan, name, method) for name in plan.models for method in ("cartoonx", CONTROL)]
-    # A photo by all networks, then the next one: what is interrupted has photos that are whole.
+    # All networks for one photo, then the next photo: an interrupted run has complete photos.
     return [*_pictures(plan), *(unit for one in zip(*curves, strict=True) for unit in one)]
 
 
 def _verdict(plan: Plan, results: Results, name: str) -> Verdict:
-    """Whether CartoonX knows better than chance what to keep, on a network: that all of it distorts nothing is no
-    finding, since it is so for every order."""
+    """Whether CartoonX's order beats a random one on a network; a control is needed, since keeping everything distorts
+    nothing in any order."""
     one = evaluation_of(results, [*_curve_units(plan, name), *_curve_units(plan, name, CONTROL)])
     known = published_area("fig10a", name)
     published = "" if known is None else f"area {known:.3f}"

@@ -1,4 +1,4 @@
-"""Table 1 and figures 7, 19 to 21: the noise of each scale scaled."""
+"""Table 1 and figures 7, 19 to 21: noise that is scaled differently at each wavelet scale."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _units(plan: Plan) -> list[Unit]:
 
 
 def numbers(plan: Plan, results: Results, measure: str) -> dict[str, list[float]]:
-    """The distortions of the photos that all scalings have, by scaling."""
+    """The distortions by scaling, of the photos that have results under all scalings."""
     found: dict[str, list[float]] = {scaling: [] for scaling in SCALINGS}
     for photo in plan.first(PHOTOS):
         rows = [results.of(unit_of(plan, photo, scaling)) for scaling in SCALINGS]
@@ -80,17 +80,17 @@ def _table_1(plan: Plan, results: Results) -> Findings:
 
 
 def _more_or_less(ratio: float) -> str:
-    """A share of the original distortion that is spared, in words."""
+    """A relative decrease of the distortion, in words."""
     return f"{abs(ratio):.1%} {'less' if ratio >= 0 else 'more'}"
 
 
 def _beside(place: int) -> list[float]:
-    """Where the points of a line stand, so that those of several do not cover each other."""
+    """The x positions of a line's points, shifted so that lines do not overlap."""
     return [number + 0.12 * (place - 1) for number in range(len(SCALINGS))]
 
 
 def shown(plan: Plan, page: int) -> tuple[Known, ...]:
-    """The photos of one of the four figures. Where a plan is scaled down, table 1's are shared out among them."""
+    """The photos of one of the four figures. Where a plan is scaled down, table 1's photos are divided among them."""
     most = plan.scale.photos
     count = SHOWN if most is None else min(SHOWN, max(1, most // len(PAGES)))
     return plan.photos[count * page : count * (page + 1)]

@@ -25,7 +25,7 @@ def panel_findings(
     prefix: Callable[[Unit], str] = lambda unit: "",
     model: str = "",
 ) -> Findings:
-    """A panel with its numbers; that it shows what the study says is for the eye to judge."""
+    """A panel with its numbers; whether it shows what the study claims is left to the reader."""
     findings = Findings()
     done = [row for row in rows if any(results.of(unit) is not None for unit in row)]
     if not done:
@@ -43,7 +43,7 @@ def panel_findings(
             if result is not None:
                 findings.rows.append({"column": column, "method": unit.method, **result["rows"][0]})
                 columns.setdefault(f"{prefix(unit)}{column}", []).append(findings.rows[-1])
-    # Each column by itself: some differ in λk, or in what a distortion is.
+    # A mean for each column: columns may differ in λk, or in the distortion function.
     text = "; ".join(f"{column}: {_means(found)}" for column, found in columns.items())
     why = "pictures are for the eye: look at the panel"
     findings.verdicts.append(replace(untestable(claim, "pictures", why), ours=text, scaled=tuple(scaled)))

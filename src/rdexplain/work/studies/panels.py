@@ -24,7 +24,8 @@ def unit_of(plan: Plan, photo: Known, method: str, model: str, sparsity: float |
 
 
 def photos_of(plan: Plan, right: bool | None, page: int) -> tuple[Known, ...]:
-    """The photos of a page: those that the network gets right (or of which nobody knows), or wrong, or any."""
+    """The photos of a page: for `right` True those classified correctly or of unknown class, for False wrongly, for
+    None any."""
     if right is None:
         some = plan.photos
     elif right:
@@ -70,7 +71,7 @@ _Setting = tuple[str, dict[str, Any]]
 _NOISES: tuple[_Setting, ...] = (("Gaussian", {"noise": "gaussian"}), ("Zero", {"noise": "zero"}))
 _WAVELETS: tuple[_Setting, ...] = tuple((name, {"wavelet": name}) for name in ("db5", "db4", "db3", "haar"))
 _DISTORTIONS = {
-    # The scripts take the root, and weigh by 1.
+    # The study's scripts take the root, and their weight is 1.
     "published": (("l2, root", "l2_root"), ("Weighted l2, root, C = 1", "l2_root")),
     "corrected": (("l2 of probabilities", "l2"), ("Weighted l2", "weighted_l2")),
 }
@@ -99,7 +100,7 @@ def _studies(plan: Plan) -> dict[str, tuple[tuple[str, ...], list[list[Unit]]]]:
 
 
 def _start(sparsity: float) -> dict[str, Any]:
-    """Ones where nothing pulls a mask from where it starts: a coarse start would show for what λk = 0 does."""
+    """A start from ones for λk = 0, where no penalty moves the mask: another start would remain visible in it."""
     return {} if sparsity else {"init": "ones"}
 
 

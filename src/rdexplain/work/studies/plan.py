@@ -12,12 +12,12 @@ PROTOCOLS = ("corrected", "published")
 
 @dataclass(frozen=True)
 class Known:
-    """A photo, and what the network makes of it.
+    """A photo, with its predicted and its true class.
 
     Attributes:
         source: as `images.load_photo` takes it.
-        key: its noise key in hexadecimal; other pixels have another one.
-        predicted: the class with the largest probability; None where no classifier has looked at it.
+        key: its noise key in hexadecimal, which depends on the pixels.
+        predicted: the class with the largest probability; None where no classifier was run.
         truth: the class that the WordNet id in the file's name stands for; None where it has none.
     """
 
@@ -28,7 +28,7 @@ class Known:
 
     @property
     def right(self) -> bool | None:
-        """Whether the network is right; None where nobody knows."""
+        """Whether the network is right; None where the true class is unknown."""
         return None if self.truth is None else self.predicted == self.truth
 
 
@@ -37,9 +37,9 @@ class TaskNetwork:
     """The network of figure 8 or 9.
 
     Attributes:
-        name: as the command line has it.
+        name: as on the command line.
         weights: a file, or None for its own.
-        size: side of the square photos, in pixels, where it leaves the choice.
+        size: side of the square photos, in pixels, if the network takes any size.
     """
 
     name: str
@@ -51,7 +51,7 @@ class TaskNetwork:
 
 
 SEGMENTER, DETECTOR = TaskNetwork("deeplabv3_resnet50"), TaskNetwork("yolov5s", size=480)
-"""The study's."""
+"""The networks of the study."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Scale:
     """How far the protocol is scaled down to fit a budget.
 
     Attributes:
-        photos: at most so many for each recipe; None for as many as the protocol has.
+        photos: largest number for each recipe; None for the protocol's number.
         effort: factor on optimiser steps, noise draws and samples, in (0, 1].
-        stride: of a curve's percentages every so many are measured, the first and the last always.
+        stride: every `stride`-th percentage of a curve is measured, and always the first and the last.
     """
 
     photos: int | None = None
@@ -75,19 +75,19 @@ class Scale:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that numbers depend on.
+    """Everything that the numbers of a reproduction depend on.
 
     Attributes:
         protocol: ``corrected`` or ``published``.
-        model: the network's name, as the command line has it.
+        model: the network's name, as on the command line.
         models: the networks of figure 10.
         size: side of the square photos, in pixels.
         seed: of all noise.
         photos: those that can be read.
         scale: see `Scale`.
-        scales: of the groups of recipes that have one of their own.
+        scales: by group of recipes, in place of `scale`.
         segmenter, detector: the networks of figures 8 and 9.
-        scenes: the photos of figures 8 and 9; None for the others'.
+        scenes: the photos of figures 8 and 9; None for `photos`.
     """
 
     protocol: Protocol
@@ -103,7 +103,7 @@ class Plan:
     scenes: tuple[Known, ...] | None = None
 
     def of(self, group: str) -> Plan:
-        """The plan as a group of recipes has it."""
+        """The plan at the scale of a group of recipes."""
         return replace(self, scale=self.scales.get(group, self.scale))
 
     @property
@@ -111,21 +111,21 @@ class Plan:
         return self.protocol == "published"
 
     def first(self, wanted: int, photos: Sequence[Known] | None = None, skip: int = 0) -> tuple[Known, ...]:
-        """The photos of a recipe that wants so many."""
+        """The photos after the first `skip`, at most `wanted`, or fewer where the plan is scaled down."""
         some = self.photos if photos is None else photos
         most = wanted if self.scale.photos is None else min(wanted, self.scale.photos)
         return tuple(some[skip : skip + most])
 
     def times(self, count: int, least: int = 1) -> int:
-        """Steps, draws or samples, scaled."""
+        """A number of steps, draws or samples, scaled by the effort."""
         return count if self.scale.effort >= 1 else min(count, max(least, round(count * self.scale.effort)))
 
     def percentages(self, every: Sequence[float]) -> tuple[float, ...]:
-        """The percentages of a curve, scaled."""
+        """The percentages of a curve, thinned out by the stride."""
         return tuple(sorted({*every[:: self.scale.stride], every[0], every[-1]}))
 
     def scaled(self, got: int, wanted: int, effort: bool = True, curves: bool = False) -> list[str]:
-        """What falls short of the protocol, in words."""
+        """Where a run with `got` photos falls short of the protocol, in words."""
         short = [f"{got} of {wanted} photos"] if got < wanted else []
         if effort and self.scale.effort < 1:
             short.append(f"{100 * self.scale.effort:.3g} % of the steps and draws")
@@ -134,7 +134,7 @@ class Plan:
         return short
 
     def record(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """The plan, ready for JSON."""
         record = asdict(self) | {"photos": [asdict(photo) for photo in self.photos], "models": list(self.models)}
         return record | {"segmenter": str(self.segmenter), "detector": str(self.detector)}
 
@@ -142,7 +142,7 @@ class Plan:
 def find_difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
     """What differs between the records of two requests, in words; None where nothing does.
 
-    Photos come last: another protocol or network sees other classes in them.
+    Photos are compared last: with another protocol or network, their predicted classes differ too.
     """
     for name in sorted(old.keys() | new.keys(), key=lambda name: (name in ("photos", "scenes"), name)):
         if old.get(name) != new.get(name):

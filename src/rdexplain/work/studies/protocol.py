@@ -16,18 +16,18 @@ PUBLISHED_METHODS = (
     "random_pixel",
     "random_wavelet",
 )
-"""Those with a published curve."""
+"""Methods with a published curve."""
 METHODS = (*PUBLISHED_METHODS[:-2], "grad_cam", "lrp", "lime", "occlusion", *PUBLISHED_METHODS[-2:])
-"""All, the controls last."""
+"""All methods of figure 5, the random controls last."""
 SQUARES = 226
-"""Squares of grey by which occlusion covers a photo, and the photo."""
+"""Forward passes of occlusion: one for each grey square on a photo, and one for the photo itself."""
 BEST_STEPS, BEST_DRAWS = 778, 4
 PUBLISHED_PERCENTAGES = tuple(float(percent) for percent in range(101))
 PERCENTAGES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.5, *(float(percent) for percent in range(10, 101, 5)))
 COMMON_SPARSITY = 10.0
 """λk of both mask methods in the corrected figure 5: the same rule for both."""
 FRESH = 288
-"""Draws on which a finished mask, and the empty one beside it, are measured."""
+"""Forward passes that measure a finished mask, and the empty mask, on fresh draws."""
 
 
 def mask_options(plan: Plan, sparsity: float, steps: int, draws: int, **more: Any) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def mask_options(plan: Plan, sparsity: float, steps: int, draws: int, **more: An
 
 
 def backwards(options: dict[str, Any]) -> int:
-    """Images forward and backward that a mask takes."""
+    """Number of images sent forward and backward for a mask."""
     return int(options["steps"]) * int(options.get("draws", BEST_DRAWS))
 
 

@@ -1,4 +1,4 @@
-"""What the study published, and the arithmetic of its scripts, defects included."""
+"""The numbers that the study published, and the calculations of its scripts with their defects."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def over_own_norm(values: Sequence[float]) -> Array:
 
 
 def improvement(original: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
-    """Table 1's "% improvement", the mean over photos of 1 - other/original; and what it would be of the means.
+    """Table 1's "% improvement", the mean over photos of 1 - other/original; and the same of the two means.
 
     Photos whose original distortion is zero have no ratio and are left out of the first.
     """

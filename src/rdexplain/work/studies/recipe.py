@@ -1,4 +1,4 @@
-"""What a recipe is: the units of work it needs, and what it concludes from their results."""
+"""Recipes: the units of work that a figure or table needs, and the findings from their results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FEWEST = 6
 
 @dataclass(frozen=True)
 class Unit:
-    """One photo by one method: the smallest thing that is done or not.
+    """One photo by one method: the smallest piece of work.
 
     Attributes:
         kind: a name of `work.KINDS`.
@@ -35,7 +35,7 @@ class Unit:
         method: a name of `methods.registry.METHODS`.
         options: of the method, ready for JSON.
         measured: what is measured, ready for JSON.
-        forwards, backwards: images through the network forward only, and forward and backward; about.
+        forwards, backwards: estimated images through the network forward only, and forward and backward.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class Unit:
 
     @cached_property
     def name(self) -> str:
-        """A hash of everything that the result depends on, beside size, seed and protocol, which the plan fixes."""
+        """A hash of everything that the result depends on, except size, seed and protocol, which the plan fixes."""
         key = [self.kind, self.photo.source, self.photo.key, self.model, self.method, self.options, self.measured]
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
 
@@ -75,7 +75,7 @@ def explained_row(found: Explanation, row: int = 0) -> Row:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim and what became of it.
+    """A claim, and whether it holds.
 
     Attributes:
         claim: in words.
@@ -84,7 +84,7 @@ class Verdict:
         interval: 95 % bootstrap interval over photos of the number behind it; None where there is none.
         outcome: ``holds``, ``does not hold`` or ``cannot be tested here``.
         why: the reason of the outcome.
-        scaled: what falls short of the protocol.
+        scaled: where the run falls short of the protocol, in words.
     """
 
     claim: str
@@ -98,7 +98,7 @@ class Verdict:
 
 @dataclass
 class Findings:
-    """What a recipe gives: figures by the suffix of their file, rows of numbers, and verdicts."""
+    """The findings of a recipe: figures by the suffix of their file, rows of numbers, and verdicts."""
 
     figures: dict[str, Figure] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
@@ -122,11 +122,11 @@ class Results:
         return str(result.get("failed") or result.get("not_applicable") or "it was not run")
 
     def not_applicable(self, unit: Unit) -> bool:
-        """Whether the network does not allow the method."""
+        """Whether the method cannot be applied to the network."""
         return "not_applicable" in self._found.get(unit.name, {})
 
     def failed(self, unit: Unit) -> bool:
-        """Whether a photo, or a worker, was the reason that there is none."""
+        """Whether a unit failed, because of its photo or its worker."""
         return "failed" in self._found.get(unit.name, {})
 
     def explanation(self, unit: Unit) -> Explanation:
@@ -140,14 +140,15 @@ class Results:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a figure or table of the study is made again.
+    """How a figure or table of the study is reproduced.
 
     Attributes:
         name: such as ``figure-5``.
         title: what it shows.
-        claim: what the study says it shows.
-        photos_wanted: how many the protocol has.
-        units_of, findings_of: what has to be done, and what follows from its results, by a plan at this recipe's scale.
+        claim: what the study concludes from it.
+        photos_wanted: number of photos in the protocol.
+        units_of, findings_of: give the units of work for a plan at this recipe's scale, and the findings from their
+            results.
         group: recipes of a group share units, and so are scaled down together; a name of `budget.GROUPS`.
     """
 
@@ -160,11 +161,11 @@ class Recipe:
     group: str = "pictures"
 
     def units(self, plan: Plan) -> Sequence[Unit]:
-        """What has to be done."""
+        """The units of work for a plan."""
         return self.units_of(plan.of(self.group))
 
     def conclude(self, plan: Plan, results: Results) -> Findings:
-        """What follows from the results."""
+        """The findings from the results."""
         return self.findings_of(plan.of(self.group), results)
 
 
@@ -179,7 +180,7 @@ def judge(
     """A verdict on a claim that a number is below zero (`sign` -1) or above it (1).
 
     It holds where the whole interval over photos is on that side, and does not where it is on the other; where the
-    interval holds zero, or there are fewer than `FEWEST` photos, it cannot be told.
+    interval contains zero, or there are fewer than `FEWEST` photos, it cannot be tested.
     """
     if found is None or not math.isfinite(found.mean):
         return Verdict(

@@ -1,4 +1,4 @@
-"""Runs the units of recipes, goes on where it was, and writes what was found."""
+"""Runs the units of recipes, resuming earlier runs, and writes the findings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNITS, VERDICTS, TABLE, TABLES = "units", "verdicts.json", "verdicts.md", (".csv
 
 
 class Watch(Protocol):
-    """Is told how far a run is: before each unit that this process does, and after each, with the reason if it has
+    """Observes a run: called before each unit that this process computes, and after each unit, with the reason if it
     failed."""
 
     def begin(self, unit: Unit) -> None: ...
@@ -34,11 +34,11 @@ class Watch(Protocol):
 
 
 def finished(folder: Path) -> list[str]:
-    """Names of the units that have a result; what failed is tried again.
+    """Names of the units that have a result.
 
-    What is damaged is made again, with a warning that says how much.
+    Failed and damaged ones are left out, so that they are computed again; a warning counts the damaged ones.
     """
-    records = [file for file in (folder / UNITS).glob("*.json") if "." not in file.stem]  # no explanations' records
+    records = [file for file in (folder / UNITS).glob("*.json") if "." not in file.stem]  # no explanation records
     found = {file: _read(file) for file in records}
     damaged = [file for file, record in found.items() if not record or not _has_explanation(file, record)]
     if damaged:
@@ -67,17 +67,17 @@ def reproduce(
     engine: Engine[Unit, Done] | None = None,
     schedule: Schedule | None = None,
 ) -> tuple[dict[str, list[Verdict]], int]:
-    """Make figures and tables again.
+    """Reproduce figures and tables.
 
-    Each unit's result is written whole as it is done; one that is there is not done again. Then each recipe's
+    Each unit's result is written as soon as it is done; existing results are not computed again. Then each recipe's
     figures (PNG), numbers (Parquet and CSV) and all verdicts (JSON and Markdown) are written.
 
     Args:
         recipes: what to make.
-        plan: how; the same each time for the same folder.
-        load: from a network's name to the model.
-        folder: where; it is there.
-        watch: is told how far it is.
+        plan: the same in each run for a folder.
+        load: maps a network's name to the model.
+        folder: for the results; it must exist.
+        watch: is told of the progress.
         engine: carries units to workers that load networks themselves; None for this process.
         schedule: of the same recipes and plan, where a budget scales them; None for the plan as it is.
 
@@ -114,7 +114,7 @@ def reproduce(
 
 
 def _keep(done: Done, place: Path) -> None:
-    """Write what became of a unit; the record last, since it says that all is there."""
+    """Write a unit's files, and its record last, since that marks the unit as complete."""
     for name, content in done.files.items():
         write_whole(place / name, content)
     unit = done.unit
@@ -162,7 +162,7 @@ def _write_verdicts(recipes: Sequence[Recipe], verdicts: dict[str, list[Verdict]
 
 
 def _record(verdict: Verdict) -> dict[str, Any]:
-    """Ready for JSON: numbers that are none become null."""
+    """A verdict, ready for JSON; NaN becomes null."""
     record = {name: getattr(verdict, name) for name in ("claim", "published", "ours", "outcome", "why")}
     found = verdict.interval
     numbers = None if found is None else {k: None if v != v else v for k, v in found._asdict().items()}
@@ -170,7 +170,7 @@ def _record(verdict: Verdict) -> dict[str, Any]:
 
 
 def clean(folder: Path, names: Sequence[str]) -> None:
-    """Take away what earlier runs left: the results of units and what recipes of these names wrote, no other file."""
+    """Delete the results of units and the files of the recipes `names` from earlier runs, but no other files."""
     written = [file for name in names for file in folder.glob(f"{name}.*") if file.suffix in (".png", *TABLES)]
     units = [file for file in (folder / UNITS).glob("*") if file.suffix in (".json", ".safetensors")]
     for file in (*units, *written, folder / VERDICTS, folder / TABLE):

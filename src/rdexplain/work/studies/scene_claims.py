@@ -1,4 +1,4 @@
-"""What the study claims of figures 8 and 9, in numbers: an explanation keeps its own object and blurs the rest."""
+"""The claims of the study on figures 8 and 9, as numbers: an explanation keeps its own object and blurs the rest."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Claims:
     """The claims of a figure.
 
     Attributes:
-        place: where an explanation shall lie.
-        others: where the rest of what is explained in the photo lies.
-        alone: why there is nothing to say about those.
+        place: where an explanation should lie, in words.
+        others: where the other explained regions or objects of the photo lie, in words.
+        alone: the reason to give where no photo has others.
     """
 
     place: str
@@ -38,10 +38,10 @@ class Claims:
         """Verdicts by the mean over each photo's objects, with intervals over photos.
 
         Args:
-            method: whose explanations.
+            method: the method of the explanations.
             together: whether all of a photo's objects are explained by one mask.
             photos: rows of `scenes.explain_scene`, photo by photo.
-            scaled: what falls short of the protocol.
+            scaled: where the run falls short of the protocol, in words.
             without: how many photos have nothing to explain.
             seed: of the intervals.
         """

@@ -22,15 +22,15 @@ from rdexplain.work.studies.recipe import Results, Row, Unit
 MOST = 3
 """Objects of a photo that are drawn, from the largest or most confident on."""
 _SIDE = 640
-"""The longer side of a photo, in pixels, at most."""
+"""Longest side, in pixels, of a photo in the panel."""
 
 
 def scene_panel(results: Results, titles: Sequence[str], rows: Sequence[Sequence[Unit]]) -> Figure:
-    """Draw it.
+    """Draw the panel.
 
     Args:
         titles: of the methods.
-        rows: for each photo a unit of each method; not all of them without a result.
+        rows: for each photo a unit of each method; at least one unit has a result.
     """
     made = [row for units in rows for row in _of_photo(results, units)]
     return comparison(("Explained", *titles), made)
@@ -64,7 +64,7 @@ def explained_rows(results: Results, unit: Unit) -> list[Row]:
 
 
 def _photo(unit: Unit, one: Explanation) -> Tensor:
-    """The photo as people know it; what was explained of it where it is gone."""
+    """The photo in its own shape, or the explained image if the photo's file is gone."""
     try:
         pixels = load_photo(unit.photo.source, None).pixels
     except PhotoError:
@@ -83,6 +83,6 @@ def _marked(one: Explanation, figures: Row, photo: Tensor) -> Tensor:
 
 
 def _cell(one: Explanation, figures: Row, photo: Tensor) -> Cell:
-    """How many components are kept, and how much of the kept energy lies inside."""
+    """A cell that notes the kept share of the components, and the share of the kept energy that lies inside."""
     cell = cell_of(one, photo)
     return replace(cell, note=f"{cell.note}, {percent(figures['kept_inside'])} inside")

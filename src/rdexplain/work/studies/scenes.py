@@ -20,7 +20,7 @@ from rdexplain.work.studies.recipe import Row, Unit, explained_row
 
 TASK = "task"
 LEAST = 0.01
-"""The share of a photo that a region needs: stray pixels are no object."""
+"""Least share of a photo that a region covers, which excludes stray pixels."""
 
 
 def explain_scene(unit: Unit, method: Attribution, photo: Photo, file: Path) -> list[Row]:
@@ -29,7 +29,7 @@ def explain_scene(unit: Unit, method: Attribution, photo: Photo, file: Path) -> 
     Args:
         unit: `measured` says the ``task`` ("segmentation" or "detection"), ``which`` ("all", each for itself, or
             "anchors", all anchors together) and whether it is read as the ``study`` did.
-        photo: in `pixels` (3, h, w).
+        photo: its `pixels` are (3, h, w) in [0, 1].
         file: where the explanation is saved.
 
     Returns:
@@ -60,14 +60,14 @@ def _task(wanted: Row) -> Task:
 
 
 def _boxes(model: Model, images: Tensor) -> Tensor:
-    """(objects, 4), those of all objects."""
+    """The boxes (objects, 4) of all detected objects."""
     with frozen(model), torch.no_grad():
         (objects,) = detected(model, images.to(model.device))
     return torch.tensor([one.box for one in objects])
 
 
 def _rows(found: Explanation, boxes: Tensor | None) -> list[Row]:
-    """Figures of each row; those of all anchors together are about the boxes of all objects."""
+    """Figures of each row; where all anchors are explained together, within `boxes`, those of all objects."""
     height, width = found.images.shape[-2:]
     places = inside(found) if boxes is None else in_boxes(boxes, height, width).any(dim=0, keepdim=True)
     others = places.any(dim=0, keepdim=True) & ~places
@@ -87,5 +87,5 @@ def _rows(found: Explanation, boxes: Tensor | None) -> list[Row]:
 
 
 def _number(value: Tensor) -> float | None:
-    """None where there is nothing to take a share of."""
+    """The number, or None for NaN, a share of nothing."""
     return float(value) if bool(value.isfinite()) else None

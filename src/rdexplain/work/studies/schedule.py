@@ -1,4 +1,4 @@
-"""Which unit comes next, and how a plan is scaled again as its units take longer or shorter than was thought."""
+"""Chooses the next unit, and rescales a plan when its units take longer or shorter than estimated."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from rdexplain.work.studies.plan import Plan, Scale
 from rdexplain.work.studies.recipe import Recipe, Row, Unit
 
 MARKS = (0.05, 0.6, 0.9)
-"""Shares of the budget after which the plan is looked at again: at the first one it is made anew, since little is
-done by then, at the others as little as possible is changed."""
+"""Shares of the budget after which the plan is rescaled: after the first one from scratch, since little is done by
+then, after the others with as few changes as possible."""
 
 
 SLACK, OVER = 0.1, 0.2
-"""Shares of the budget: by how much a plan that is under way may go over it before photos are left out, and by how much
-a run may have gone over it unsaid."""
+"""Shares of the budget: by how much a plan under way may exceed it before photos are left out, and by how much a run
+may exceed it without a message."""
 
 
 @dataclass
 class Spent:
-    """What units took so far.
+    """The time that units took so far.
 
     Attributes:
-        seconds: of their workers.
-        measured: of those that have results.
-        expected: what was thought of these beforehand.
-        finished: whether the budget is spent, and all is done that it was spent on.
+        seconds: of the workers of all units.
+        measured: seconds of the units that have results.
+        expected: seconds that were estimated beforehand for the units in `measured`.
+        finished: whether the run within the budget is complete.
     """
 
     seconds: float = 0.0
@@ -43,7 +43,7 @@ class Spent:
 
     @property
     def pace(self) -> float:
-        """How many times as long as thought units take."""
+        """The measured over the expected time."""
         return self.measured / self.expected if self.expected > 0 and self.measured > 0 else 1.0
 
 
@@ -53,23 +53,21 @@ def units_of(recipes: Sequence[Recipe], plan: Plan) -> list[Unit]:
 
 
 class Schedule(Iterator[Unit]):
-    """Units one after another: those of a plan that are not done, or those that fit into a budget.
+    """Iterates over the units of a plan that are not done, or over those that fit into a budget.
 
-    Each unit that is given out has to be reported by `done`. After the last one there may be more once others are
-    done: ask again.
+    Each unit must be reported by `done`. After StopIteration there may be more once others are done: call `next` again.
 
-    A budget is spent by the clock: what the first units really took scales the plan again, a plan that turns out too
-    large becomes smaller, and time that is left when its units are done goes to more of them.
+    With a budget, the plan is rescaled by the measured time of the first units, becomes smaller if it turns out too
+    large, and is extended if time is left when its units are done.
 
     Args:
-        recipes: what is made.
-        plan: how; its scales are where the budget begins.
+        recipes: the recipes to run.
+        plan: its scales are the first ones for the budget.
         done: names of the units that have a result.
-        seconds: about how long a unit takes; nothing where its network cannot be had. It may be left out without a
-            budget.
+        seconds: estimates the seconds of a unit, 0 where its network cannot be loaded; not needed without a budget.
         budget: seconds of one worker; None for the plan as it is.
-        spent: of the budget, in earlier runs.
-        save: is given the scales and what is spent, each time they change.
+        spent: the time that earlier runs took.
+        save: called with the plan and the time spent, each time they change.
     """
 
     def __init__(
@@ -101,27 +99,27 @@ class Schedule(Iterator[Unit]):
 
     @property
     def count(self) -> int:
-        """How many units the plan has, as it is now."""
+        """Number of units in the current plan."""
         return len(self._units)
 
     @property
     def ready(self) -> int:
-        """How many of them are done."""
+        """Number of finished units in the current plan."""
         return sum(unit.name in self._done for unit in self._units)
 
     @property
     def left(self) -> float:
-        """About how many seconds of one worker are left."""
+        """Estimated seconds of one worker for the units that are left."""
         units = [unit for unit in self._units if unit.name not in self._done]
         return self.spent.pace * sum(self._expected(unit) for unit in units)
 
     @property
     def is_over(self) -> bool:
-        """Whether much more than the budget was spent; what was finished by an earlier run does not count."""
+        """Whether the budget is exceeded by more than the share `OVER`; False where an earlier run was complete."""
         return self._budget is not None and self.spent.seconds > (1 + OVER) * self._budget
 
     def done(self, unit: Unit, seconds: float, result: Row) -> None:
-        """A unit has a result, after so many seconds."""
+        """Report the result of a unit, and the seconds that it took."""
         self._working.pop(unit.name, None)
         self._done.add(unit.name)
         if "not_applicable" in result:
@@ -129,7 +127,7 @@ class Schedule(Iterator[Unit]):
         if self._budget is None:
             return
         self.spent.seconds += seconds
-        if any("left_out" not in row for row in result.get("rows", ())):  # what failed says nothing about the pace
+        if any("left_out" not in row for row in result.get("rows", ())):  # failures say nothing about the pace
             self.spent.measured += seconds
             self.spent.expected += self._seconds(unit)
         first = self._marks[:1] == list(MARKS[:1])
@@ -140,13 +138,13 @@ class Schedule(Iterator[Unit]):
         self._save(self.plan, self.spent)
 
     def finish(self) -> None:
-        """All is done: called again, nothing more shall be."""
+        """Mark the run as complete, so that a later one adds no units."""
         if self._budget is not None:
             self.spent.finished = True
             self._save(self.plan, self.spent)
 
     def _expected(self, unit: Unit) -> float:
-        """Seconds that a unit takes on the device that was timed; nothing where its method was refused before."""
+        """Seconds that a unit takes on the device that was timed; 0 where its method was not applicable before."""
         return 0.0 if (unit.model, unit.method) in self._refused else self._seconds(unit)
 
     def _has(self, unit: Unit) -> bool:
@@ -156,7 +154,7 @@ class Schedule(Iterator[Unit]):
         return {recipe.group: self.plan.of(recipe.group).scale for recipe in self.recipes}
 
     def _rescale(self, start: dict[str, Scale] | None) -> bool:
-        """Scale the plan to what is left of the budget; whether that changed it."""
+        """Scale the plan to the remaining budget; returns whether that changed it."""
         assert self._budget is not None
         working = sum(self._expected(unit) for unit in self._working.values())
         pace = self.spent.pace
@@ -168,7 +166,7 @@ class Schedule(Iterator[Unit]):
 
         try:
             scales = fitted(self.recipes, self.plan, seconds, left, start, slack)
-        except OptionError:  # far slower than was thought: it is too late to say that the budget is too little
+        except OptionError:  # far slower than estimated: too late to refuse the budget
             scales = fitted(self.recipes, self.plan, seconds, left, self._current(), slack)
         changed = scales != self.plan.scales
         self.plan = replace(self.plan, scales=scales)
@@ -184,7 +182,7 @@ def fitted(
     start: dict[str, Scale] | None = None,
     slack: float = 0.0,
 ) -> dict[str, Scale]:
-    """The scales at which a plan's units take so many seconds; see `budget.fit`."""
+    """The scales at which a plan's units take at most `limit` seconds; see `budget.fit`."""
 
     def cost(group: str, scale: Scale) -> float:
         mine = [recipe for recipe in recipes if recipe.group == group]

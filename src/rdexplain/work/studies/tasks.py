@@ -23,21 +23,21 @@ GROUP = "tasks"
 PHOTOS, SHOWN = 12, 4
 """Photos that are measured, and that are drawn. The study draws one or two."""
 TYPICAL = 2
-"""Objects in a photo; how many there are is known only when the network has seen it."""
+"""Assumed number of objects in a photo: the true one is known only after the network has run."""
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What tells the two figures apart.
+    """The differences between the two figures.
 
     Attributes:
-        headline: of the picture.
+        headline: the title of the picture.
         task: the networks' task.
-        option: of the command line, that names the network.
-        network: from the plan to the network.
-        claims: what is to be found.
-        corrected, published: what is explained by the two protocols.
-        share, steps, draws: of the usual λk, and the optimiser's, in the published protocol.
+        option: the command line's option that names the network.
+        network: maps the plan to the network.
+        claims: the claims to judge.
+        corrected, published: what each protocol explains: "all" objects, all "anchors" together, or both.
+        share, steps, draws: factor on the default λk, and the optimiser's steps and draws, in the published protocol.
     """
 
     name: str

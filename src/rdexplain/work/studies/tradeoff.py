@@ -23,7 +23,7 @@ _MEASURES = ("distortion", "non_sparsity")
 
 
 def unit_of(plan: Plan, photo: Known, method: str, sparsity: float, steps: int) -> Unit:
-    """A mask of so many steps. The published optimiser has no schedule, so its longest run holds the shorter ones."""
+    """A mask after so many steps. The published optimiser has no schedule: its longest run holds the shorter ones."""
     if plan.published:
         options = {"preset": "paper", "sparsity": sparsity, "steps": plan.times(max(STEPS), 3)}
         options["draws"] = plan.times(DRAWS, 2)
@@ -33,7 +33,7 @@ def unit_of(plan: Plan, photo: Known, method: str, sparsity: float, steps: int) 
 
 
 def marks(plan: Plan, steps: int) -> int:
-    """A number of steps, scaled; an optimiser of its own takes two at least."""
+    """A number of steps, scaled; under the corrected protocol, at least two."""
     return plan.times(steps, 1 if plan.published else 2)
 
 
@@ -48,14 +48,14 @@ def _units(plan: Plan) -> list[Unit]:
 
 
 def value(plan: Plan, results: Results, unit: Unit, measure: str, steps: int) -> float | None:
-    """What is plotted of a photo: at the last step, or in the published protocol the least of all steps so far."""
+    """A photo's plotted value: at the last step, or under the published protocol the minimum over all steps so far."""
     return _number(results, unit, f"least_{measure}_{marks(plan, steps)}" if plan.published else measure)
 
 
 def finished(plan: Plan, results: Results, photo: Known, method: str, measure: str) -> list[float] | None:
     """What verdicts compare: a photo's finished masks on fresh draws, by λk; None where one is missing.
 
-    The least distortion of all steps says nothing: masks that start at ones have it there, zero but for rounding.
+    The minimum over all steps would say nothing: masks start at ones, where the distortion is zero up to rounding.
     """
     units = [unit_of(plan, photo, method, sparsity, STEPS[-1]) for sparsity in SPARSITIES]
     found = [_number(results, unit, measure) for unit in units]

@@ -33,7 +33,7 @@ class Context:
 
     Args:
         plan: what is run.
-        load: from a network's name to the model, the same each time; raises `ModelError` where it cannot be had.
+        load: maps a network's name to the model, the same each time; raises `ModelError` if it cannot be loaded.
         folder: where explanations are saved.
     """
 
@@ -42,7 +42,7 @@ class Context:
         self.load = load
 
     def run(self, unit: Unit) -> Row:
-        """A unit's result; what is a photo's or a network's own fault becomes its reason."""
+        """A unit's result; an error of the photo or the network becomes the reason in it."""
         try:
             model = self.load(unit.model)
             size, fit = unit.measured.get("size", self.plan.size), unit.measured.get("fit", "squash")
@@ -54,7 +54,6 @@ class Context:
             return {"failed": str(error)}
 
     def method(self, unit: Unit, model: Model) -> Any:
-        """The unit's method."""
         if unit.method == "guided_backprop" and self.plan.published:
             return PlainGradient(model, seed=self.plan.seed)
         return METHODS[unit.method].load()(model, **unit.options, seed=self.plan.seed)
@@ -65,15 +64,15 @@ class Context:
 
 
 def side(size: int, model: Model) -> int:
-    """The side of the square that a network is given."""
+    """The side in pixels of the square images for a network: its fixed size, else `size`."""
     return model.input_size if model.fixed_size and model.input_size is not None else size
 
 
 def know(sources: Sequence[str], model: Model | None, size: int) -> tuple[list[Known], dict[str, str]]:
-    """The photos that can be read, with what the classifier, if there is one, makes of them; and why the others cannot.
+    """The readable photos, with the prediction of the classifier, if any; and the errors of the others, by source.
 
     Args:
-        size: side of the square photos, in pixels, where the classifier leaves the choice.
+        size: side of the square photos, in pixels, if the classifier takes any size.
     """
     classes = {entry.wnid: index for index, entry in enumerate(model.classes or ()) if entry.wnid} if model else {}
     known, failures = [], {}
@@ -172,7 +171,7 @@ def evaluation_of(results: Results, units: Iterable[Unit], named: Callable[[Unit
     """The curves of units as one evaluation, of the photos that no method failed on.
 
     Args:
-        named: what a unit's curves are called, in place of the method.
+        named: gives the name of a unit's curves, in place of the method.
     """
     units = list(units)
     refused = {unit.method: results.reason(unit) for unit in units if results.not_applicable(unit)}
