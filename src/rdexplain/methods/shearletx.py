@@ -36,8 +36,8 @@ class ShearletX(Attribution):
     name = "shearletx"
     presets: ClassVar[Presets] = {
         "paper": SHEARLETX_PAPER,
-        "fast": quick(FAST_STEPS, "coarse"),
-        "best": quick(BEST_STEPS, "coarse"),
+        "fast": quick(FAST_STEPS, "ones"),
+        "best": quick(BEST_STEPS, "ones"),
     }
 
     def __init__(

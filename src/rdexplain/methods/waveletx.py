@@ -34,8 +34,8 @@ class WaveletX(Attribution):
     name = "waveletx"
     presets: ClassVar[Presets] = {
         "paper": SHEARLETX_PAPER,
-        "fast": quick(FAST_STEPS, "coarse"),
-        "best": quick(BEST_STEPS, "coarse"),
+        "fast": quick(FAST_STEPS, "ones"),
+        "best": quick(BEST_STEPS, "ones"),
     }
 
     def __init__(
