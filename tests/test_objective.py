@@ -52,9 +52,7 @@ def by_autograd(
         noises = noise_of(image, h, sizes, purpose, step, draws)
         # Of one number there is no spread.
         stds = [band.std() if band.numel() > 1 else band.new_zeros(()) for band in h]
-        v = [
-            band.mean() + std * gain * noise for band, std, gain, noise in zip(h, stds, gains, noises, strict=True)
-        ]
+        v = [band.mean() + std * gain * noise for band, std, gain, noise in zip(h, stds, gains, noises, strict=True)]
         s = mask.clone().requires_grad_()
         bands = [part.view(shape) for part, shape in zip(s.split(sizes), shapes, strict=True)]
         y = representation.synthesis([one * a + (1 - one) * b for one, a, b in zip(bands, h, v, strict=True)])

@@ -154,11 +154,11 @@ def test_attributions_have_the_shape_of_the_images(method, options, make_photos,
 
 @pytest.mark.parametrize("steps", [1, 30])
 def test_a_smooth_mask_is_smooth(steps, make_photos, smooth_network):
-    """A mean of numbers in [0, 1] under a Gaussian changes by less than √(2 / π) / deviation / 2 from place to place."""
+    """A mean of numbers in [0, 1] under a Gaussian changes little from place to place."""
     settings = {"steps": steps, "draws": 2, "step_size": 0.5, "smoothness": 1 / 8}
     mask = SmoothPixelRDE(smooth_network(), **settings).explain(make_photos(2), 1).mask[0]
     rough = SmoothPixelRDE(smooth_network(), **{**settings, "smoothness": 0}).explain(make_photos(2), 1).mask[0]
-    most = 1 / (4 * (2 * torch.pi) ** 0.5)
+    most = 1 / (4 * (2 * torch.pi) ** 0.5)  # the Gaussian's greatest value, with a deviation of 4 pixels
     for axis in (1, 2):
         assert float(mask.diff(dim=axis).abs().max()) < 1.3 * most  # at the border the mean has fewer neighbours
     assert steps == 1 or rough.diff(dim=1).abs().max() > 2 * most

@@ -2,8 +2,8 @@
 
 Gaussian noise has the mean and the (unbiased) standard deviation of each coefficient tensor: the low-pass is one
 tensor, the details of each scale (all channels, orientations and positions) are one; for pixels the image is one.
-Source: Kolek et al., arXiv 2110.03485, section 4. The scalings are those of Taslimi et al., ReScience C 2023. Noise that
-is grey is that of Kolek et al., CVPR 2023, arXiv 2211.12857.
+Source: Kolek et al., arXiv 2110.03485, section 4. The scalings are those of Taslimi et al., ReScience C 2023.
+Noise that is grey is that of Kolek et al., CVPR 2023, arXiv 2211.12857.
 
 Where a representation is redundant, independent noise on its coefficients mostly cancels in the synthesis, and the std
 is multiplied by the band's gain, see `Band.gain`; the published scripts do not, which is our choice.

@@ -84,8 +84,8 @@ class Objective:
     def brightness(self, mask: Tensor) -> Tensor:
         """B of a mask (R, k), (R,): the mean of clamp(f(s * h_grey), 0, 1), how bright the picture of what is kept is.
 
-        h_grey are the coefficients of the mean of the channels. Source: Kolek et al., CVPR 2023, arXiv 2211.12857, whose
-        spatial penalty is l2 · ||f(s * h)||_1 / (H W): without it coefficients are kept that draw what is not there.
+        h_grey are the coefficients of the mean of the channels. Source: Kolek et al., CVPR 2023, arXiv 2211.12857,
+        whose spatial penalty is l2 · ||f(s * h)||_1 / (H W): without it what is kept may draw what is not there.
         """
         with torch.no_grad():
             return self._picture(mask).clamp_(0, 1).mean(dim=(1, 2, 3))

@@ -215,7 +215,7 @@ class _Entries:
 
 
 class _Smooth:
-    """Adam moves what is smoothed, and the mask is that, smoothed; the gradient goes through the smoothing's transpose."""
+    """Adam moves u, or what is a power of it, and the mask is that, smoothed."""
 
     def __init__(self, objective: Objective, start: Tensor, settings: Settings) -> None:
         self._entries = _Entries(start, settings)

@@ -93,7 +93,6 @@ def smooth(preset: Preset) -> Preset:
     return replace(preset, block=0, cut=False)
 
 
-
 Presets = dict[str, Preset]
 
 

@@ -72,8 +72,8 @@ METHODS = {
             "smooth_pixel_rde",
             "Smooth Pixel RDE",
             "rdexplain.methods:SmoothPixelRDE",
-            "the regions that the model needs, by a smooth mask",
-            "after Fong et al., ICCV 2019, arXiv 1910.08485",
+            "the pixels that the model needs, in smooth regions",
+            "Fong et al., ICCV 2019, arXiv 1910.08485",
         ),
         Method(
             "integrated_gradients",

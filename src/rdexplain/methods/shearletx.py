@@ -16,12 +16,12 @@ class ShearletX(Attribution):
     """Rate-distortion explanation in shearlets with a spatial penalty: Kolek et al., CVPR 2023, arXiv 2211.12857.
 
     Minimises E[d(Φ(x), Φ(y))] + λk mean(s) + l2 · ||clamp(f(s * h_grey), 0, 1)||_1 / (H W) over masks s of the shearlet
-    coefficients, y = clamp(f(s * h + (1 - s) * v), 0, 1), with h_grey those of the mean of the channels. Noise is uniform
-    on [mean - g std, mean + g std] of each direction's coefficients of the grey image, the same in all channels.
+    coefficients, y = clamp(f(s * h + (1 - s) * v), 0, 1), with h_grey those of the mean of the channels. Noise is
+    uniform on [mean - g std, mean + g std] of each direction of the grey image, the same in all channels.
 
     Two choices are ours. The published shearlets are not sampled, and independent noise on so many coefficients mostly
     cancels: here g is each band's gain, by which the noise has the energy of what it replaces (`Band`). And each
-    direction is sampled as densely as its spectrum asks for, which is the same frame with a fifteenth of the coefficients.
+    direction is sampled as densely as its spectrum asks for: the same frame with a fifteenth of the coefficients.
 
     Args:
         model: a `Model`, an ``nn.Module`` or a callable from images (n, 3, h, w) in [0, 1] to (n, classes).

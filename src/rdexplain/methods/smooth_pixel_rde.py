@@ -18,10 +18,10 @@ SMOOTHNESS = 1 / 32
 class SmoothPixelRDE(Attribution):
     """Rate-distortion explanation in pixels by a mask that is smooth.
 
-    Minimises E[d(Φ(x), Φ(y))] + λk mean(s), y = s * x + (1 - s) * v without a clamp, over masks s = G u with u in [0, 1],
-    one number a pixel, and G the mean under a Gaussian. That masks be smooth is the idea of Fong et al., ICCV 2019,
-    arXiv 1910.08485; the objective is that of Pixel RDE with the noise and the weight of the pixel masks of Kolek et al.,
-    CVPR 2023: uniform on [mean - std, mean + std] of the grey image, the same in all channels.
+    Minimises E[d(Φ(x), Φ(y))] + λk mean(s), y = s * x + (1 - s) * v without a clamp, over masks s = G u with u in
+    [0, 1], one number a pixel, and G the mean under a Gaussian. That masks be smooth is the idea of Fong et al., ICCV
+    2019, arXiv 1910.08485; the objective is that of Pixel RDE with the noise and the weight of the pixel masks of Kolek
+    et al., CVPR 2023: uniform on [mean - std, mean + std] of the grey image, the same in all channels.
 
     Args:
         model: a `Model`, an ``nn.Module`` or a callable from images (n, 3, h, w) in [0, 1] to (n, classes).

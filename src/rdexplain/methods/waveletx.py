@@ -16,9 +16,8 @@ class WaveletX(Attribution):
     """Rate-distortion explanation in wavelets with a spatial penalty: Kolek et al., CVPR 2023, arXiv 2211.12857.
 
     Minimises E[d(Φ(x), Φ(y))] + λk mean(s) + l2 · ||clamp(f(s * h_grey), 0, 1)||_1 / (H W) over masks s of the wavelet
-    coefficients, y = clamp(f(s * h + (1 - s) * v), 0, 1), with h_grey those of the mean of the channels: coefficients are
-    kept for what they show, and not for what they cancel. Noise is uniform on [mean - std, mean + std] of the grey image's
-    coefficients, the same in all channels.
+    coefficients, y = clamp(f(s * h + (1 - s) * v), 0, 1), with h_grey those of the mean of the channels. Noise is
+    uniform on [mean - std, mean + std] of the grey image's coefficients, the same in all channels.
 
     Args:
         model: a `Model`, an ``nn.Module`` or a callable from images (n, 3, h, w) in [0, 1] to (n, classes).

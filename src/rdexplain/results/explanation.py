@@ -165,7 +165,7 @@ class Explanation(Result):
         return {"repeats": self.repeats, "agreement": None if math.isnan(agreement) else agreement}
 
     def _spatial(self, row: int) -> dict[str, Any]:
-        """The spatial penalty's weight, which goes with the sparsity's where that was searched for; and what it is on."""
+        """The spatial penalty's weight, in its ratio to a sparsity that was searched for, and what it is on."""
         weight, sparsity = self.options.get("spatial"), self.options["sparsity"]
         if not weight:
             return {}

@@ -177,7 +177,7 @@ class Masks(Options, title="method"):
     draws: int | None = _of(_MASKS, "noise draws a step", whole(1), "N")
     sparsity: float | None = _of(_MASKS, "weight of the mask's mean; more is a smaller explanation", not_negative, "λk")
     spatial: float | None = _of(
-        _MASKS, "weight of the picture's brightness (default 10 for waveletx, 2 for shearletx, else 0)", not_negative, "L2"
+        _MASKS, "weight of the picture's brightness (waveletx: 10, shearletx: 2, others: 0)", not_negative, "L2"
     )
     max_distortion: float | None = _of(
         _MASKS,

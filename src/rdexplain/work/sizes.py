@@ -29,7 +29,8 @@ def check_size(
         scores: of an evaluation.
 
     Raises:
-        OptionError: it is too large, or too small for the wavelets, the shearlets, a score or a window; or there is no such wavelet.
+        OptionError: it is too large, or too small for the wavelets or shearlets, a score or a window; or there is no
+            such wavelet.
     """
     if size is None:
         return

@@ -11,7 +11,7 @@ Grid = tuple[int, int]
 _Places = NDArray[np.int64]
 
 NEGLIGIBLE = 1e-7
-"""A window is zero where it is less: its square is then below the rounding of float64, and it would be so but for it."""
+"""A window is zero where it is less: there it would be zero but for the rounding of its square."""
 
 
 class Support(NamedTuple):
@@ -47,9 +47,9 @@ def support(half: NDArray[np.float64], width: int) -> Support:
 def smallest_grid(found: Support, size: Grid) -> Grid:
     """The grid of the fewest points on which no two frequencies of a support fall together.
 
-    Sampling every H / Q-th row and W / P-th column adds up the frequencies that are the same modulo (Q, P). Where each sum
-    has one term at most, the samples hold all that the band holds, with the same energy up to the factor of the FFT; and
-    as a support has k and -k, the samples are real. H / Q need not be whole: then it is a sinc's interpolation.
+    Sampling every H / Q-th row and W / P-th column adds up the frequencies that are the same modulo (Q, P). Where each
+    sum has one term at most, the samples hold all that the band holds, with the same energy up to the factor of the
+    FFT; and as a support has k and -k, the samples are real. H / Q need not be whole: then a sinc interpolates.
     Sides are products of 2, 3 and 5, which are quick, or the image's own, which always fit.
     """
     rows, columns = (np.array(sides(length)) for length in size)

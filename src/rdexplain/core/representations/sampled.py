@@ -29,8 +29,7 @@ class SampledShearletTransform(Transform):
         grids = [grid for part in _by_scale(supports, filters) for grid in _grids(part, size)]
         numbers = [number for number, part in zip(_numbers(scales), filters, strict=True) for _ in part]
         self.bands = tuple(
-            Band(grid, number, _gain(grid, found))
-            for grid, found, number in zip(grids, supports, numbers, strict=True)
+            Band(grid, number, _gain(grid, found)) for grid, found, number in zip(grids, supports, numbers, strict=True)
         )
         self._starts = [0, *itertools.accumulate(band.count for band in self.bands)]
         alike: dict[Grid, list[int]] = defaultdict(list)

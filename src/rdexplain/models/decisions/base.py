@@ -107,7 +107,7 @@ _OTHERS = {
 def check_label(kind: str, who: str, does: str = "explains") -> None:
     """ModelError where what is explained, by its `Rows.kind`, is no label and `who` reads no other."""
     if kind != "label":
-        whose = f": {_OTHERS[kind]} is for methods that solve for a mask" if does == "explains" else f", not {_OTHERS[kind]}"
+        whose = f": {_OTHERS[kind]} is for methods with a mask" if does == "explains" else f", not {_OTHERS[kind]}"
         raise ModelError(f"{who} {does} class labels only{whose}")
 
 
