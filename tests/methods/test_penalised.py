@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rdexplain import CartoonX, PixelRDE, ShearletX, SmoothPixelRDE, WaveletX, load_explanation
+from rdexplain import CartoonX, PixelRDE, ShearletX, SmoothPixelRDE, WaveletX, as_model, load_explanation
 from rdexplain.core.smoothing import averages
 from rdexplain.errors import OptionError
+from rdexplain.evaluation import Candidate, Settings, evaluate, subject
 from rdexplain.methods import outcome
+from rdexplain.render.scales import places_of, scales
 
 WAVELETS = {"wavelet": "db2", "levels": 2}
 METHODS = [
@@ -173,3 +175,48 @@ def test_the_averages_are_averages():
     place = torch.arange(20, dtype=torch.float64)
     spread = (matrix[10] * (place - 10).square()).sum().sqrt()
     assert float(spread) == pytest.approx(2.5, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "domains"),
+    [
+        pytest.param(WaveletX, WAVELETS, {"pixel", "wavelet"}, id="WaveletX"),
+        pytest.param(ShearletX, {"scales": 2}, {"pixel", "shearlet"}, id="ShearletX"),
+        pytest.param(SmoothPixelRDE, {}, {"pixel"}, id="SmoothPixelRDE"),
+    ],
+)
+def test_the_evaluation_ranks_them_where_they_live_and_in_pixels(
+    method, options, domains, make_photos, smooth_network
+):
+    photos, network = make_photos(1), smooth_network()
+    found = method(network, **options, **QUICK).explain(photos, 1)
+    settings = Settings(percentages=(0, 50, 100), draws=2, domains=("own", "pixel"), scores=())
+    with subject(as_model(network), photos, 1) as rows:
+        curves = evaluate(rows, Candidate(found), settings).curves
+    assert {key.entry.domain for key in curves} == domains
+    for key, curve in curves.items():
+        nothing, everything = (curve.measures["label"][place] for place in (0, -1))
+        if key.mode == "keep":
+            assert everything < 1e-6 < nothing
+
+
+def test_the_panel_shows_where_shearlets_are_kept(make_photos, smooth_network):
+    found = ShearletX(smooth_network(), scales=2, **QUICK).explain(make_photos(1, (32, 40)), 1)
+    low, coarse, fine = scales(found)
+    assert (low.name, coarse.name, fine.name) == ("low-pass", "16\u00a0px", "4\u00a0px")
+    assert (coarse.step, fine.step) == (2, 1)
+    assert fine.entries.shape == (32, 40)
+    places = places_of(found)
+    assert places == [0] + [1] * 4 + [2] * 8
+    entries = torch.cat([band.flatten() for band, place in zip(found.mask, places, strict=True) if place == 2])
+    assert fine.kept == pytest.approx(float(entries.mean()), rel=1e-5)
+    assert coarse.extent(32, 40) == (0, 40, 32, 0)
+    assert found.plot().axes
+
+
+def test_segmentations_keep_the_label_under_the_published_preset():
+    """What the study says for regions is of CartoonX and Pixel RDE; the published distortion is for classes alone."""
+    regions = as_model(model, task="segmentation")
+    found, studied = (method(regions, preset="paper").record() for method in (WaveletX, CartoonX))
+    assert (found["distortion"], found["steps"], found["sparsity"]) == ("label", 300, 2)
+    assert (studied["steps"], studied["sparsity"]) == (1000, 2)
