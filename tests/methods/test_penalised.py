@@ -185,9 +185,7 @@ def test_the_averages_are_averages():
         pytest.param(SmoothPixelRDE, {}, {"pixel"}, id="SmoothPixelRDE"),
     ],
 )
-def test_the_evaluation_ranks_them_where_they_live_and_in_pixels(
-    method, options, domains, make_photos, smooth_network
-):
+def test_the_evaluation_ranks_them_where_they_live_and_in_pixels(method, options, domains, make_photos, smooth_network):
     photos, network = make_photos(1), smooth_network()
     found = method(network, **options, **QUICK).explain(photos, 1)
     settings = Settings(percentages=(0, 50, 100), draws=2, domains=("own", "pixel"), scores=())

@@ -195,7 +195,9 @@ class Masks(Options, title="method"):
         choices=INITS,
         objects=True,
     )
-    distortion: str | None = _choice(_MASKS, "distortion", DISTORTIONS, "what must be kept (default label)")
+    distortion: str | None = _choice(
+        _MASKS, "distortion", DISTORTIONS, "what must be kept (default the preset's, mostly label)"
+    )
     noise: str | None = _choice(_MASKS, "noise", NOISES, "what replaces the rest (default gaussian or uniform)")
     noise_scaling: str | None = _choice(
         _MASKS, "noise scaling", NOISE_SCALINGS, "of the noise over the scales (default original)"
