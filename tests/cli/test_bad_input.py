@@ -54,8 +54,8 @@ NOT_A_PHOTO = "is not an image that can be read"
         ("explain photos --layer conv", "--layer is an option of grad_cam, not of pixel_rde"),
         (
             "explain photos --method grad_cam",
-            "--steps is an option of cartoonx, pixel_rde, waveletx, shearletx, smooth_pixel_rde and integrated_gradients, "
-            "not of grad_cam",
+            "--steps is an option of cartoonx, pixel_rde, waveletx, shearletx, smooth_pixel_rde and "
+            "integrated_gradients, not of grad_cam",
         ),
         ("explain photos --method cartonx", "unknown method 'cartonx': did you mean cartoonx?"),
         ("explain photos --preset papper", "unknown preset 'papper': did you mean paper?"),
