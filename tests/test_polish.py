@@ -73,3 +73,15 @@ def test_the_mask_that_comes_in_is_not_changed(problem):
     found = cut_small(objective, mask, torch.full((1,), 100.0, dtype=torch.float64))
     assert torch.equal(mask, mask_of(1))
     assert (found == 0).any()
+
+
+def test_a_cut_counts_the_spatial_penalty_too(problem):
+    """Entries that cost nothing by their mean do so by what they show."""
+    objective, distortion = problem(1)
+    mask = mask_of(1)
+    nothing, much = torch.zeros(1, dtype=torch.float64), torch.full((1,), 100.0, dtype=torch.float64)
+    candidates = [mask] + [mask.where(mask >= threshold, 0.0) for threshold in (0.1, 0.2, 0.3)]
+    for weight in (nothing, much):
+        values = [distortion(one[0]) + float(weight * objective.brightness(one)) for one in candidates]
+        assert torch.equal(cut_small(objective, mask, nothing, weight), candidates[values.index(min(values))])
+    assert torch.equal(cut_small(objective, mask, nothing, much), candidates[3])

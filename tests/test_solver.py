@@ -13,6 +13,7 @@ from rdexplain.core.groups import blocks
 from rdexplain.core.noise import Noise
 from rdexplain.core.philox import Stream, photo_key
 from rdexplain.core.representations import Pixel, Wavelet
+from rdexplain.core.smoothing import averages
 from rdexplain.core.solver import Settings, solve
 from rdexplain.errors import OptionError, SolverError
 from rdexplain.methods.presets import PAPER
@@ -386,3 +387,74 @@ def test_rates():
     assert cosine.rate(0) == 0.4
     assert cosine.rate(5) == pytest.approx(0.2)
     assert 0 < cosine.rate(9) < 0.01
+
+
+def test_the_spatial_penalty_by_autograd(make_photos, smooth_network, make_objective):
+    """Adam on D + λk mean(s) + l2 B(s), the slope of B from autograd; both pulls have the emphasis."""
+    images = make_photos(2, 32, torch.float64)
+    objective = make_objective(WAVELET, images, smooth_network(torch.float64))
+    settings = settings_of(steps=9, step_size=0.3, power=2, emphasis=2.0, spatial=0.4)
+    grey = objective.transform.analysis(images.mean(dim=1, keepdim=True))
+    u = ones(objective).requires_grad_()
+    adam = torch.optim.Adam([u], betas=settings.betas)
+    losses = []
+    for step in range(9):
+        square = u.square()
+        brightness = objective.transform.synthesis(grey * square.unsqueeze(1)).clamp(0, 1).abs().mean(dim=(1, 2, 3))
+        emphasis = 2 if step < 6 else 1
+        penalty = emphasis * (settings.sparsity * square.mean(dim=1) + 0.4 * brightness)
+        slope, distortion = objective.gradient(square.detach(), step, 4)
+        losses.append(float((distortion + penalty.detach() / emphasis).mean()))
+        adam.zero_grad()
+        ((square * slope).sum() + penalty.sum()).backward()
+        adam.param_groups[0]["lr"] = 0.3 * 0.5 * (1 + math.cos(math.pi * step / 9))
+        adam.step()
+        u.data.clamp_(0, 1)
+    told = []
+    solution = solve(objective, ones(objective), settings, lambda step, loss: told.append(loss))
+    assert (solution.mask - u.detach().square()).abs().max() < 1e-9
+    assert told == pytest.approx(losses, rel=1e-9)
+    assert solution.spatial.tolist() == [0.4, 0.4]
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_a_smooth_mask_by_autograd(power, make_photos, smooth_network, make_objective):
+    """Adam on u, and s = G u^power with G the mean under a Gaussian along both axes."""
+    objective = make_objective(Pixel(), make_photos(2, (32, 24), torch.float64), smooth_network(torch.float64))
+    settings = settings_of(steps=9, step_size=0.3, power=power, smooth=1 / 12)
+    down, across = averages(32, 2.0), averages(24, 2.0)
+    u = ones(objective).requires_grad_()
+    adam = torch.optim.Adam([u], betas=settings.betas)
+    for step in range(9):
+        mask = (down @ (u**power).unflatten(1, (32, 24)) @ across.mT).flatten(1)
+        gradient = objective.gradient(mask.detach(), step, 4)[0] + settings.sparsity / u.shape[1]
+        adam.zero_grad()
+        mask.backward(gradient)
+        adam.param_groups[0]["lr"] = 0.3 * 0.5 * (1 + math.cos(math.pi * step / 9))
+        adam.step()
+        u.data.clamp_(0, 1)
+    expected = (down @ (u.detach() ** power).unflatten(1, (32, 24)) @ across.mT).flatten(1)
+    solution = solve(objective, ones(objective), settings)
+    assert (solution.mask - expected).abs().max() < 1e-9
+    assert solution.mask.std() > 0.01
+
+
+def test_smooth_masks_are_of_pixels_and_have_no_blocks(make_photos, smooth_network, make_objective):
+    objective = make_objective(WAVELET, make_photos(1, 32, torch.float64), smooth_network(torch.float64))
+    with pytest.raises(OptionError, match="only a mask of pixels can be smooth"):
+        solve(objective, ones(objective), settings_of(smooth=0.1))
+    for options in ({"block": 2, "power": 2}, {"cut": True}):
+        with pytest.raises(OptionError, match="a smooth mask has no blocks"):
+            settings_of(smooth=0.1, **options)
+
+
+def test_a_guarded_row_is_not_pulled_at_by_the_spatial_penalty(make_photos, smooth_network, make_objective):
+    objective = make_objective(Pixel(), make_photos(1, 32, torch.float64), smooth_network(torch.float64))
+    start = torch.zeros_like(ones(objective)) + 1e-3
+    free, held = (
+        solve(objective, start, settings_of(steps=3, sparsity=0.0, spatial=100.0, guard=guard)).mask
+        for guard in (None, 0.2)
+    )
+    plain = solve(objective, start, settings_of(steps=3, sparsity=0.0)).mask
+    assert torch.equal(held, plain)
+    assert free.mean() < held.mean()

@@ -15,7 +15,7 @@ from rdexplain.errors import RDExplainError
 from rdexplain.text.versions import __version__
 
 if TYPE_CHECKING:
-    from rdexplain.methods import CartoonX, PixelRDE
+    from rdexplain.methods import CartoonX, PixelRDE, ShearletX, SmoothPixelRDE, WaveletX
     from rdexplain.methods.baselines import (
         LRP,
         GradCAM,
@@ -69,8 +69,11 @@ __all__ = [
     "RandomWavelet",
     "Run",
     "Segment",
+    "ShearletX",
     "SmoothGrad",
+    "SmoothPixelRDE",
     "Value",
+    "WaveletX",
     "__version__",
     "app",
     "as_model",
@@ -113,9 +116,12 @@ _HOMES = {
     "RandomPixel": "methods.baselines",
     "RandomWavelet": "methods.baselines",
     "Run": "work.runs",
+    "ShearletX": "methods",
     "SmoothGrad": "methods.baselines",
+    "SmoothPixelRDE": "methods",
     "Segment": "models.decisions",
     "Value": "models.decisions",
+    "WaveletX": "methods",
     "as_model": "models",
     "find_photos": "photos.images",
     "list_models": "models",

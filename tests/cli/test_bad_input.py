@@ -47,11 +47,15 @@ NOT_A_PHOTO = "is not an image that can be read"
         ("explain photos --method cartoonx --wavelet bd3", "unknown wavelet 'bd3': did you mean db3"),
         ("explain photos --method cartoonx --padding zeros", "unknown padding 'zeros': did you mean zero?"),
         ("explain photos --method cartoonx --levels 5", "5 levels of db3 are too many for an image of 16 x 16"),
-        ("explain photos --wavelet haar", "--wavelet is an option of cartoonx and random_wavelet, not of pixel_rde"),
+        (
+            "explain photos --wavelet haar",
+            "--wavelet is an option of cartoonx, waveletx and random_wavelet, not of pixel_rde",
+        ),
         ("explain photos --layer conv", "--layer is an option of grad_cam, not of pixel_rde"),
         (
             "explain photos --method grad_cam",
-            "--steps is an option of cartoonx, pixel_rde and integrated_gradients, not of grad_cam",
+            "--steps is an option of cartoonx, pixel_rde, waveletx, shearletx, smooth_pixel_rde and "
+            "integrated_gradients, not of grad_cam",
         ),
         ("explain photos --method cartonx", "unknown method 'cartonx': did you mean cartoonx?"),
         ("explain photos --preset papper", "unknown preset 'papper': did you mean paper?"),

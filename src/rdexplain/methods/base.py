@@ -23,7 +23,7 @@ from rdexplain.core.solver import Settings, Solution, Watch, solve
 from rdexplain.errors import SolverError
 from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
 from rdexplain.methods.interface import CaptumInterface
-from rdexplain.methods.options import SharedOptions, resolve
+from rdexplain.methods.options import Own, SharedOptions, resolve
 from rdexplain.methods.outcome import Outcome, parts_of, samples, solve_rows, targets_tensor
 from rdexplain.methods.per_task import for_task
 from rdexplain.methods.presets import Presets
@@ -44,7 +44,7 @@ class RateDistortion(CaptumInterface):
         model: a `Model`, an ``nn.Module`` or a callable from images (n, 3, h, w) in [0, 1] to (n, classes).
         representation: where the mask lives.
         presets: the method's presets.
-        sparsity: λk where the user gives none.
+        own: what the user does not give; a number is λk alone.
         clamp: whether the obfuscated image is clamped to [0, 1].
         given: the user's options.
 
@@ -59,14 +59,15 @@ class RateDistortion(CaptumInterface):
         model: Model | Callable[..., Any],
         representation: Representation,
         presets: Presets,
-        sparsity: float,
+        own: Own | float,
         clamp: bool,
         given: SharedOptions,
     ) -> None:
         device = given.get("device")
         self.model = as_model(model) if device is None else as_model(model).on(device)
-        options, sparsity = for_task(given, self.model.task, sparsity)
-        self.options = resolve(options, presets, sparsity, type(self).__name__)
+        own = own if isinstance(own, Own) else Own(own)
+        options, sparsity = for_task(given, self.name, self.model.task, own.sparsity)
+        self.options = resolve(options, presets, replace(own, sparsity=sparsity), type(self).__name__)
         self.representation = representation
         self.clamp = clamp
 

@@ -24,6 +24,7 @@ class SharedOptions(TypedDict, total=False):
     preset: name of a preset; it sets what is left None.
     steps, draws, step_size: optimiser steps, noise draws a step, Adam's step size.
     sparsity: λk, the weight of the mean mask value.
+    spatial: weight of the spatial penalty, the mean brightness of the picture of what is kept; 0 for none.
     max_distortion, rate: in place of the sparsity, the sparsest mask within a distortion, or the least distorted one
         within a mean mask value; λk is then found for each row, in about four times the evaluations.
     noise: "gaussian", "uniform" or "zero".
@@ -44,6 +45,7 @@ class SharedOptions(TypedDict, total=False):
     draws: int | None
     step_size: float | None
     sparsity: float | None
+    spatial: float | None
     max_distortion: float | None
     rate: float | None
     noise: str
@@ -55,6 +57,23 @@ class SharedOptions(TypedDict, total=False):
     batch_invariant: bool | None
     accelerate: bool
     device: str | torch.device | None
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a method has of its own where the user gives nothing.
+
+    Attributes:
+        sparsity, spatial, noise: as in `SharedOptions`.
+        grey: whether its noise is grey, see `Noise`.
+        smooth: as in `solver.Settings`.
+    """
+
+    sparsity: float
+    spatial: float = 0.0
+    noise: str = "gaussian"
+    grey: bool = False
+    smooth: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +108,7 @@ class Options:
             "betas": list(self.settings.betas),
             "antithetic": self.antithetic,
             "noise": self.noise.kind,
+            "grey_noise": self.noise.grey,
             "noise_scaling": self.noise.scaling,
             "distortion": self.distortion.name,
             "init": self.init if isinstance(self.init, str) else "given",
@@ -101,13 +121,13 @@ class Options:
         return self.bound.most if self.bound is not None and self.bound.quantity == quantity else None
 
 
-def resolve(given: Mapping[str, Any], presets: Presets, sparsity: float, owner: str) -> Options:
+def resolve(given: Mapping[str, Any], presets: Presets, own: Own, owner: str) -> Options:
     """The options of a method.
 
     Args:
         given: `SharedOptions`.
         presets: the method's presets.
-        sparsity: the method's λk where none is given.
+        own: the method's own defaults.
         owner: the method's name, for messages.
 
     Raises:
@@ -122,11 +142,11 @@ def resolve(given: Mapping[str, Any], presets: Presets, sparsity: float, owner: 
     size = given.get("internal_batch_size")
     return Options(
         preset=name,
-        settings=_settings(preset, given, sparsity),
+        settings=_settings(preset, given, own),
         bound=_bound(given),
         antithetic=preset.antithetic,
-        noise=Noise(given.get("noise", "gaussian"), _underscored(given.get("noise_scaling", "original"))),
-        distortion=find_distortion(_underscored(given.get("distortion", "label"))),
+        noise=Noise(given.get("noise", own.noise), _underscored(given.get("noise_scaling", "original")), own.grey),
+        distortion=find_distortion(_underscored(given.get("distortion", preset.distortion))),
         init=check_init(_or(given.get("init"), preset.init)),
         seed=check_whole("seed", given.get("seed", 0), 0),
         internal_batch_size=None if size is None else check_whole("internal_batch_size", size, 1),
@@ -147,12 +167,12 @@ def _bound(given: Mapping[str, Any]) -> Bound | None:
     return Bound(quantity, check_number(there[0], given[there[0]]))
 
 
-def _settings(preset: Preset, given: Mapping[str, Any], sparsity: float) -> Settings:
+def _settings(preset: Preset, given: Mapping[str, Any], own: Own) -> Settings:
     return Settings(
         steps=check_whole("steps", _or(given.get("steps"), preset.steps), 0),
         draws=check_whole("draws", _or(given.get("draws"), preset.draws), 1),
         step_size=check_number("step_size", _or(given.get("step_size"), preset.step_size)),
-        sparsity=check_number("sparsity", _or(given.get("sparsity"), sparsity)),
+        sparsity=check_number("sparsity", _or(given.get("sparsity"), own.sparsity)),
         schedule=preset.schedule,
         betas=preset.betas,
         warmup=preset.warmup,
@@ -162,6 +182,8 @@ def _settings(preset: Preset, given: Mapping[str, Any], sparsity: float) -> Sett
         anchor=preset.anchor,
         guard=preset.guard,
         cut=preset.cut,
+        spatial=check_number("spatial", _or(given.get("spatial"), own.spatial)),
+        smooth=own.smooth,
     )
 
 

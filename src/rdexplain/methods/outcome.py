@@ -33,6 +33,7 @@ class Outcome:
     Attributes:
         mask: (R, k) in [0, 1].
         sparsity: (R,) each row's λk.
+        penalty: (R,) the spatial penalty, 0 for none.
         distortion, non_sparsity, empty_distortion, collapsed, kept_probability: (R,), as in `Explanation`.
         distortions, rates: (R, steps), the solver's history.
         evaluations, measurements: (R,) images sent through the network forward and backward, and forward only.
@@ -40,6 +41,7 @@ class Outcome:
 
     mask: Tensor
     sparsity: Tensor
+    penalty: Tensor
     distortion: Tensor
     non_sparsity: Tensor
     empty_distortion: Tensor
@@ -52,8 +54,8 @@ class Outcome:
 
     @property
     def objective(self) -> Tensor:
-        """D + λk mean(s), (R,)."""
-        return self.distortion + self.sparsity * self.non_sparsity
+        """D + λk mean(s) + the spatial penalty, (R,)."""
+        return self.distortion + self.sparsity * self.non_sparsity + self.penalty
 
     def rows(self) -> list[Outcome]:
         """Each row by itself."""
@@ -138,6 +140,7 @@ def measure(objective: Objective, solution: Solution, evaluations: int) -> Outco
     return Outcome(
         mask=mask,
         sparsity=solution.sparsity,
+        penalty=_penalty(objective, solution),
         distortion=distortions.mean(dim=1),
         non_sparsity=mask.mean(dim=1),
         empty_distortion=empty,
@@ -149,6 +152,12 @@ def measure(objective: Objective, solution: Solution, evaluations: int) -> Outco
         evaluations=torch.full_like(rows, evaluations),
         measurements=torch.full_like(rows, fresh + few),
     )
+
+
+def _penalty(objective: Objective, solution: Solution) -> Tensor:
+    if solution.spatial is None:
+        return torch.zeros_like(solution.sparsity)
+    return solution.spatial * objective.brightness(solution.mask)
 
 
 def samples(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rdexplain.errors import OptionError, unknown
 
@@ -15,6 +15,7 @@ class Preset:
         steps, draws, step_size, schedule, betas, warmup, emphasis, power, block, anchor, guard, cut: as in
             `solver.Settings`.
         init: as in `initial.initial_mask`.
+        distortion: a name of `distortions.DISTORTIONS`.
         antithetic: as in `objective.Objective`.
         retry: whether a row whose mask is worse than the empty one is solved once more.
     """
@@ -34,6 +35,7 @@ class Preset:
     guard: float | None = None
     cut: bool = False
     retry: bool = False
+    distortion: str = "label"
 
 
 PAPER = Preset(
@@ -45,6 +47,18 @@ PAPER = Preset(
     init="ones",
 )
 """The published procedure (Kolek et al., arXiv 2110.03485), 128,000 network evaluations a photo."""
+
+
+SHEARLETX_PAPER = Preset(
+    steps=300,
+    draws=16,
+    step_size=0.1,
+    schedule="constant",
+    betas=(0.9, 0.999),
+    init="ones",
+    distortion="maximise_label",
+)
+"""The published procedure of ShearletX and WaveletX (Kolek et al., arXiv 2211.12857), 4,800 network evaluations."""
 
 
 def quick(steps: int, init: str) -> Preset:
@@ -72,6 +86,12 @@ FAST_STEPS = 177
 """With the draws of the guard, the cut and the anchor 781 network evaluations a photo."""
 BEST_STEPS = 777
 """3,181 network evaluations."""
+
+
+def smooth(preset: Preset) -> Preset:
+    """A preset for smooth masks: no blocks, since neighbours move together anyway, and no cut, which makes edges."""
+    return replace(preset, block=0, cut=False)
+
 
 Presets = dict[str, Preset]
 

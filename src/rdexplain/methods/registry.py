@@ -55,6 +55,27 @@ METHODS = {
             "Macdonald et al., arXiv 1905.11092",
         ),
         Method(
+            "waveletx",
+            "WaveletX",
+            "rdexplain.methods:WaveletX",
+            "CartoonX with a penalty on what its picture shows",
+            "Kolek et al., CVPR 2023, arXiv 2211.12857",
+        ),
+        Method(
+            "shearletx",
+            "ShearletX",
+            "rdexplain.methods:ShearletX",
+            "the shearlet coefficients that the model needs",
+            "Kolek et al., CVPR 2023, arXiv 2211.12857",
+        ),
+        Method(
+            "smooth_pixel_rde",
+            "Smooth Pixel RDE",
+            "rdexplain.methods:SmoothPixelRDE",
+            "the pixels that the model needs, in smooth regions",
+            "Fong et al., ICCV 2019, arXiv 1910.08485",
+        ),
+        Method(
             "integrated_gradients",
             "Integrated Gradients",
             f"{_BASELINES}:IntegratedGradients",

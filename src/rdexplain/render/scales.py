@@ -1,10 +1,12 @@
-"""A wavelet mask, seen scale by scale."""
+"""A mask of wavelets or shearlets, seen scale by scale."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from rdexplain.errors import OptionError
 from rdexplain.render.words import is_pixel, one_row
@@ -16,12 +18,12 @@ class Scale:
     """What a mask keeps at one scale.
 
     Attributes:
-        name: ``low-pass``, or the size of the details, such as ``32 px``.
+        name: ``low-pass``, or the size of the details, such as ``32 px``; of shearlets the longest wavelength.
         step: how many pixels of the explained image one entry stands for, in each direction: 2^i at the i-th scale,
-            1 being the finest.
+            1 being the finest; the directions of shearlets, each on a grid of its own, are brought to a common one.
         kept: share of the coefficients kept at this scale, the mean mask value, in [0, 1]. It counts every entry,
             also those of the padding beyond the photo's border.
-        entries: (h', w') in [0, 1], the mask, averaged over the three orientations.
+        entries: (h', w') in [0, 1], the mask, averaged over the orientations.
     """
 
     name: str
@@ -41,7 +43,7 @@ class Scale:
 
 
 def scales(explanation: Explanation, row: int = 0) -> list[Scale]:
-    """The scales of one row's wavelet mask, from coarse to fine, the low-pass first.
+    """The scales of one row's mask, from coarse to fine, the low-pass first.
 
     Raises:
         OptionError: no such row, or the mask is one of pixels.
@@ -49,10 +51,37 @@ def scales(explanation: Explanation, row: int = 0) -> list[Scale]:
     explanation = one_row(explanation, row)
     if is_pixel(explanation):
         raise OptionError("a mask of pixels has no scales")
+    if explanation.representation.name == "shearlet":
+        return _of_shearlets(explanation)
     low, *details = (band[0].float() for band in explanation.mask)
     coarsest = 1 << len(details)
     found = [Scale("low-pass", coarsest, float(low.mean()), low)]
     for number, band in enumerate(details):
         step = coarsest >> number
         found.append(Scale(f"{step}\N{NO-BREAK SPACE}px", step, float(band.mean()), band.mean(dim=0)))
+    return found
+
+
+def places_of(explanation: Explanation) -> list[int]:
+    """The scale that each band of the mask belongs to, by its place in `scales`."""
+    images = explanation.images
+    bands = explanation.representation.transform_of(images).bands
+    coarsest = max(band.scale for band in bands)
+    return [coarsest + 1 - band.scale if band.scale else 0 for band in bands]
+
+
+def _of_shearlets(one: Explanation) -> list[Scale]:
+    """The scales of a mask of shearlets: where any direction keeps something, and how much all of them do."""
+    places, size = places_of(one), one.images.shape[-2:]
+    found = []
+    for place in range(max(places) + 1):
+        bands = [band[0].float() for band, where in zip(one.mask, places, strict=True) if where == place]
+        number = max(places) + 1 - max(place, 1)
+        step = max(1, 4 ** (number - 1) // 2)
+        common = [-(-length // step) for length in size]
+        maps = [band if band.ndim == 3 else band.unsqueeze(0) for band in bands]
+        entries = torch.cat([interpolate(part[None], size=common, mode="nearest-exact")[0] for part in maps])
+        kept = float(torch.cat([band.flatten() for band in bands]).mean())
+        name = f"{4**number}\N{NO-BREAK SPACE}px" if place else "low-pass"
+        found.append(Scale(name, step, kept, entries.mean(dim=0)))
     return found

@@ -21,12 +21,13 @@ class Explanation(Result):
 
     Attributes beside those of `Result`:
         mask: list of bands in [0, 1]; wavelet: [(n, h, w) low-pass, then per level from the coarsest (n, 3, h, w)
-            with PyWavelets' orientations cH, cV, cD]; pixel: [(n, h, w)].
-        picture: (n, 1, h, w) in [0, 1], the explanation in grey: for a wavelet the synthesis of the masked
+            with PyWavelets' orientations cH, cV, cD]; shearlet: [(n, h, w) low-pass, then for each direction of each
+            scale (n, h', w')]; pixel: [(n, h, w)].
+        picture: (n, 1, h, w) in [0, 1], the explanation in grey: for wavelets and shearlets the synthesis of the masked
             coefficients of the mean of the channels, for pixels the mask.
         distortion: (n,) D on 256 fresh draws.
         non_sparsity: (n,) mean mask value, ||s||_1 / k.
-        objective: (n,) distortion + λk * non_sparsity.
+        objective: (n,) distortion + λk * non_sparsity, and with `spatial` the weight of it times the `brightness`.
         sparsity: (n,) λk, each row's own where it was searched for.
         empty_distortion: (n,) distortion of the empty mask, all noise.
         collapsed: (n,) bool, the mask keeps nothing that the model uses.
@@ -111,6 +112,11 @@ class Explanation(Result):
         return self.objective > self.empty_distortion
 
     @property
+    def brightness(self) -> Tensor:
+        """(n,) the mean of clamp(f(s * h_grey), 0, 1): what the spatial penalty is on; see `Objective.brightness`."""
+        return synthesise(self.representation, self.images.mean(dim=1, keepdim=True), self.mask).mean(dim=(1, 2, 3))
+
+    @property
     def picture_colour(self) -> Tensor:
         """(n, 3, h, w) in [0, 1]: the synthesis of the masked coefficients of all channels; pixels times the mask."""
         return synthesise(self.representation, self.images, self.mask)
@@ -132,6 +138,7 @@ class Explanation(Result):
             "non_sparsity": float(self.non_sparsity[row]),
             "objective": float(self.objective[row]),
             "sparsity": float(self.sparsity[row]),
+            **self._spatial(row),
             "empty_distortion": float(self.empty_distortion[row]),
             **self._focus(row),
             "collapsed": bool(self.collapsed[row]),
@@ -155,6 +162,14 @@ class Explanation(Result):
             return {}
         agreement = float(self.agreement[row])
         return {"repeats": self.repeats, "agreement": None if math.isnan(agreement) else agreement}
+
+    def _spatial(self, row: int) -> dict[str, Any]:
+        """The spatial penalty's weight, in its ratio to a sparsity that was searched for, and what it is on."""
+        weight, sparsity = self.options.get("spatial"), self.options["sparsity"]
+        if not weight:
+            return {}
+        weight = weight * float(self.sparsity[row]) / sparsity if sparsity else weight
+        return {"spatial": weight, "brightness": float(self[row].brightness)}
 
     def _focus(self, row: int) -> dict[str, Any]:
         """How much of the kept energy lies inside the explained region or box, where there is one."""

@@ -201,5 +201,5 @@ def representation_from(options: dict[str, Any]) -> Representation:
     if kind == "wavelet":
         return Wavelet(options["wavelet"], levels=options["levels"], padding=options["padding"])
     if kind == "shearlet":
-        return Shearlet(options["scales"])
+        return Shearlet(options["scales"], sampled=options.get("sampled", False))
     raise OptionError(f"unknown representation {kind!r} in an explanation")

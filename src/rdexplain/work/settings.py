@@ -36,7 +36,8 @@ FITS = ("squash", "crop", "letterbox")
 SCORES = ("logit", "probability")
 RULES = ("epsilon_plus", "epsilon")
 ENGINES = ("local", "ray")
-WAVELETS = ("cartoonx", "random_wavelet")
+WAVELETS = ("cartoonx", "waveletx", "random_wavelet")
+SHEARLETS = ("shearletx",)
 
 _MASKS = tuple(method.name for method in METHODS.values() if not method.is_baseline)
 _SCORED = ("integrated_gradients", "smooth_grad", "guided_backprop", "grad_cam", "lime", "occlusion")
@@ -175,6 +176,9 @@ class Masks(Options, title="method"):
     steps: int | None = _of((*_MASKS, "integrated_gradients"), "optimiser steps; points of the integral", whole(1), "N")
     draws: int | None = _of(_MASKS, "noise draws a step", whole(1), "N")
     sparsity: float | None = _of(_MASKS, "weight of the mask's mean; more is a smaller explanation", not_negative, "λk")
+    spatial: float | None = _of(
+        _MASKS, "weight of the picture's brightness (waveletx: 10, shearletx: 2, others: 0)", not_negative, "L2"
+    )
     max_distortion: float | None = _of(
         _MASKS,
         "find the sparsest mask within this distortion, in place of `sparsity`; four times the cost",
@@ -191,8 +195,10 @@ class Masks(Options, title="method"):
         choices=INITS,
         objects=True,
     )
-    distortion: str | None = _choice(_MASKS, "distortion", DISTORTIONS, "what must be kept (default label)")
-    noise: str | None = _choice(_MASKS, "noise", NOISES, "what replaces the rest (default gaussian)")
+    distortion: str | None = _choice(
+        _MASKS, "distortion", DISTORTIONS, "what must be kept (default the preset's, mostly label)"
+    )
+    noise: str | None = _choice(_MASKS, "noise", NOISES, "what replaces the rest (default gaussian or uniform)")
     noise_scaling: str | None = _choice(
         _MASKS, "noise scaling", NOISE_SCALINGS, "of the noise over the scales (default original)"
     )
@@ -200,12 +206,16 @@ class Masks(Options, title="method"):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wavelets(Options, title="wavelets (cartoonx, random_wavelet)"):
-    """The wavelet transform."""
+class Wavelets(Options, title="wavelets, shearlets and smooth masks"):
+    """Where a mask lives."""
 
     wavelet: str | None = _of(WAVELETS, "any discrete wavelet of PyWavelets (default db3)", str, "NAME")
     levels: int | None = _of(WAVELETS, "scales (default 5)", whole(1), "N")
     padding: str | None = _of(WAVELETS, "boundary mode of PyWavelets (default zero)", str, "MODE")
+    scales: int | None = _of(SHEARLETS, "scales of shearletx (default 4, for 128 pixels or more)", whole(1), "N")
+    smoothness: float | None = _of(
+        ("smooth_pixel_rde",), "of the mask: a share of the photo's side (default 1/32)", not_negative, "SHARE"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from rdexplain.core.representations import Wavelet
+from rdexplain.core.representations import Shearlet, Wavelet
 from rdexplain.core.representations.dwt import check_levels
+from rdexplain.core.representations.meyer import check_scales
 from rdexplain.errors import OptionError
 from rdexplain.evaluation.randomisation import LEAST_SIZE
 from rdexplain.photos.images import MAX_SIZE
-from rdexplain.work.settings import WAVELETS
+from rdexplain.work.settings import SHEARLETS, WAVELETS
 
 
 def check_size(
@@ -28,7 +29,8 @@ def check_size(
         scores: of an evaluation.
 
     Raises:
-        OptionError: it is too large, or too small for the wavelets, a score or a window; or there is no such wavelet.
+        OptionError: it is too large, or too small for the wavelets or shearlets, a score or a window; or there is no
+            such wavelet.
     """
     if size is None:
         return
@@ -38,6 +40,9 @@ def check_size(
     keys = ("wavelet", "levels", "padding")
     for one in (*(Wavelet(**{key: given[key] for key in keys if key in given}) for given in own), *wavelets):
         check_levels((size, size), one.wavelet, one.levels)
+    for name, given in methods.items():
+        if name in SHEARLETS:
+            check_scales((size, size), given.get("scales", Shearlet().scales))
     least = {f"`window` {given['window']}": given["window"] for given in methods.values() if "window" in given}
     if "randomisation" in scores:
         least["randomisation"] = LEAST_SIZE

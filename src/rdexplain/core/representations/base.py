@@ -19,10 +19,17 @@ class Band:
     Attributes:
         shape: (h, w), or (orientations, h, w).
         scale: 0 for the low-pass (or pixels), then 1 for the finest details up to J for the coarsest.
+        gain: factor on the std of the noise, so that a redundant band's noise does not cancel in the synthesis.
+
+    Independent noise of variance σ² on M coefficients has, after the synthesis F of the band, the energy
+    E||F v||² = σ² tr(F Fᵀ). The coefficients it stands for have M σ² (and in a Parseval frame the energies of all bands
+    sum to the image's). They are equal with the gain √(M / tr(F Fᵀ)), which is 1 for an orthogonal basis, where F Fᵀ is
+    a projection of rank M.
     """
 
     shape: tuple[int, ...]
     scale: int
+    gain: float = 1.0
 
     @property
     def count(self) -> int:

@@ -108,7 +108,7 @@ _OTHERS = {
 def check_label(kind: str, who: str, does: str = "explains") -> None:
     """Raises ModelError unless `kind` (of `Rows`) is "label", the only one that `who` supports."""
     if kind != "label":
-        whose = f": {_OTHERS[kind]} is for cartoonx and pixel_rde" if does == "explains" else f", not {_OTHERS[kind]}"
+        whose = f": {_OTHERS[kind]} is for methods with a mask" if does == "explains" else f", not {_OTHERS[kind]}"
         raise ModelError(f"{who} {does} class labels only{whose}")
 
 

@@ -24,7 +24,7 @@ from rdexplain.models import Model
 from rdexplain.models.decisions import Contrast, Detect, Segment
 from rdexplain.photos.images import Photo, load_photo
 from rdexplain.render import save_panel
-from rdexplain.render.scales import scales
+from rdexplain.render.scales import places_of, scales
 from rdexplain.render.words import is_pixel
 from rdexplain.results.explanation import Explanation, mask_picture
 from rdexplain.results.heatmap import Heatmap
@@ -138,9 +138,13 @@ class Desk:
         Raises:
             OptionError: a scale that there is not.
         """
-        if not kept <= set(range(len(explanation.mask))):
-            raise OptionError(f"the mask has the scales 0 to {len(explanation.mask) - 1}")
-        mask = [band if place in kept else torch.zeros_like(band) for place, band in enumerate(explanation.mask)]
+        places = places_of(explanation)
+        if not kept <= set(places):
+            raise OptionError(f"the mask has the scales 0 to {max(places)}")
+        mask = [
+            band if place in kept else torch.zeros_like(band)
+            for place, band in zip(places, explanation.mask, strict=True)
+        ]
         method = self._method(ask)
         images = photo.pixels[None].to(self.model.dtype)
         with method.problem(images, self._target(ask)) as problem:
