@@ -8,5 +8,5 @@ from latex2mathml.converter import convert
 
 
 def mathml(source: str, *_: Any, **__: Any) -> str:
-    """A fence's LaTeX as MathML. `aligned`, as code hosts want it, is `align` to the converter."""
-    return f'<div class="formula">{convert(source.replace("{aligned}", "{align}"), display="block")}</div>'
+    """A fence's LaTeX as MathML. `aligned`, as code hosts want it, is `align*` to the converter."""
+    return f'<div class="formula">{convert(source.replace("{aligned}", "{align*}"), display="block")}</div>'
