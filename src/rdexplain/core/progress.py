@@ -1,15 +1,14 @@
-"""How far the optimisation is: a bar on stderr, on a terminal alone."""
+"""How far the optimisation is: a bar on a terminal or in a notebook, and nothing elsewhere."""
 
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from rdexplain.text.bar import Bar
+from rdexplain.text.bar import Bar, can_draw
 
 Progress = Callable[[int, float], None]
 """Called after each step with its number (from 1) and the mean loss, NaN where there is none. Where rows are solved one
@@ -29,8 +28,8 @@ def _part(progress: Progress, number: int, parts: int, steps: int, step: int, lo
 
 @contextmanager
 def progress_bar(steps: int, title: str) -> Iterator[Progress | None]:
-    """A bar with steps, loss and time left; None where stderr is no terminal."""
-    if not sys.stderr.isatty():
+    """A bar with steps, loss and time left; None where it would not be seen."""
+    if not can_draw():
         yield None
         return
     started = time.monotonic()

@@ -117,7 +117,7 @@ class RateDistortion(CaptumInterface):
             ids: what the noise of each image is a function of, beside the seed, in place of a hash of the image.
             photos: names or paths, for provenance.
             additional_forward_args: passed on to the model; tensors with n entries follow the images.
-            show_progress: a progress bar on stderr, if that is a terminal.
+            show_progress: a progress bar, on a terminal or in a notebook.
             progress: called after each step with its number and the mean loss; see `progress.Progress`.
             preview: shown each row's mask as it forms, see `preview.Preview`; where it returns True, that row's steps
                 end with the mask of now, which is measured and kept as any other; the

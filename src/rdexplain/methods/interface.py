@@ -69,7 +69,7 @@ class CaptumInterface(ABC):
             additional_forward_args: passed on to the model; tensors with n entries follow the images.
             n_steps: in place of the method's `steps`.
             internal_batch_size: in place of the method's own.
-            show_progress: a progress bar on stderr, if that is a terminal.
+            show_progress: a progress bar, on a terminal or in a notebook.
 
         Returns:
             what came in, a tensor or a tuple, of the inputs' shape. For a wavelet mask it is the explanation's picture

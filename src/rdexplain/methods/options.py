@@ -21,23 +21,24 @@ from rdexplain.models.decisions.distortions import Distortion, find_distortion
 class SharedOptions(TypedDict, total=False):
     """The options that all rate-distortion methods take.
 
-    preset: name of a preset; it sets what is left None.
-    steps, draws, step_size: optimiser steps, noise draws a step, Adam's step size.
-    sparsity: λk, the weight of the mean mask value.
-    spatial: weight of the spatial penalty, the mean brightness of the picture of what is kept; 0 for none.
-    max_distortion, rate: in place of the sparsity, the sparsest mask within a distortion, or the least distorted one
-        within a mean mask value; λk is then found for each row, in about four times the evaluations.
-    noise: "gaussian", "uniform" or "zero".
-    noise_scaling: "original", "linear", "inverse_linear" or "exponential".
-    distortion: "label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root" or "kl".
-    init: "ones", "coarse", "random", "gradient" or a mask.
-    seed: of the noise.
-    internal_batch_size: images in one forward pass; bounds the memory, not the result.
-    batch_invariant: whether every row (a photo and a target) is solved by itself, so that its mask is the same to the
-        last bit alone, in any batch and in any run. By default it is on a CPU, where that costs nothing at 256 pixels,
-        and not on a GPU, which is full only with many rows at once.
-    accelerate: whether the network may run as a private copy that is faster and equal up to rounding.
-    device: where to run; by default where the model is. The model itself is never moved.
+    Attributes:
+        preset: name of a preset; it sets what is left None.
+        steps, draws, step_size: optimiser steps, noise draws a step, Adam's step size.
+        sparsity: λk, the weight of the mean mask value.
+        spatial: weight of the spatial penalty, the mean brightness of the picture of what is kept; 0 for none.
+        max_distortion, rate: in place of the sparsity, the sparsest mask within a distortion, or the least distorted
+            one within a mean mask value; λk is then found for each row, in about four times the evaluations.
+        noise: "gaussian", "uniform" or "zero".
+        noise_scaling: "original", "linear", "inverse_linear" or "exponential".
+        distortion: "label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root" or "kl".
+        init: "ones", "coarse", "random", "gradient" or a mask.
+        seed: of the noise.
+        internal_batch_size: images in one forward pass; bounds the memory, not the result.
+        batch_invariant: whether every row (a photo and a target) is solved by itself, so that its mask is the same to
+            the last bit alone, in any batch and in any run. By default it is on a CPU, where that costs nothing at 256
+            pixels, and not on a GPU, which is full only with many rows at once.
+        accelerate: whether the network may run as a private copy that is faster and equal up to rounding.
+        device: where to run; by default where the model is. The model itself is never moved.
     """
 
     preset: str

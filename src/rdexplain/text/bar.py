@@ -1,4 +1,4 @@
-"""The progress of a job: a bar on a terminal, else a line on stderr each minute."""
+"""The progress of a job: a bar on a terminal or in a notebook, else a line on stderr each minute."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from rdexplain.text.notebook import NotebookBar, in_notebook
 from rdexplain.text.say import say
 from rdexplain.text.times import span
 
 EVERY = 60.0
 """Seconds between two lines."""
+
+
+def can_draw() -> bool:
+    """Whether a bar would be seen: on a terminal, and in a notebook."""
+    return sys.stderr.isatty() or in_notebook()
 
 
 class Bar:
@@ -23,21 +29,23 @@ class Bar:
     """
 
     def __init__(self, shown: bool = True) -> None:
-        self._rich: Any = None
+        self._drawn: Any = None
         self._task: Any = None
-        if shown and sys.stderr.isatty():
-            self._rich, self._task = _bar()
-        self._lines = shown and self._rich is None
+        if shown and in_notebook():
+            self._drawn = NotebookBar()
+        elif shown and sys.stderr.isatty():
+            self._drawn, self._task = _bar()
+        self._lines = shown and self._drawn is None
         self._said = time.monotonic()
 
     def __enter__(self) -> Bar:
-        if self._rich is not None:
-            self._rich.start()
+        if self._drawn is not None:
+            self._drawn.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._rich is not None:
-            self._rich.stop()
+        if self._drawn is not None:
+            self._drawn.stop()
 
     def stage(self, text: str) -> None:
         """Show a stage without a count."""
@@ -53,18 +61,18 @@ class Bar:
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Take the bar away while a line is printed to stdout."""
-        if self._rich is None:
+        if self._drawn is None:
             yield
             return
-        self._rich.stop()
+        self._drawn.stop()
         try:
             yield
         finally:
-            self._rich.start()
+            self._drawn.start()
 
     def _show(self, text: str, rest: str, **changes: Any) -> None:
-        if self._rich is not None:
-            self._rich.update(self._task, **changes)
+        if self._drawn is not None:
+            self._drawn.update(self._task, **changes)
         elif self._lines and time.monotonic() - self._said >= EVERY:
             self._said = time.monotonic()
             say(", ".join(filter(None, (text, rest))))

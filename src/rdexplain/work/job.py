@@ -107,5 +107,5 @@ def _listed(options: type[Options]) -> str:
             many = "; or a list" if option.many else ""
             some = f"; one of {', '.join(option.choices)}" if option.choices and not option.listed else ""
             lines.append(f"    {name}: {option.help}{many}{some}.")
-    lines.append("    progress: told how far it is, see `rdexplain.work.progress.Progress`; True is a bar on stderr.")
+    lines.append("    progress: told how far it is, see `rdexplain.work.progress.Progress`; True is a bar.")
     return "\n".join(lines)

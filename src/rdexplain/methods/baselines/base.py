@@ -37,11 +37,12 @@ RANDOM = 16
 class BaselineOptions(TypedDict, total=False):
     """The options that all baselines take.
 
-    seed: of the method's randomness, where it has any.
-    internal_batch_size: images in one forward pass; bounds the memory, not the result.
-    accelerate: whether the network may run as a private copy that is faster and equal up to rounding; methods that
-        look into the network leave it out.
-    device: where to run; by default where the model is. The model itself is never moved.
+    Attributes:
+        seed: of the method's randomness, where it has any.
+        internal_batch_size: images in one forward pass; bounds the memory, not the result.
+        accelerate: whether the network may run as a private copy that is faster and equal up to rounding; methods that
+            look into the network leave it out.
+        device: where to run; by default where the model is. The model itself is never moved.
     """
 
     seed: int
