@@ -148,7 +148,7 @@ def test_photos_that_the_network_gets_wrong_are_said(make_plan, load, tmp_path):
 def test_figure_5_has_every_method_and_the_published_one_those_with_a_curve(make_plan):
     (recipe,) = find_recipes(["figure-5"])
     found = [{unit.method for unit in recipe.units(make_plan(protocol))} for protocol in ("corrected", "published")]
-    assert found[0] == set(METHODS)
+    assert found[0] == set(METHODS) - {"waveletx", "shearletx", "smooth_pixel_rde"}
     assert found[0] - found[1] == {"grad_cam", "lrp", "lime", "occlusion"}
 
 

@@ -39,6 +39,8 @@ TOGETHER = (
     "lime",
 )
 """What `compare` compares."""
+STUDIED = tuple(name for name in METHODS if name not in ("waveletx", "shearletx", "smooth_pixel_rde"))
+"""What `evaluate` evaluates: shearlets do not fit on every size of a photo."""
 SCORES = (
     "insertion",
     "deletion",
@@ -159,8 +161,8 @@ class _Evaluated(Options, title="what is evaluated"):
     methods: tuple[str, ...] = _several(
         "method",
         tuple(METHODS),
-        "names that `rdexplain methods` lists, with commas between them (default all)",
-        tuple(METHODS),
+        "names that `rdexplain methods` lists, with commas between them (default those of the study)",
+        STUDIED,
     )
     explanations: Path | None = option(
         "in place of photos: a folder that `rdexplain explain` or `run` wrote; nothing is explained again", Path, "DIR"
