@@ -373,3 +373,17 @@ def test_names_that_the_font_lacks_or_that_break_lines(pixel, tmp_path):
     texts = [text.get_text() for text in figure.texts]
     assert any(text.endswith("猫\\n\\udcff.jpg") for text in texts)
     assert save_figure(figure, tmp_path / "cat.png").exists()
+
+
+def test_dark_pictures_are_lit():
+    """With a spatial penalty the picture is divided by its maximum; else, and where it is black, it is as it is."""
+    from types import SimpleNamespace
+
+    from rdexplain.render.marks import lit
+
+    dark = torch.tensor([[[0.0, 0.1], [0.05, 0.2]]])
+    assert torch.equal(lit(SimpleNamespace(options={}), dark), dark)
+    assert torch.equal(lit(SimpleNamespace(options={"spatial": 0.0}), dark), dark)
+    found = lit(SimpleNamespace(options={"spatial": 2.0}), dark)
+    assert found.flatten().tolist() == pytest.approx([0, 0.5, 0.25, 1])
+    assert lit(SimpleNamespace(options={"spatial": 2.0}), torch.zeros(1, 2, 2)).max() == 0

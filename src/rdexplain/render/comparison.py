@@ -16,7 +16,7 @@ from rdexplain.errors import OptionError
 from rdexplain.render import layout
 from rdexplain.render.heat import overlay
 from rdexplain.render.layout import INK, MARGIN, RULE, SIGNAL, SMALL, SOFT, Page, Style
-from rdexplain.render.marks import framed
+from rdexplain.render.marks import framed, lit
 from rdexplain.render.words import is_pixel, percent
 from rdexplain.results.explanation import Explanation
 from rdexplain.results.heatmap import Heatmap
@@ -65,7 +65,7 @@ def cell_of(result: Explanation | Heatmap, photo: Tensor) -> Cell:
 
     Wavelet explanations are drawn in grey, pixel masks in copper, as published; heatmaps over the photo (3, H, W).
     """
-    picture = framed(result, result.picture[0]).float()
+    picture = lit(result, framed(result, result.picture[0]).float())
     if isinstance(result, Heatmap):
         return Cell(overlay(picture, photo) if is_pixel(result) else picture.expand(3, -1, -1))
     if is_pixel(result):

@@ -26,6 +26,16 @@ def framed(explanation: Explanation | Heatmap, picture: Tensor) -> Tensor:
     return picture[..., top : top + height, left : left + width]
 
 
+def lit(explanation: Explanation | Heatmap, picture: Tensor) -> Tensor:
+    """A picture of what is kept, (c, h, w) in [0, 1], bright enough to see.
+
+    Where a spatial penalty has made it dark it is divided by its maximum, as Kolek et al. (CVPR 2023) show theirs.
+    """
+    if not explanation.options.get("spatial"):
+        return picture
+    return picture / picture.max().clamp_min(1e-6)
+
+
 def tinted(photo: Tensor, region: Tensor) -> Tensor:
     """A photo (3, H, W) with a region (h, w) of it in colour and outlined, the rest in faded grey."""
     height, width = photo.shape[-2:]

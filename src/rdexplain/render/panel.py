@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rdexplain.render import layout
 from rdexplain.render.layout import CAPTION, FIGURES, MARGIN, SIGNAL, SMALL, TITLE, Page
-from rdexplain.render.marks import box_in_frame, framed, tinted
+from rdexplain.render.marks import box_in_frame, framed, lit, tinted
 from rdexplain.render.scales import scales
 from rdexplain.render.strip import cell_width, draw_strip, strip_height
 from rdexplain.render.words import figures, headings, is_pixel, one_row, percent, provenance
@@ -84,7 +84,7 @@ def panel(
 
 def _pictures(one: Explanation, photo: Tensor) -> list[tuple[str, Tensor, dict[str, str]]]:
     """Caption, picture (1 or 3, h, w) and options of imshow, from left to right."""
-    colour, picture = framed(one, one.picture_colour[0]), framed(one, one.picture[0])
+    colour, picture = (lit(one, framed(one, found[0])) for found in (one.picture_colour, one.picture))
     about: list[tuple[str, Tensor, dict[str, str]]] = [("Photo", photo, {})]
     if one.region is not None:
         share = percent(float(one.region[0].float().mean()))

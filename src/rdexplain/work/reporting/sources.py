@@ -12,6 +12,7 @@ from urllib.parse import quote
 from torch import Tensor
 
 from rdexplain.errors import OptionError, PhotoError, RDExplainError
+from rdexplain.render.marks import lit
 from rdexplain.results.loading import load_result
 from rdexplain.results.storage import paths
 from rdexplain.work.progress import Progress
@@ -98,7 +99,7 @@ def _of_row(row: dict[str, Any], result: Result | None, model: str) -> Item:
         true=true,
         right=is_right(row["label"], target, row["true_name"], row["true_index"]),
         image=None if result is None else _framed(result, result.images[0]),
-        picture=None if result is None else _framed(result, result.picture[0]),
+        picture=None if result is None else lit(result, _framed(result, result.picture[0])),
         shape=(row["height"], row["width"]) if row["fit"] != "crop" else None,
         record=record if result is None else result.record() | ({} if true is None else {"true": true}),
     )
@@ -136,7 +137,7 @@ class _OfFolder:
             target=said["index"],
             figures=figures_of(record | {name: said.get(name) for name in ("probability", "kept_probability")}),
             image=_framed(result, result.images[row]),
-            picture=_framed(result, result.picture[row]),
+            picture=lit(result, _framed(result, result.picture[row])),
             links={name: _relative(path, self._out) for name, path in links.items()},
         )
 

@@ -24,6 +24,7 @@ from rdexplain.models import Model
 from rdexplain.models.decisions import Contrast, Detect, Segment
 from rdexplain.photos.images import Photo, load_photo
 from rdexplain.render import save_panel
+from rdexplain.render.marks import lit
 from rdexplain.render.scales import places_of, scales
 from rdexplain.render.words import is_pixel
 from rdexplain.results.explanation import Explanation, mask_picture
@@ -152,7 +153,7 @@ class Desk:
             _, reading = problem.objective.measure_draws(flat, SCALE_DRAWS)
             rows = torch.arange(len(reading), device=reading.device)
             chance = float(problem.objective.decision.score(reading, rows))
-        return chance, png(mask_picture(explanation.representation, explanation.images, mask)[0])
+        return chance, png(lit(explanation, mask_picture(explanation.representation, explanation.images, mask)[0]))
 
     def described(self, photo: Photo, ask: Ask, result: Explanation | Heatmap) -> dict[str, Any]:
         """A result for the page: its figures, remarks, scales, and the lines that make the same."""
@@ -181,10 +182,10 @@ class Desk:
 
     def pictures(self, photo: Photo, result: Explanation | Heatmap) -> dict[str, bytes]:
         """PNG files by name: grey, colour, what the network saw; safetensors and JSON, and the panel."""
-        grey = result.picture[0]
+        grey = lit(result, result.picture[0])
         files = {"grey.png": png(grey)}
         if isinstance(result, Explanation):
-            files["colour.png"] = png(result.picture_colour[0])
+            files["colour.png"] = png(lit(result, result.picture_colour[0]))
             if result.samples is not None:
                 files |= {f"sample-{place}.png": png(one) for place, one in enumerate(result.samples[0])}
         with tempfile.TemporaryDirectory(prefix="rdexplain-") as folder:
