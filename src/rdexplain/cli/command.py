@@ -94,7 +94,7 @@ class Command:
 
     def named(self, text: str) -> str:
         """A message with options as the command line calls them: `top_k` becomes --top-k."""
-        text = re.sub(r"`(\w+)`", lambda found: self.flags.get(found[1], found[0]), text)
+        text = _with_flags(text, self.flags)
         return re.sub(r"^(\w+: )?(\w+) must ", lambda found: f"{found[1] or ''}{self._flag(found[2])} must ", text)
 
     def _flag(self, name: str) -> str:
@@ -229,7 +229,7 @@ def _parameter(name: str, option: Option, shown: Mapping[str, str]) -> click.Par
         return _Argument(name, option)
     flags = [*_flags(name, option), name]
     help = (option.flag_help or option.help) + ("; may be repeated" if option.many else "")
-    help = re.sub(r"`(\w+)`", lambda found: shown.get(found[1], found[0]), help)
+    help = _with_flags(help, shown)
     if option.kind is None:
         return click.Option(flags, is_flag=True, flag_value=option.gives, default=None, help=help, type=click.BOOL)
     text: click.ParamType = click.STRING
@@ -238,6 +238,11 @@ def _parameter(name: str, option: Option, shown: Mapping[str, str]) -> click.Par
     elif option.metavar in _FILES:
         text = _Path()
     return click.Option(flags, metavar=option.metavar, multiple=option.many, default=None, help=help, type=text)
+
+
+def _with_flags(text: str, flags: Mapping[str, str]) -> str:
+    """A text whose names of options between backticks are flags."""
+    return re.sub(r"`(\w+)`", lambda found: flags.get(found[1], found[0]), text)
 
 
 def _flags(name: str, option: Option) -> tuple[str, ...]:

@@ -88,7 +88,9 @@ def reproduce(options: Reproduce, progress: Progress) -> Reproduced:
     crew, asked = find_crew(options), options
     options = replace(options, device=crew.device)
     _check_networks(options, recipes)
-    sources = [None if place is None else find_photos([place])[: options.limit] for place in _places(options)]
+    sources = [
+        None if place is None else find_photos([place])[: options.limit] for place in (options.photos, options.scenes)
+    ]
     networks = Networks(options, progress)
     # Figures 8 and 9 have networks of their own.
     others = [recipe for recipe in recipes if recipe.group == TASKS]
@@ -155,10 +157,6 @@ def estimate(options: Reproduce, progress: Progress) -> list[Estimate]:
         )
         for recipe in recipes
     ]
-
-
-def _places(options: Reproduce) -> tuple[str | None, str | None]:
-    return options.photos, options.scenes
 
 
 def _checked(options: Reproduce) -> Path:

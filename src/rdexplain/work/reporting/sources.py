@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from torch import Tensor
-
 from rdexplain.errors import OptionError, PhotoError, RDExplainError
-from rdexplain.render.marks import lit
+from rdexplain.render.marks import framed, lit
 from rdexplain.results.loading import load_result
 from rdexplain.results.storage import paths
 from rdexplain.work.progress import Progress
@@ -98,8 +96,8 @@ def _of_row(row: dict[str, Any], result: Result | None, model: str) -> Item:
         figures=figures_of(row),
         true=true,
         right=is_right(row["label"], target, row["true_name"], row["true_index"]),
-        image=None if result is None else _framed(result, result.images[0]),
-        picture=None if result is None else lit(result, _framed(result, result.picture[0])),
+        image=None if result is None else framed(result, result.images[0]),
+        picture=None if result is None else lit(result, framed(result, result.picture[0])),
         shape=(row["height"], row["width"]) if row["fit"] != "crop" else None,
         record=record if result is None else result.record() | ({} if true is None else {"true": true}),
     )
@@ -136,18 +134,10 @@ class _OfFolder:
             label=result.labels[row],
             target=said["index"],
             figures=figures_of(record | {name: said.get(name) for name in ("probability", "kept_probability")}),
-            image=_framed(result, result.images[row]),
-            picture=lit(result, _framed(result, result.picture[row])),
+            image=framed(result, result.images[row]),
+            picture=lit(result, framed(result, result.picture[row])),
             links={name: _relative(path, self._out) for name, path in links.items()},
         )
-
-
-def _framed(result: Result, picture: Tensor) -> Tensor:
-    """Without the bars that were put around the photo."""
-    if result.frame is None:
-        return picture
-    top, left, height, width = result.frame
-    return picture[:, top : top + height, left : left + width]
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -36,8 +36,6 @@ LIKELIEST = 5
 """Answers that are offered."""
 SCALE_DRAWS = 16
 """Noise draws on which a choice of scales is measured."""
-SHOWN = 512
-"""Longest side of a photo in the page, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +163,6 @@ class Desk:
             "remark": _plain(remark(result)),
             "command": self._command(photo, ask),
             "python": self._python(photo, ask),
-            "against": None if ask.against is None else self.model.class_name(ask.against),
             "pixels": is_pixel(result),
         }
         if isinstance(result, Explanation):

@@ -156,8 +156,7 @@ function showCard(event, mine, given) {
   const card = $("card").content.firstElementChild.cloneNode(true);
   const part = (name) => card.querySelector(name);
   const file = (name, download) => `api/${tab}/result/${event.job}/${name}${download ? "?download" : ""}`;
-  const title = event.against ? `Why ${event.label}?` : `Why ${event.label}?`;
-  part("h3").textContent = title;
+  part("h3").textContent = `Why ${event.label}?`;
   part(".said").textContent = `${mine.name}, ${event.method}, ${event.seconds.toFixed(1)} s${event.stopped ? `, stopped at step ${event.stopped}` : ""}`;
   if (event.remark) { part(".remark").textContent = event.remark; part(".remark").hidden = false; }
   const under = part(".under"), over = part(".over"), reveal = part(".reveal input");
