@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Unpack
 from rdexplain.core.representations import Pixel
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.options import SharedOptions
-from rdexplain.methods.presets import BEST_STEPS, FAST_STEPS, PAPER, Presets, quick
+from rdexplain.methods.presets import PAPER, Presets, presets_of
 from rdexplain.models import Model
 
 
@@ -26,11 +26,7 @@ class PixelRDE(Attribution):
     """
 
     name = "pixel_rde"
-    presets: ClassVar[Presets] = {
-        "paper": PAPER,
-        "fast": quick(FAST_STEPS, "ones"),
-        "best": quick(BEST_STEPS, "ones"),
-    }
+    presets: ClassVar[Presets] = presets_of(PAPER, "ones")
 
     def __init__(self, model: Model | Callable[..., Any], **options: Unpack[SharedOptions]) -> None:
         super().__init__(model, Pixel(), self.presets, 4.0, False, options)

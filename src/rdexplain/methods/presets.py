@@ -96,6 +96,11 @@ def smooth(preset: Preset) -> Preset:
 Presets = dict[str, Preset]
 
 
+def presets_of(paper: Preset, init: str) -> Presets:
+    """A method's presets: as it was published, and the two quick ones from a start `init`."""
+    return {"paper": paper, "fast": quick(FAST_STEPS, init), "best": quick(BEST_STEPS, init)}
+
+
 def find_preset(name: str, presets: Presets) -> Preset:
     """A preset by its name, or OptionError with the nearest names."""
     if name not in presets:

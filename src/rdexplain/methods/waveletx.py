@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Unpack
 from rdexplain.core.representations import Wavelet
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.options import Own, SharedOptions
-from rdexplain.methods.presets import BEST_STEPS, FAST_STEPS, SHEARLETX_PAPER, Presets, quick
+from rdexplain.methods.presets import SHEARLETX_PAPER, Presets, presets_of
 from rdexplain.models import Model
 
 
@@ -31,11 +31,7 @@ class WaveletX(Attribution):
     """
 
     name = "waveletx"
-    presets: ClassVar[Presets] = {
-        "paper": SHEARLETX_PAPER,
-        "fast": quick(FAST_STEPS, "ones"),
-        "best": quick(BEST_STEPS, "ones"),
-    }
+    presets: ClassVar[Presets] = presets_of(SHEARLETX_PAPER, "ones")
 
     def __init__(
         self,
