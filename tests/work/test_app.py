@@ -266,7 +266,7 @@ def test_clicking_through(server, browser, place, tmp_path):
     boxes = page.locator(".scales input")
     said = page.locator(".scales-said")
     boxes.first.uncheck()
-    page.get_by_text("alone:").wait_for()
+    page.locator(".scales-said", has_text="alone:").wait_for()
     one = said.inner_text()
     boxes.nth(1).uncheck()
     page.wait_for_timeout(200)
