@@ -223,6 +223,13 @@ def test_status_of_what_is_no_run(command, place):
     assert failed.err == ["rdexplain: error: photos is no run: it has no ledger"]
 
 
+def test_photos_where_a_run_is_expected(command, place):
+    failed = command("run", "photos --out somewhere")
+    assert failed.status == 2
+    assert failed.err == ["rdexplain: error: photos is no run that could go on; photos in it are named with --photos"]
+    assert not (place / "somewhere").exists()
+
+
 def test_bars_of_a_letterbox_are_left_out(command, place):
     for file in (place / "photos").iterdir():
         file.unlink()

@@ -41,9 +41,11 @@ def gather(options: Run) -> Run:
         file = file.parent
     goes_on = file is not None and file.is_dir()
     if file is not None and goes_on:
+        if not (file / CONFIG).is_file():
+            raise OptionError(f"{file} is no run that could go on; photos in it are named with `photos`")
         if given.get("out", file) != file:
             raise OptionError(f"{file} is a run, and goes on where it is: leave out `out`")
-        read_config(file)  # says why it is no run
+        read_config(file)  # says what is wrong with a damaged one
         given["out"] = file
     elif file is not None:
         given = _read(file) | given
