@@ -62,7 +62,7 @@ def main() -> None:
     settings = {"steps": options.steps, "draws": 1}
     recipe = Recipe(
         model={"name": options.model},
-        methods={"pixel_rde": ("rdexplain.methods:PixelRDE", settings)},
+        methods={"pixel_rde": ("rdexplain.methods.pixel_rde:PixelRDE", settings)},
         size=options.size,
         fit="squash",
         targets=("auto",),

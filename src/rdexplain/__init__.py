@@ -15,7 +15,6 @@ from rdexplain.errors import RDExplainError
 from rdexplain.text.versions import __version__
 
 if TYPE_CHECKING:
-    from rdexplain.methods import CartoonX, PixelRDE, ShearletX, SmoothPixelRDE, WaveletX
     from rdexplain.methods.baselines import (
         LRP,
         GradCAM,
@@ -27,6 +26,11 @@ if TYPE_CHECKING:
         RandomWavelet,
         SmoothGrad,
     )
+    from rdexplain.methods.cartoonx import CartoonX
+    from rdexplain.methods.pixel_rde import PixelRDE
+    from rdexplain.methods.shearletx import ShearletX
+    from rdexplain.methods.smooth_pixel_rde import SmoothPixelRDE
+    from rdexplain.methods.waveletx import WaveletX
     from rdexplain.models import Model, as_model, list_models, load_model
     from rdexplain.models.decisions import Above, Contrast, Detect, Segment, Value
     from rdexplain.photos.images import Photo, find_photos, load_photo
@@ -97,53 +101,30 @@ __all__ = [
 ]
 
 # Importing PyTorch takes seconds, and `rdexplain --help` does not need it: these names are imported when first used.
-_HOMES = {
-    "Above": "models.decisions",
-    "CartoonX": "methods",
-    "Contrast": "models.decisions",
-    "Detect": "models.decisions",
-    "Explanation": "results.explanation",
-    "GradCAM": "methods.baselines",
-    "GuidedBackprop": "methods.baselines",
-    "Heatmap": "results.heatmap",
-    "IntegratedGradients": "methods.baselines",
-    "LRP": "methods.baselines",
-    "Lime": "methods.baselines",
-    "Model": "models",
-    "Occlusion": "methods.baselines",
-    "Photo": "photos.images",
-    "PixelRDE": "methods",
-    "RandomPixel": "methods.baselines",
-    "RandomWavelet": "methods.baselines",
-    "Run": "work.runs",
-    "ShearletX": "methods",
-    "SmoothGrad": "methods.baselines",
-    "SmoothPixelRDE": "methods",
-    "Segment": "models.decisions",
-    "Value": "models.decisions",
-    "WaveletX": "methods",
-    "as_model": "models",
-    "find_photos": "photos.images",
-    "list_models": "models",
-    "load_explanation": "results.loading",
-    "load_heatmap": "results.loading",
-    "load_model": "models",
-    "load_photo": "photos.images",
-    "merge_runs": "work.runs",
-    "open_run": "work.runs",
-    "Cancelled": "work.progress",
-    "Progress": "work.progress",
-    "app": "work.app",
-    "compare": "work.compare",
-    "detect": "work.detect",
-    "evaluate": "work.evaluate",
-    "explain": "work.explain",
-    "export": "work.export",
-    "report": "work.report",
-    "reproduce": "work.reproduce",
-    "run": "work.run",
-    "status": "work.status",
+_NAMES = {
+    "methods.cartoonx": ("CartoonX",),
+    "methods.pixel_rde": ("PixelRDE",),
+    "methods.shearletx": ("ShearletX",),
+    "methods.smooth_pixel_rde": ("SmoothPixelRDE",),
+    "methods.waveletx": ("WaveletX",),
+    "methods.baselines": (
+        *("GradCAM", "GuidedBackprop", "IntegratedGradients", "LRP", "Lime", "Occlusion"),
+        *("RandomPixel", "RandomWavelet", "SmoothGrad"),
+    ),
+    "models": ("Model", "as_model", "list_models", "load_model"),
+    "models.decisions": ("Above", "Contrast", "Detect", "Segment", "Value"),
+    "photos.images": ("Photo", "find_photos", "load_photo"),
+    "results.explanation": ("Explanation",),
+    "results.heatmap": ("Heatmap",),
+    "results.loading": ("load_explanation", "load_heatmap"),
+    "work.progress": ("Cancelled", "Progress"),
+    "work.runs": ("Run", "merge_runs", "open_run"),
+    **{
+        f"work.{job}": (job,)
+        for job in ("app", "compare", "detect", "evaluate", "explain", "export", "report", "reproduce", "run", "status")
+    },
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

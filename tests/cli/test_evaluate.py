@@ -22,7 +22,8 @@ from rdexplain.cli import main
 from rdexplain.errors import ModelError, SolverError
 from rdexplain.evaluation import CurveKey, Entry, files, load_evaluation
 from rdexplain.evaluation.statistics import shown
-from rdexplain.methods import CartoonX, PixelRDE
+from rdexplain.methods.cartoonx import CartoonX
+from rdexplain.methods.pixel_rde import PixelRDE
 from rdexplain.methods.registry import METHODS, Method
 from rdexplain.models import load_model
 from rdexplain.render import files as render_files

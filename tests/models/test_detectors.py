@@ -10,9 +10,9 @@ from torch import nn
 import rdexplain as rx
 from rdexplain.errors import ModelError
 from rdexplain.methods import outcome
-from rdexplain.models import torchvision_detection
 from rdexplain.models.detections import RawDetections, detections
 from rdexplain.models.detectors import from_tensor
+from rdexplain.models.torchvision_models import DETECTORS as TORCHVISION
 
 ALL = torchvision.models.list_models(module=torchvision.models.detection)
 DETECTORS = {
@@ -140,7 +140,7 @@ def test_faster_rcnn_sees_the_same_proposals_again():
 
 
 def test_they_are_listed_and_load_by_name():
-    assert [info.name for info in torchvision_detection.list_models()] == ALL
+    assert [info.name for info in TORCHVISION.list_models()] == ALL
     model = rx.load_model("ssdlite320_mobilenet_v3_large", weights="random")
     assert (model.task, model.find_class("person"), model.class_name(0)) == ("detection", 1, "background")
     with torch.no_grad():

@@ -37,10 +37,10 @@ def small():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_classifier_resolves_without_a_download(name):
-    assert torchvision_models.matches(name)
+    assert torchvision_models.CLASSIFIERS.matches(name)
     entry = torchvision_weights.find_entry(name)
-    assert len(torchvision_models._class_names(entry)) == 1000
-    assert torchvision_models._class_names(entry)[281].wnid == "n02123045"
+    assert len(torchvision_models.class_names(entry)) == 1000
+    assert torchvision_models.class_names(entry)[281].wnid == "n02123045"
     assert entry.url.startswith("https://")
 
 
@@ -56,7 +56,7 @@ def test_the_studys_models_have_the_studys_weights():
 def test_all_models_are_listed_with_what_is_cached(hub):
     hub.mkdir(parents=True)
     (hub / "vgg16-397923af.pth").touch()
-    listed = {info.name: info for info in torchvision_models.list_models()}
+    listed = {info.name: info for info in torchvision_models.CLASSIFIERS.list_models()}
     assert sorted(listed) == NAMES
     assert listed["vgg16"].weights == "cached"
     assert listed["resnet50"].weights == "to download"

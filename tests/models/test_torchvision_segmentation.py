@@ -8,14 +8,14 @@ import torchvision
 
 import rdexplain as rx
 from rdexplain.errors import ModelError
-from rdexplain.models import torchvision_segmentation
+from rdexplain.models.torchvision_models import SEGMENTATION
 
 NAMES = torchvision.models.list_models(module=torchvision.models.segmentation)
 
 
 def test_they_are_listed():
-    assert [info.name for info in torchvision_segmentation.list_models()] == NAMES
-    assert {info.classes for info in torchvision_segmentation.list_models()} == {21}
+    assert [info.name for info in SEGMENTATION.list_models()] == NAMES
+    assert {info.classes for info in SEGMENTATION.list_models()} == {21}
     assert "deeplabv3_resnet50" in NAMES
 
 

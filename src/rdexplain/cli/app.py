@@ -5,7 +5,8 @@ from __future__ import annotations
 import webbrowser
 
 from rdexplain.cli.command import Command
-from rdexplain.cli.report import FINE, Report
+from rdexplain.cli.guard import FINE
+from rdexplain.cli.report import Report
 from rdexplain.text.bar import Bar
 from rdexplain.work.options import Option
 from rdexplain.work.requests import App

@@ -7,13 +7,13 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from rdexplain.errors import RDExplainError, unknown
+from rdexplain.photos.sample_files import SAMPLE, sample_names
 from rdexplain.text.bar import Bar
 from rdexplain.work.options import Option, Options
 
@@ -45,7 +45,6 @@ QUIET = Option("print nothing but errors")
 DEBUG = Option("show the traceback of an error")
 LIST = Option("explain each target, with its estimated cost on this device")
 FAILURES = Option("all errors, not the first ones alone")
-SAMPLE = "sample:"
 _FILES = ("FILE", "DIR", "RUN", "CONFIG", "PHOTO", "SOURCE")
 _POSITIONAL = {
     "photos": "PHOTO ...",
@@ -161,7 +160,7 @@ class _Parser(click.Command):
         self._command, self._sections = command, sections
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        shown = [one.metavar or "" for section in self._sections.values() for one in section if _positional(one)]
+        shown = [one.metavar or "" for one in self.params if isinstance(one, _Argument)]
         formatter.write(f"usage: rdexplain {' '.join((self._command.name, *shown))} [options]\n")
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -175,10 +174,6 @@ class _Parser(click.Command):
                 formatter.write_dl(rows, col_max=28)
         if self._command.examples:
             formatter.write(f"\nexamples:\n{self._command.examples}\n")
-
-
-def _positional(parameter: click.Parameter) -> bool:
-    return isinstance(parameter, click.Argument)
 
 
 def _row(parameter: click.Parameter, ctx: click.Context) -> Any:
@@ -204,8 +199,7 @@ class _Path(click.ParamType):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         if incomplete and SAMPLE.startswith(incomplete[: len(SAMPLE)]):
-            folder = resources.files("rdexplain.photos") / "samples"
-            names = sorted(f"{SAMPLE}{one.name[:-4]}" for one in folder.iterdir() if one.name.endswith(".jpg"))
+            names = [f"{SAMPLE}{name}" for name in sample_names()]
             return [CompletionItem(name) for name in names if name.startswith(incomplete)]
         return [CompletionItem(incomplete, type="file")]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rdexplain.cli.command import QUIET, Command
-from rdexplain.cli.report import ERROR, Explained, ended
+from rdexplain.cli.guard import ERROR
+from rdexplain.cli.report import Explained, ended
 from rdexplain.text.bar import Bar
 from rdexplain.work.requests import Compare
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rdexplain.cli.command import Command
-from rdexplain.cli.report import FINE, SOME_FAILED
+from rdexplain.cli.guard import FINE, SOME_FAILED
 from rdexplain.cli.report import Report as Lines
 from rdexplain.text.bar import Bar
 from rdexplain.work.requests import Report

@@ -8,22 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdexplain.cli.command import Command
+from rdexplain.cli.guard import ERROR, FINE, SOME_FAILED
 from rdexplain.text.bar import Bar
 from rdexplain.text.names import printable
 from rdexplain.text.say import say
 from rdexplain.text.times import span
+from rdexplain.work.progress import Progress
 
 if TYPE_CHECKING:
     from rdexplain.work.photos import Written
 
-FINE, SOME_FAILED, ERROR = 0, 1, 2
 _Pieces = tuple[tuple[tuple[str, str], ...], ...]
 """Pieces of a line, each of texts with their styles."""
 _WIDEST_NAME, _WIDEST_LABEL = 40, 24
 
 
-class Report:
-    """A `work.progress.Progress` that shows how far it is in a bar, and what went wrong in lines.
+class Report(Progress):
+    """Shows the progress of a job in a bar, and what went wrong in lines.
 
     Args:
         quiet: whether only errors are said.
@@ -32,15 +33,9 @@ class Report:
 
     def __init__(self, command: Command, bar: Bar, quiet: bool = False, most: int | None = None) -> None:
         self.quiet, self.bar = quiet, bar
-        self.stage, self.advance = bar.stage, bar.advance
+        self.stage, self.advance = bar.stage, bar.advance  # type: ignore[method-assign]
         self._command, self._most = command, most
         self._failures = 0
-
-    def preview(self, preview: Any) -> None:
-        """A terminal shows no pictures."""
-
-    def done(self, result: Any) -> None:
-        """A result that is not said."""
 
     def failed(self, text: str) -> None:
         """A photo that is left out."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rdexplain.cli.command import LIST, QUIET, Command
-from rdexplain.cli.report import FINE, SOME_FAILED, Report
+from rdexplain.cli.guard import FINE, SOME_FAILED
+from rdexplain.cli.report import Report
 from rdexplain.cli.tables import Column, print_table
 from rdexplain.text.bar import Bar
 from rdexplain.text.say import say

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from rdexplain.cli.command import QUIET, Command
-from rdexplain.cli.report import FINE, Report, ended
+from rdexplain.cli.guard import FINE
+from rdexplain.cli.report import Report, ended
 from rdexplain.text.bar import Bar
 from rdexplain.text.say import say
 from rdexplain.work.requests import Run

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
@@ -17,7 +17,6 @@ from rdexplain.errors import ModelError, unknown
 from rdexplain.models.checkpoint import is_random, load_state, one_line, own_random_state, read_state
 from rdexplain.models.classes import ClassName
 from rdexplain.models.model import Model, as_model
-from rdexplain.models.source import ModelInfo
 
 
 def matches(name: str) -> bool:
@@ -56,11 +55,6 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
         load_state(model.network, read_state(weights), str(weights), name)
         model = model.with_options(weights=str(weights))
     return model if classes is None else model.with_options(classes=classes)
-
-
-def list_models() -> Iterable[ModelInfo]:
-    """None: such models are known to the user alone."""
-    return ()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from rdexplain.models.classes import ClassName
 from rdexplain.models.described import described, square
 from rdexplain.models.model import Model
 from rdexplain.models.onnx_files import load_onnx
-from rdexplain.models.source import ModelInfo
 
 _SUFFIXES = (".onnx", ".pt", ".pth", ".ts", ".torchscript", ".pt2")
 _ENDLESS = 2**20
@@ -56,11 +55,6 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
         # Converters and loaders give warnings that do not concern the user.
         warnings.simplefilter("ignore")
         return _loader(path)(path, classes)
-
-
-def list_models() -> Iterable[ModelInfo]:
-    """None: such models are known to the user alone."""
-    return ()
 
 
 def _loader(path: Path) -> Callable[[Path, tuple[ClassName, ...] | None], Model]:

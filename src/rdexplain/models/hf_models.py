@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from rdexplain.errors import ModelError
 from rdexplain.models.checkpoint import is_random, load_state, one_line, own_random_state, read_state
 from rdexplain.models.classes import ClassName, as_class_names
 from rdexplain.models.model import Model
-from rdexplain.models.source import ModelInfo
 from rdexplain.text.extras import how_to_install
 
 PREFIX = "hf/"
@@ -67,11 +65,6 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
         weights=place if weights is None else str(weights),
         activation="sigmoid" if config.problem_type == "multi_label_classification" else "softmax",
     )
-
-
-def list_models() -> Iterable[ModelInfo]:
-    """None: they are on the hub."""
-    return ()
 
 
 def _size(config: Any) -> int | None:

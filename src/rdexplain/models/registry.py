@@ -16,29 +16,19 @@ from rdexplain.models import (
     files,
     hf_models,
     timm_models,
-    torchvision_detection,
-    torchvision_models,
-    torchvision_segmentation,
     yolov5,
 )
 from rdexplain.models.activation import Activation
 from rdexplain.models.classes import ClassName
 from rdexplain.models.known_classes import read_classes
 from rdexplain.models.model import Model
-from rdexplain.models.source import ModelInfo, Source
+from rdexplain.models.source import ListedSource, ModelInfo, Source
+from rdexplain.models.torchvision_models import CLASSIFIERS, DETECTORS, SEGMENTATION
 
+# The names of the other sources' models are on a hub, or known to the user alone.
+LISTED: tuple[ListedSource, ...] = (efficientnet_lite, yolov5, CLASSIFIERS, SEGMENTATION, DETECTORS)
 # The first source that matches a name loads it, so those with the cheapest `matches` come first.
-SOURCES: tuple[Source, ...] = (
-    timm_models,
-    hf_models,
-    files,
-    custom,
-    efficientnet_lite,
-    yolov5,
-    torchvision_models,
-    torchvision_segmentation,
-    torchvision_detection,
-)
+SOURCES: tuple[Source, ...] = (timm_models, hf_models, files, custom, *LISTED)
 
 _PRECISIONS = ("float32", "float16", "bfloat16")
 
@@ -121,7 +111,7 @@ def find_source(name: str) -> Source:
 
 def list_models() -> list[ModelInfo]:
     """The models that can be loaded by name, without building or downloading any."""
-    return [info for source in SOURCES for info in source.list_models()]
+    return [info for source in LISTED for info in source.list_models()]
 
 
 def _nothing(*_: Any) -> None:

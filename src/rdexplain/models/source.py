@@ -1,4 +1,4 @@
-"""The protocol of a source of models; each loader module of this package is one."""
+"""The protocol of a source of models; the loader modules of this package are such."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ModelInfo:
 
 
 class Source(Protocol):
-    """A module with these three functions."""
+    """A module, or an object, with these two functions."""
 
     def matches(self, name: str) -> bool:
         """Whether the name is one of this source's."""
@@ -41,6 +41,10 @@ class Source(Protocol):
 
         `weights` None are the published ones; `classes` also say how many outputs the network has.
         """
+
+
+class ListedSource(Source, Protocol):
+    """A source whose models are known beforehand."""
 
     def list_models(self) -> Iterable[ModelInfo]:
         """Its models, without building or downloading any."""

@@ -1,8 +1,10 @@
-"""timm's image classifiers: ``timm/NAME``, with timm's own weights, normalisation and input size."""
+"""timm's image classifiers: ``timm/NAME``, with timm's own weights, normalisation and input size.
+
+There are more than a thousand: ``timm.list_models()`` lists them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,6 @@ from rdexplain.models.checkpoint import is_random, load_state, one_line, own_ran
 from rdexplain.models.classes import ClassName
 from rdexplain.models.imagenet import imagenet_classes
 from rdexplain.models.model import Model
-from rdexplain.models.source import ModelInfo
 
 PREFIX = "timm/"
 
@@ -58,11 +59,6 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
         weights=str(settings.get("tag") or "pretrained") if weights is None else str(weights),
         activation="softmax",
     )
-
-
-def list_models() -> Iterable[ModelInfo]:
-    """None: there are more than a thousand, and timm lists them (``timm.list_models()``)."""
-    return ()
 
 
 def _pretrained(name: str, short: str, options: dict[str, Any]) -> Any:

@@ -11,7 +11,6 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -23,10 +22,10 @@ from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
 from rdexplain.errors import OptionError, PhotoError, unknown
+from rdexplain.photos.sample_files import SAMPLE, sample_file, sample_names
 from rdexplain.text.names import NOT_UNICODE, is_unicode, printable
 from rdexplain.text.quiet import quietly
 
-SAMPLE = "sample:"
 MAX_SIZE = 8192
 # Without a handler Pillow's messages about odd files would be lines of their own on stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -55,12 +54,6 @@ class Photo:
     original_size: tuple[int, int]
     fit: str
     frame: tuple[int, int, int, int] | None = None
-
-
-def sample_names() -> tuple[str, ...]:
-    """The photos that come with rdexplain, for `sample:NAME`, in alphabetical order."""
-    folder = resources.files("rdexplain.photos") / "samples"
-    return tuple(sorted(entry.name[:-4] for entry in folder.iterdir() if entry.name.endswith(".jpg")))
 
 
 def find_photos(patterns: Sequence[str | Path]) -> list[str]:
@@ -190,7 +183,7 @@ def _open(source: str, content: bytes | None) -> IO[bytes]:
         return io.BytesIO(content)
     if source.startswith(SAMPLE):
         _check_sample(source)
-        return (resources.files("rdexplain.photos") / "samples" / f"{source.removeprefix(SAMPLE)}.jpg").open("rb")
+        return sample_file(source.removeprefix(SAMPLE)).open("rb")
     try:
         mode = os.stat(source).st_mode
         if stat.S_ISREG(mode):
@@ -210,7 +203,7 @@ def _read(source: str, content: bytes | None = None) -> Image.Image:
     with _open(source, content) as stream:
         try:
             with quietly():
-                return _decode(stream)
+                return upright(Image.open(stream))
         except PhotoError as error:
             raise PhotoError(f"cannot read {shown}: {error}") from None
         except UnidentifiedImageError:
@@ -237,10 +230,6 @@ def _unidentified(start: bytes) -> str:
     if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return "is a web page, not a photo: the download has failed"
     return "is not an image that can be read"
-
-
-def _decode(stream: IO[bytes]) -> Image.Image:
-    return upright(Image.open(stream))
 
 
 def upright(image: Image.Image) -> Image.Image:

@@ -59,14 +59,14 @@ class Comparison:
         return nothing_of(len(self.files), self.failures)
 
 
-class _Once:
+class _Once(Progress):
     """Tells a progress of each failure once, though several methods and networks meet it."""
 
     def __init__(self, progress: Progress) -> None:
         self._told: set[str] = set()
         self._progress = progress
-        self.stage, self.advance = progress.stage, progress.advance
-        self.done, self.warning, self.preview = progress.done, progress.warning, progress.preview
+        for name in ("stage", "advance", "done", "warning", "preview"):
+            setattr(self, name, getattr(progress, name))
 
     def failed(self, text: str) -> None:
         if text not in self._told:

@@ -6,7 +6,7 @@ import inspect
 import math
 import time
 import warnings
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rdexplain.methods.preview import Preview
@@ -16,10 +16,10 @@ class Cancelled(Exception):
     """Raise it from any method of a `Progress` to stop a job. What is finished stays, as after Ctrl-C."""
 
 
-class Progress(Protocol):
+class Progress:
     """Is told what happens, in the process and the thread that asked for the job.
 
-    Each method may raise `Cancelled`. Subclass it to listen to some of it alone: its own methods do nothing.
+    Its own methods do nothing: a subclass overrides those that it wants to hear of. Each may raise `Cancelled`.
     """
 
     def stage(self, text: str) -> None:
@@ -48,27 +48,13 @@ class Progress(Protocol):
         """Something that the user should know."""
 
 
-class Silent:
-    """Tells nobody how far it is; what fails, and what the user should know, become Python's warnings."""
-
-    def stage(self, text: str) -> None:
-        """Nobody is told."""
-
-    def advance(self, place: float, total: float, text: str, figures: str = "", left: float | None = None) -> None:
-        """Nobody is told."""
-
-    def preview(self, preview: Preview) -> bool | None:
-        """Nobody looks."""
-
-    def done(self, result: Any) -> None:
-        """It is in what the job returns."""
+class Silent(Progress):
+    """Shows no progress; failures, and what the user should know, become Python's warnings."""
 
     def failed(self, text: str) -> None:
-        """As a warning."""
         self.warning(text)
 
     def warning(self, text: str) -> None:
-        """As a warning of Python's."""
         warnings.warn(text, RuntimeWarning, stacklevel=_outside())
 
 

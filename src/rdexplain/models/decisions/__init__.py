@@ -15,21 +15,3 @@ from rdexplain.models.decisions.outputs import check_output as check_output
 from rdexplain.models.decisions.outputs import check_target as check_target
 from rdexplain.models.decisions.regions import Segment as Segment
 from rdexplain.models.decisions.values import Value as Value
-
-__all__ = [
-    "Above",
-    "AbsentError",
-    "Contrast",
-    "Decision",
-    "Detect",
-    "Label",
-    "Probabilities",
-    "Rows",
-    "Segment",
-    "Target",
-    "Task",
-    "Value",
-    "check_label",
-    "check_output",
-    "check_target",
-]
