@@ -1,4 +1,4 @@
-"""A path of λ: warm starts, and masks within a bound."""
+"""Masks within a bound."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 from rdexplain import CartoonX, PixelRDE
 from rdexplain.core import path
 from rdexplain.core.noise import Noise
-from rdexplain.core.path import DRAWS, STAGES, Bound, follow_up, steps_of, trace, within
+from rdexplain.core.path import DRAWS, STAGES, Bound, steps_of, within
 from rdexplain.core.representations import Wavelet
-from rdexplain.core.solver import Settings, Solution, solve
+from rdexplain.core.solver import Settings, Solution
 from rdexplain.errors import OptionError
 
 SETTINGS = Settings(40, 4, 0.1, 0.05, "cosine", (0.7, 0.999), warmup=0.25, power=2)
@@ -26,14 +26,6 @@ def objective(make_photos, smooth_network, make_objective):
 
 def ones(objective) -> torch.Tensor:
     return torch.ones(objective.rows, objective.transform.count, dtype=torch.float64)
-
-
-def test_a_trace_goes_on_from_mask_to_mask(objective):
-    first, second = trace(objective, ones(objective), SETTINGS, [0.05, 0.4])
-    assert torch.equal(first.mask, solve(objective, ones(objective), SETTINGS).mask)
-    weights = torch.full((3,), 0.4, dtype=torch.float64)
-    assert torch.equal(second.mask, solve(objective, first.mask, follow_up(SETTINGS), sparsity=weights).mask)
-    assert (second.mask.mean(dim=1) < first.mask.mean(dim=1)).all()
 
 
 def test_a_mask_within_a_distortion(objective):

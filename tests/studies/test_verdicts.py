@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from rdexplain.evaluation import Entry
+from rdexplain.work.requests import PROTOCOLS
 from rdexplain.work.studies import Known, Plan, find_recipes
-from rdexplain.work.studies.plan import PROTOCOLS
 from rdexplain.work.studies.recipe import FEWEST, Results, Row, Unit
 from rdexplain.work.studies.scene_claims import Claims
 

@@ -1,9 +1,8 @@
-"""A path of λ: masks for one weight of sparsity after another, each started from the one before; λ from a bound."""
+"""The λ for a bound on the distortion or the rate: masks for one λ after another, each started from the one before."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -55,26 +54,6 @@ def follow_up(settings: Settings) -> Settings:
 def steps_of(settings: Settings, bounded: bool) -> int:
     """All steps of a solution, with those of `within` if there is a bound."""
     return settings.steps + bounded * STAGES * follow_up(settings).steps
-
-
-def trace(
-    objective: Objective,
-    start: Tensor,
-    settings: Settings,
-    sparsities: Sequence[float],
-    progress: Progress | None = None,
-) -> Iterator[Solution]:
-    """A solution for each λk in turn, warm-started from the one before; the first one from `start`, (R, k).
-
-    Best in ascending order: a mask shrinks more easily than it grows.
-    """
-    mask, done = start, 0
-    for number, sparsity in enumerate(sparsities):
-        chosen = settings if number == 0 else follow_up(settings)
-        weights = start.new_full((objective.rows,), sparsity)
-        solution = solve(objective, mask, chosen, _later(progress, done), weights)
-        mask, done = solution.mask, done + chosen.steps
-        yield solution
 
 
 def within(

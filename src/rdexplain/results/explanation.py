@@ -122,18 +122,10 @@ class Explanation(Result):
         return synthesise(self.representation, self.images, self.mask)
 
     def record(self, row: int = 0) -> dict[str, Any]:
-        target = self.target[row].tolist()
+        subject = self._subject(row, self.target_kind)
+        subject["target"]["kept_probability"] = float(self.kept_probability[row])
         return {
-            "photo": self.photos[row],
-            "model": self.model,
-            "method": self.method,
-            "target": {
-                "kind": self.target_kind,
-                "index": target,
-                "label": self.labels[row],
-                "probability": float(self.probability[row]),
-                "kept_probability": float(self.kept_probability[row]),
-            },
+            **subject,
             "distortion": float(self.distortion[row]),
             "non_sparsity": float(self.non_sparsity[row]),
             "objective": float(self.objective[row]),
@@ -149,11 +141,7 @@ class Explanation(Result):
             **self._repeated(row),
             "network_evaluations": int(self.network_evaluations[row]),
             "measurements": int(self.measurements[row]),
-            "seconds": self.seconds,
-            "seed": self.seed,
-            "device": self.device,
-            "options": self.options,
-            "versions": self.versions,
+            **self._provenance(),
         }
 
     def _repeated(self, row: int) -> dict[str, Any]:

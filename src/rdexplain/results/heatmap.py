@@ -45,22 +45,10 @@ class Heatmap(Result):
 
     def record(self, row: int = 0) -> dict[str, Any]:
         return {
-            "photo": self.photos[row],
-            "model": self.model,
-            "method": self.method,
-            "target": {
-                "kind": self.target_kind,
-                "index": self.target[row].tolist(),
-                "label": self.labels[row],
-                "probability": float(self.probability[row]),
-            },
+            **self._subject(row, self.target_kind),
             "size": list(self.images.shape[-2:]),
             "network_evaluations": int(self.network_evaluations[row]),
-            "seconds": self.seconds,
-            "seed": self.seed,
-            "device": self.device,
-            "options": self.options,
-            "versions": self.versions,
+            **self._provenance(),
         }
 
 

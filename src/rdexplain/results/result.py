@@ -133,6 +133,21 @@ class Result(ABC):
         )
         return scaled.clamp(0, 1)
 
+    def _subject(self, row: int, kind: str) -> dict[str, Any]:
+        """What a row explains: the first part of its record."""
+        target = {
+            "kind": kind,
+            "index": self.target[row].tolist(),
+            "label": self.labels[row],
+            "probability": float(self.probability[row]),
+        }
+        return {"photo": self.photos[row], "model": self.model, "method": self.method, "target": target}
+
+    def _provenance(self) -> dict[str, Any]:
+        """How the rows were made: the last part of a record."""
+        names = ("seconds", "seed", "device", "options", "versions")
+        return {name: getattr(self, name) for name in names}
+
     @abstractmethod
     def record(self, row: int = 0) -> dict[str, Any]:
         """One row's figures and provenance, ready for JSON."""

@@ -26,7 +26,7 @@ from rdexplain.work.choosing import (
 )
 from rdexplain.work.explain import check_photos, labels_of, nothing_of
 from rdexplain.work.job import job
-from rdexplain.work.outputs import Outputs, stems
+from rdexplain.work.outputs import Outputs, check_free, stems
 from rdexplain.work.panel import FILES, Panel
 from rdexplain.work.photos import Explaining, Settings
 from rdexplain.work.progress import Progress
@@ -91,7 +91,7 @@ def compare(options: Compare, progress: Progress) -> Comparison:
     given = {name: method_options(options, name, methods) for name in methods}
     check_size(options.size, given)
     names = stems(find_photos(options.photos))
-    _check_free(options.out, options.overwrite)
+    check_free(options.out, FILES, options.overwrite)
     wanted = options.models or (options.model if isinstance(options.model, str) else "the network",)
     for name in wanted if options.models else ():
         find_source(name)  # a typo is found before the other networks are loaded
@@ -183,9 +183,3 @@ def _prefixes(networks: Sequence[str]) -> list[str]:
     return [
         f"{text}-{number}." if count[text.casefold()] > 1 else f"{text}." for number, text in enumerate(plain, start=1)
     ]
-
-
-def _check_free(folder: Path, overwrite: bool) -> None:
-    taken = [folder / name for name in FILES if (folder / name).exists()]
-    if taken and not overwrite:
-        raise OutputError(f"{taken[0]} exists already: replace with `overwrite`, or choose another `out`")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rdexplain.errors import ModelError, OptionError, OutputError
+from rdexplain.errors import ModelError, OptionError
 from rdexplain.evaluation import PERCENTAGES, Evaluation, Settings, save_evaluation
 from rdexplain.evaluation.files import DIFFERENCES, RECORD, ROWS, SUMMARY
 from rdexplain.evaluation.files import SCORES as SCORE_ROWS
@@ -22,7 +22,7 @@ from rdexplain.work.evaluating.evaluator import Evaluator, none_applicable, over
 from rdexplain.work.evaluating.source import check_folder, choose_model
 from rdexplain.work.explain import nothing_of
 from rdexplain.work.job import job
-from rdexplain.work.outputs import Outputs
+from rdexplain.work.outputs import Outputs, check_free
 from rdexplain.work.progress import Count, Progress
 from rdexplain.work.requests import Evaluate
 from rdexplain.work.runs.folder import LEDGER
@@ -89,7 +89,7 @@ def evaluate(options: Evaluate, progress: Progress) -> Evaluated:
     outputs = Outputs(options.out, "evaluation")
     # From here on, since whoever has the folder may be about to write what is looked for.
     with outputs.open(), locked(options.out / LOCK, keep=False):
-        check_files(options.out, options.overwrite)
+        check_free(options.out, FILES, options.overwrite)
         work = _evaluator(options, Count(progress), settings)
         try:
             work.run()
@@ -146,13 +146,6 @@ def _settings(options: Evaluate) -> Settings:
         protocol=options.protocol,
         seed=options.seed or 0,
     )
-
-
-def check_files(folder: Path, overwrite: bool) -> None:
-    """See that no results are in the way."""
-    there = [name for name in FILES if (folder / name).exists()]
-    if there and not overwrite:
-        raise OutputError(f"{folder / there[0]} exists already: replace with `overwrite`, or choose another `out`")
 
 
 def _evaluator(options: Evaluate, count: Count, settings: Settings) -> Evaluator:

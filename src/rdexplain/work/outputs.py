@@ -32,6 +32,13 @@ def stems(sources: Sequence[str]) -> dict[str, str]:
     }
 
 
+def check_free(folder: Path, names: Iterable[str], overwrite: bool) -> None:
+    """Raises OutputError if one of some files is in a folder already, unless it may be replaced."""
+    taken = [folder / name for name in names if (folder / name).exists()]
+    if taken and not overwrite:
+        raise OutputError(f"{taken[0]} exists already: replace with `overwrite`, or choose another `out`")
+
+
 class Outputs:
     """The results' folder of a call.
 

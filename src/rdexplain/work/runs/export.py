@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import torch
 from rdexplain.errors import OptionError, RDExplainError, unknown
 from rdexplain.results.storage import whole_file
 from rdexplain.text.extras import RUNS, needed
+from rdexplain.work.outputs import Outputs
 from rdexplain.work.runs.shards import flush_folder
 from rdexplain.work.runs.view import Run
 
@@ -47,22 +47,18 @@ def export(run: Run, form: str, folder: Path) -> int:
         raise OptionError(unknown("format", form, FORMS))
     if not len(run):
         raise RDExplainError(f"{run.folder} has no finished explanations yet")
-    made = [one for one in (folder, *folder.parents) if not one.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(one.name != STAGING for one in folder.iterdir()):
+    if folder.is_dir() and any(one.name != STAGING for one in folder.iterdir()):
         raise RDExplainError(f"{folder} is not empty: choose another `out`")
     staging = folder / STAGING
-    shutil.rmtree(staging, ignore_errors=True)  # of an export that was killed
-    try:
-        staging.mkdir()
-        FORMS[form](run, staging)
-        for file in sorted(staging.iterdir()):
-            file.replace(folder / file.name)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        for one in made:
-            with contextlib.suppress(OSError):
-                one.rmdir()  # unless there is something in it
+    with Outputs(folder, "").open():
+        shutil.rmtree(staging, ignore_errors=True)  # of an export that was killed
+        try:
+            staging.mkdir()
+            FORMS[form](run, staging)
+            for file in sorted(staging.iterdir()):
+                file.replace(folder / file.name)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     flush_folder(folder)
     return len(run)
 

@@ -24,8 +24,9 @@ MASKS = ("float32", "bf16", "uint8")
 1/256); or in 255 equal steps over [0, 1] (an error of at most 1/510), for a heatmap over its own range."""
 STRINGS = ("photo", "method", "target_axes", "label", "true_name", "fit")
 WHOLE = ("number", "target", "true_index", "network_evaluations", "measurements", "height", "width", "header")
-FIGURES = ("probability", "kept_probability", "distortion", "non_sparsity", "objective", "sparsity", "empty_distortion")
-NUMBERS = (*FIGURES, "seconds", "low", "high")
+MASK_FIGURES = ("kept_probability", "distortion", "non_sparsity", "objective", "sparsity", "empty_distortion")
+"""Figures of an `Explanation`, which a `Heatmap` does not have."""
+NUMBERS = ("probability", *MASK_FIGURES, "seconds", "low", "high")
 FLAGS = ("collapsed",)
 
 

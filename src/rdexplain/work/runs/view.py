@@ -21,7 +21,7 @@ from rdexplain.text.shown import shown_size
 from rdexplain.work.runs.entries import Entry
 from rdexplain.work.runs.folder import LEDGER, SHARDS, RunError, is_run, read_config
 from rdexplain.work.runs.ledger import Ledger
-from rdexplain.work.runs.shards import paths, read_masks, read_rows, schema, unpack
+from rdexplain.work.runs.shards import MASK_FIGURES, paths, read_masks, read_rows, schema, unpack
 from rdexplain.work.runs.sources import read
 
 Result = Explanation | Heatmap
@@ -185,8 +185,7 @@ def _result(figures: dict[str, Any], header: dict[str, Any], flat: Tensor, entry
     }
     if header["kind"] == "heatmap":
         return Heatmap(scores=bands, picture=picture_of(representation, images, bands), **common)
-    names = ("distortion", "non_sparsity", "objective", "sparsity", "empty_distortion", "kept_probability")
-    common |= {name: torch.tensor([figures[name]]) for name in names}
+    common |= {name: torch.tensor([figures[name]]) for name in MASK_FIGURES}
     return Explanation(
         mask=bands,
         picture=mask_picture(representation, images, bands),

@@ -19,7 +19,7 @@ from rdexplain.results.explanation import Explanation
 from rdexplain.results.heatmap import Heatmap
 from rdexplain.results.loading import load_explanation
 from rdexplain.work.runs.ledger import Unit
-from rdexplain.work.runs.shards import Row, pack
+from rdexplain.work.runs.shards import MASK_FIGURES, Row, pack
 from rdexplain.work.runs.sources import read
 
 AUTO, LABEL = "auto", "label"
@@ -219,8 +219,7 @@ class Worker:
             "size": [height, width],
         }
         if isinstance(one, Explanation):
-            names = ("kept_probability", "distortion", "non_sparsity", "objective", "sparsity", "empty_distortion")
-            figures |= {name: float(getattr(one, name)[0]) for name in names}
+            figures |= {name: float(getattr(one, name)[0]) for name in MASK_FIGURES}
             figures |= {"collapsed": bool(one.collapsed[0]), "measurements": int(one.measurements[0])}
             header |= {"kind": "explanation", "steps": one.steps, "draws": one.draws, "target_kind": one.target_kind}
         else:

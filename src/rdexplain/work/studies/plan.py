@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 Protocol = Literal["corrected", "published"]
-PROTOCOLS = ("corrected", "published")
 
 
 @dataclass(frozen=True)

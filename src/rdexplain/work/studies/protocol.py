@@ -5,18 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rdexplain.work.studies.plan import Known, Plan
+from rdexplain.work.studies.published import METHODS as WITH_A_CURVE
 from rdexplain.work.studies.recipe import Unit
 
-PUBLISHED_METHODS = (
-    "cartoonx",
-    "pixel_rde",
-    "integrated_gradients",
-    "smooth_grad",
-    "guided_backprop",
-    "random_pixel",
-    "random_wavelet",
-)
-"""Methods with a published curve."""
+PUBLISHED_METHODS = tuple(WITH_A_CURVE)
 METHODS = (*PUBLISHED_METHODS[:-2], "grad_cam", "lrp", "lime", "occlusion", *PUBLISHED_METHODS[-2:])
 """All methods of figure 5, the random controls last."""
 SQUARES = 226
