@@ -1,4 +1,4 @@
-"""Where a network's gradient by its input is asked for: one that has none is an error a user can mend."""
+"""Turns autograd's errors about a network without a gradient by its input into an error that a user can mend."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from rdexplain.errors import ModelError, RDExplainError
 
 NO_INFLUENCE = "the model is not differentiable: its output does not depend on its input"
-# What autograd says, up to its second sentence, of a network that cuts the graph, or leaves no way back through it.
+# Parts of autograd's messages: the output does not depend on the input (_CUT), or a step has no gradient (_BROKEN).
 _CUT = (
     "does not require grad",
     "not have been used in the graph",
@@ -30,7 +30,7 @@ def differentiating() -> Iterator[None]:
     """Autograd is on inside the ``with`` block.
 
     Raises:
-        ModelError: autograd found no gradient. Only its words tell that from any other error of the network.
+        ModelError: autograd found no gradient, which can only be told by the text of its error.
     """
     try:
         with torch.enable_grad():
@@ -42,7 +42,7 @@ def differentiating() -> Iterator[None]:
 
 
 def no_gradient(error: Exception) -> ModelError | None:
-    """What to say of an error by which autograd found no gradient; None of any other."""
+    """The error to raise in place of autograd's, where that says that there is no gradient; else None."""
     text = str(error)
     if not isinstance(error, RuntimeError) or isinstance(error, RDExplainError):
         return None

@@ -1,4 +1,4 @@
-"""Neighbouring entries of a mask that move together, and entries to which a decision is not sensitive."""
+"""Blocks of neighbouring mask entries that are updated together, and a sparsity penalty that depends on sensitivity."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch.nn.functional import avg_pool2d, pad
 from rdexplain.core.representations import Transform
 
 REFERENCE = 0.95
-"""An entry at this quantile of the sensitivities gets the usual pull."""
+"""An entry at this quantile of the sensitivities has the penalty weight λ itself, a factor of 1."""
 LEAST, MOST = 0.3, 10.0
-"""The pull of the most and of the least sensitive entries, in units of the usual one."""
+"""Least and greatest factor on λ: those of the most and of the least sensitive entries."""
 
 
 def blocks(transform: Transform, side: int, device: torch.device) -> Tensor:
@@ -31,7 +31,7 @@ def blocks(transform: Transform, side: int, device: torch.device) -> Tensor:
 
 
 def block_sums(values: Tensor, transform: Transform, side: int) -> Tensor:
-    """The sum of mask entries (R, k) in each block, (R, blocks), in an order that does not change."""
+    """The sum of mask entries (R, k) in each block, (R, blocks); always in the same order, so the same to the last bit."""
     sums = []
     for band in transform.split(values):
         maps = band if band.ndim == 4 else band.unsqueeze(1)
@@ -42,11 +42,11 @@ def block_sums(values: Tensor, transform: Transform, side: int) -> Tensor:
 
 
 def weights(sensitivity: Tensor, transform: Transform, power: float) -> Tensor:
-    """How hard sparsity pulls at each entry (R, k), in units of the usual pull: harder at insensitive ones.
+    """The factor (R, k) on the sparsity penalty's weight λ at each entry: greater where the decision is not sensitive.
 
     An adaptive lasso (Zou, JASA 2006): (S / S_ref)^-power, between `LEAST` and `MOST`, with S the sensitivity (R, k),
     mean over 3 x 3 places of its band, and S_ref its quantile `REFERENCE`. Where several coefficients serve equally
-    well, this decides between them by the photo and the network, not by the noise.
+    well, the photo and the network decide between them, not the noise.
     """
     smooth = []
     for band in transform.split(sensitivity):

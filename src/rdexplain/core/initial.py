@@ -15,12 +15,13 @@ from rdexplain.models.decisions import Decision
 
 INITS = ("ones", "coarse", "random", "gradient")
 FINEST = 0.04
-"""Where the finest scale starts in ``coarse``. Not at zero: a mask that is a square could not leave it."""
+"""Value of the finest scale at the start, for ``coarse``. Not zero: where the solver optimises u with a mask of u², the
+gradient by u is zero there, and the entry could never grow."""
 Init = str | Tensor | Sequence[Tensor]
 
 
 def check_init(init: Init) -> Init:
-    """An init, or OptionError for a name that is none."""
+    """The given start, checked: OptionError if it is an unknown name."""
     if isinstance(init, str) and init not in INITS:
         raise OptionError(unknown("init", init, INITS))
     return init
@@ -62,7 +63,7 @@ def initial_mask(objective: Objective, init: Init, decision: Decision) -> Tensor
 
 
 def quantiles(values: Tensor) -> Tensor:
-    """Each entry's place in its row, (R, k): 0 for the least, 1 for the greatest."""
+    """The rank of each entry in its row, (R, k), scaled to [0, 1]: 0 for the smallest entry, 1 for the largest."""
     places = torch.arange(values.shape[1], dtype=values.dtype, device=values.device)
     order = values.argsort(dim=1, stable=True)
     return torch.empty_like(values).scatter_(1, order, (places / max(values.shape[1] - 1, 1)).expand_as(values))

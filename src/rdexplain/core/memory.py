@@ -1,4 +1,4 @@
-"""Bounded memory: how a step's rows and draws are cut into batches, and what happens when a batch does not fit."""
+"""Bounds the memory: cuts a step's rows and draws into batches, and halves the batch when one does not fit."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class BatchLimit:
     """The largest batch in force; halved each time one runs out of memory.
 
     Args:
-        internal_batch_size: as the user has it; None for `PIXELS_AT_ONCE`.
+        internal_batch_size: the user's limit in images; None for `PIXELS_AT_ONCE`.
         images: (n, c, h, w), for their size and device.
     """
 

@@ -61,7 +61,7 @@ class Noise:
         return self.kind != "zero"
 
     def seen(self, coefficients: Tensor) -> Tensor:
-        """What the statistics are of: coefficients (n, c, k), or of the grey images (n, 1, k)."""
+        """The coefficients whose statistics are taken: all of them (n, c, k), or those of the grey images (n, 1, k)."""
         return coefficients.mean(dim=1, keepdim=True) if self.grey else coefficients
 
     def statistics(self, coefficients: Tensor, transform: Transform) -> tuple[Tensor, Tensor]:

@@ -24,12 +24,12 @@ They are those on which the explanation is measured, so that what is within a bo
 
 @dataclass(frozen=True)
 class Bound:
-    """What the explanation must stay within.
+    """An upper bound on a figure of the explanation, in place of a given λ.
 
     Attributes:
         quantity: ``distortion``, for the sparsest mask within it, or ``rate`` (the mean mask value), for the least
             distorted mask within it.
-        most: the bound.
+        most: the greatest allowed value.
 
     Raises:
         OptionError: a bound that is no number above 0, or a rate above 1.
@@ -52,7 +52,7 @@ def follow_up(settings: Settings) -> Settings:
 
 
 def steps_of(settings: Settings, bounded: bool) -> int:
-    """All steps of a solution, with those of `within` if there is a bound."""
+    """Number of steps of a solution; with a bound, those of all stages of `within`."""
     return settings.steps + bounded * STAGES * follow_up(settings).steps
 
 
@@ -74,7 +74,7 @@ def within(
         weights: as `solve`'s.
         watch: as `solve`'s, of each stage.
 
-    Rows do not influence each other. A row for which nothing stays within the bound gets what came nearest.
+    Rows do not influence each other. A row without a mask within the bound gets the one that comes nearest.
     """
     sparsity = start.new_full((objective.rows,), settings.sparsity or 1.0)
     low, high = torch.zeros_like(sparsity), torch.full_like(sparsity, math.inf)
@@ -95,7 +95,8 @@ def within(
         rate = solution.mask.mean(dim=1)
         bounded, free = (distortion, rate) if bound.quantity == "distortion" else (rate, distortion)
         fits = bounded <= bound.most
-        # What fits is better than what does not; among what fits, less of the other quantity; else, what is nearest.
+        # A mask within the bound beats one outside; of two within, the one with less of the other quantity is better,
+        # of two outside, the one that is nearer to the bound.
         cost = torch.where(fits, free / (1 + free), 1 + bounded)
         better = cost < least
         best = solution.mask.where(better.unsqueeze(1), best)
@@ -120,7 +121,7 @@ def _seen_later(watch: Watch | None, done: int) -> Watch | None:
 
 
 def _later(progress: Progress | None, done: int) -> Progress | None:
-    """A progress that counts on from the steps before."""
+    """A progress whose step numbers continue after `done` steps."""
     if progress is None:
         return None
     return lambda step, loss: progress(done + step, loss)

@@ -31,7 +31,7 @@ evaluation's draws, its order of equal scores, and its perturbations of images."
 
 
 class Stream(NamedTuple):
-    """What a draw's noise is a function of. Every number is taken modulo 2**64."""
+    """The five numbers that determine a draw's noise, each taken modulo 2**64."""
 
     seed: int
     photo: int
@@ -121,9 +121,9 @@ def _signed(number: int) -> int:
 
 
 def uniform(streams: Sequence[Stream], count: int, dtype: torch.dtype, device: torch.device | str = "cpu") -> Tensor:
-    """Uniform numbers in (0, 1), (rows, count): odd multiples of 2**-25, so neither end is met in float64.
+    """Uniform numbers in (0, 1), (rows, count): odd multiples of 2**-25, so neither 0 nor 1 occurs in float64.
 
-    In float32 the largest rounds to 1.
+    In float32 the largest number rounds to 1.
     """
     words = random_bits(streams, -(-count // 2), device).view(torch.int32)[:, :count]
     # 24 bits are what float32 holds; every float type gets the same 24.

@@ -1,4 +1,4 @@
-"""A last look at a finished mask: small entries that cost more than they bring are cut."""
+"""Sets the small entries of a finished mask to zero, where that lowers the objective."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 from rdexplain.core.objective import Objective
 
 CUTS = (0.1, 0.2, 0.3)
-"""Thresholds that are tried. 0.5 destroys explanations."""
+"""Mask values that are tried as thresholds. A threshold of 0.5 destroys explanations."""
 DRAWS = 16
 """Draws on which each threshold is tried, the same for all."""
 
@@ -19,12 +19,13 @@ def cut_small(objective: Objective, mask: Tensor, sparsity: Tensor, spatial: Ten
         sparsity: (R,) each row's λk.
         spatial: (R,) each row's weight of the brightness; None for none.
 
-    An optimiser that stops after a few steps leaves many entries on their way to zero: they cost λ s and hold little.
+    An optimiser that stops after few steps leaves many entries on their way to zero. They add λ s to the objective and
+    hardly lower the distortion.
     """
     draws = DRAWS if objective.noise.is_random else 1
 
     def value_of(candidate: Tensor) -> Tensor:
-        # Draws of their own: neither the solver's nor those on which the finished mask is measured.
+        # Step 1 of the measuring stream: other draws than the solver's, and than those that measure the finished mask.
         distortion, _ = objective.measure(candidate, draws, step=1)
         objective.evaluations += objective.rows * draws
         value = distortion + sparsity * candidate.mean(dim=1)

@@ -1,4 +1,4 @@
-"""How far the optimisation is: a bar on a terminal or in a notebook, and nothing elsewhere."""
+"""Reports the progress of the optimisation: a bar on a terminal or in a notebook, nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rdexplain.text.bar import Bar, can_draw
 
 Progress = Callable[[int, float], None]
 """Called after each step with its number (from 1) and the mean loss, NaN where there is none. Where rows are solved one
-after the other, the number is that of the step that all have reached on average, rounded up."""
+after the other, it is the mean over all rows of the steps done so far, rounded up."""
 
 
 def shared(progress: Progress | None, parts: int, steps: int) -> Sequence[Progress | None]:
-    """A progress for each of some equal parts of a piece of work, as one of so many steps for the whole."""
+    """A progress for each of `parts` equal parts of the work; they report to `progress` as `steps` steps in all."""
     if progress is None:
         return [None] * parts
     return [partial(_part, progress, number, parts, steps) for number in range(parts)]

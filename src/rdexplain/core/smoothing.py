@@ -9,16 +9,16 @@ from rdexplain.core.representations import Transform
 from rdexplain.errors import OptionError
 
 REACH = 4.0
-"""Where the Gaussian ends, in standard deviations."""
+"""The Gaussian is cut off beyond this many standard deviations."""
 
 
 class Smoothing:
     """m = A u Bᵀ on a mask of pixels: each entry becomes the mean of its neighbours under a Gaussian.
 
     The rows of A and B are positive and sum to one, also at the border, where neighbours are missing: so u in [0, 1]
-    gives m in [0, 1], and a mask that is the same everywhere stays it. That masks be smooth is the idea of Fong,
+    gives m in [0, 1], and a constant mask stays as it is. That masks be smooth is the idea of Fong,
     Patrick and Vedaldi, Understanding deep networks via extremal perturbations and smooth masks, ICCV 2019, arXiv
-    1910.08485; the form, a Gaussian mean with no maximum over places, is ours.
+    1910.08485; the form is ours: a Gaussian mean, where they take a smooth maximum over places.
 
     Args:
         transform: where the mask lives.

@@ -1,4 +1,4 @@
-"""What the caller has switched on around a call, which shall not change its result."""
+"""Switches off inference mode, autocast and the like around a call, so that they do not change its result."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 
 @contextmanager
 def usual_surroundings(device: torch.device) -> Iterator[None]:
-    """Inference mode and autocast are off, and tensors are made on the CPU if nothing else is said.
+    """Inside the block inference mode and autocast are off, and the default device of new tensors is the CPU.
 
-    Autocast would round noise and masks to half precision; a network that wants it switches it on by itself.
+    Autocast would round noise and masks to half precision; a network that needs it can switch it on itself.
 
     Args:
         device: where the network runs.

@@ -1,4 +1,4 @@
-"""Captum's interface to the rate-distortion methods."""
+"""Rate-distortion methods with captum's interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every rate-distortion method shares: options in, explanations out. A method is a representation and defaults."""
+"""The base of all rate-distortion methods. A method adds a representation and its own defaults."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class RateDistortion(CaptumInterface):
         model: a `Model`, an ``nn.Module`` or a callable from images (n, 3, h, w) in [0, 1] to (n, classes).
         representation: where the mask lives.
         presets: the method's presets.
-        own: what the user does not give; a number is λk alone.
+        own: the method's defaults for options that the user does not give; a number stands for λk alone.
         clamp: whether the obfuscated image is clamped to [0, 1].
         given: the user's options.
 
     Raises:
-        OptionError: an option outside what it may be.
+        OptionError: an invalid value of an option.
     """
 
     name: str
@@ -114,20 +114,20 @@ class RateDistortion(CaptumInterface):
             samples: how many obfuscated images to keep, with the model's probabilities for them.
             repeats: how many times to solve, each with a seed of its own; the first is the explanation, and the others
                 say how often each coefficient is kept (`Explanation.selection_frequency`).
-            ids: what the noise of each image is a function of, beside the seed, in place of a hash of the image.
+            ids: a key for each image: the noise is a function of seed and key. By default a hash of the image.
             photos: names or paths, for provenance.
             additional_forward_args: passed on to the model; tensors with n entries follow the images.
             show_progress: a progress bar, on a terminal or in a notebook.
             progress: called after each step with its number and the mean loss; see `progress.Progress`.
-            preview: shown each row's mask as it forms, see `preview.Preview`; where it returns True, that row's steps
-                end with the mask of now, which is measured and kept as any other; the
-                record's option ``stopped`` is that step.
+            preview: called with the masks after each step, see `preview.Preview`. Where it returns True, the
+                optimisation of these rows ends: their current masks are the result, and the record's option ``stopped``
+                is that step.
 
         Returns:
             one row a photo and target, photo by photo.
 
         Raises:
-            OptionError, PhotoError, TargetError, ModelError: what was given does not fit.
+            OptionError, PhotoError, TargetError, ModelError: an argument is invalid, or does not fit the model.
             SolverError: the loss is not finite, or one image does not fit into memory.
         """
         started = time.perf_counter()
@@ -311,7 +311,7 @@ class RateDistortion(CaptumInterface):
         loss: float,
         mask: Tensor,
     ) -> bool:
-        """Show the masks of an objective's rows; whether that is enough, which `stops` takes down."""
+        """Show the rows' masks to `preview`; True if it asks to stop, whose step is added to `stops`."""
 
         def draw(flat: Tensor, rows: range) -> Tensor:
             images = problem.run.images[problem.run.photos[rows.start : rows.stop]]

@@ -1,4 +1,4 @@
-"""Checks of what a caller hands over, each with one clear line."""
+"""Checks of a caller's arguments; each error is one line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_images(images: Any) -> Tensor:
 
 
 def _hint(images: Any) -> str:
-    """How to come from what people have to a tensor."""
+    """A hint on how to get a tensor from the outputs of transformers' image processors."""
     if isinstance(images, Mapping) and "pixel_values" in images:
         return ': images["pixel_values"] is one, but it must not be normalised yet'
     return ""

@@ -1,4 +1,4 @@
-"""What captum's metrics, noise tunnel and visualisation ask of a method, for every kind of method."""
+"""Captum's interface: what its metrics, noise tunnel and visualisation expect of a method."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rdexplain.models import Model
 
 
 def _unlogged(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Captum's noise tunnel calls ``attribute.__wrapped__``, past its own methods' logging: so there must be one."""
+    """A copy of a function with the attribute ``__wrapped__``, which captum's noise tunnel calls to bypass logging."""
 
     @functools.wraps(function)
     def call(*arguments: Any, **options: Any) -> Any:
@@ -28,7 +28,7 @@ class CaptumInterface(ABC):
 
     Attributes:
         model: what is explained.
-        multiplies_by_inputs: captum asks whether the attribution is a gradient, or the like, times the input.
+        multiplies_by_inputs: whether the attribution is a gradient (or the like) times the input, for captum.
     """
 
     model: Model
@@ -40,7 +40,7 @@ class CaptumInterface(ABC):
         return self.model
 
     def has_convergence_delta(self) -> bool:
-        """Captum asks: no."""
+        """Whether there is a convergence delta, for captum: no."""
         return False
 
     def get_name(self) -> str:
@@ -102,7 +102,7 @@ def same_ids(images: Tensor) -> list[int] | None:
 
 
 def _one_each(target: Any) -> Any:
-    """Captum has one target an image: a tensor (n, 1) is (n,) to it."""
+    """A target by captum's conventions: a tensor (n, 1) becomes (n,), a tensor of a single number an int."""
     if isinstance(target, Tensor) and target.ndim == 2 and target.shape[1] == 1:
         return target.flatten()
     if isinstance(target, Tensor) and target.numel() == 1:

@@ -1,4 +1,4 @@
-"""The options that all rate-distortion methods share, and what they resolve to."""
+"""The options that all rate-distortion methods share, and their values with all defaults filled in."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SharedOptions(TypedDict, total=False):
     """The options that all rate-distortion methods take.
 
     Attributes:
-        preset: name of a preset; it sets what is left None.
+        preset: name of a preset, which gives the options that are None or missing.
         steps, draws, step_size: optimiser steps, noise draws a step, Adam's step size.
         sparsity: λk, the weight of the mean mask value.
         spatial: weight of the spatial penalty, the mean brightness of the picture of what is kept; 0 for none.
@@ -62,7 +62,7 @@ class SharedOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Own:
-    """What a method has of its own where the user gives nothing.
+    """A method's own defaults, for options that the user does not give.
 
     Attributes:
         sparsity, spatial, noise: as in `SharedOptions`.
@@ -79,7 +79,7 @@ class Own:
 
 @dataclass(frozen=True)
 class Options:
-    """`SharedOptions` with nothing left open. The attributes are theirs."""
+    """`SharedOptions` with all defaults filled in; the attributes mean the same."""
 
     preset: str
     settings: Settings
@@ -132,8 +132,8 @@ def resolve(given: Mapping[str, Any], presets: Presets, own: Own, owner: str) ->
         owner: the method's name, for messages.
 
     Raises:
-        TypeError: an option that there is not.
-        OptionError: a value outside what it may be.
+        TypeError: an unknown option.
+        OptionError: an invalid value.
     """
     for name in given:
         if name not in SharedOptions.__annotations__:

@@ -1,4 +1,4 @@
-"""From a row's objective to its finished mask: solved, measured on fresh draws, and tried again where that may help."""
+"""Solves rows, measures their masks on fresh draws, and solves a row once more where its mask is worse than none."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from rdexplain.methods.problem import Problem
 FRESH_DRAWS = 256
 """Draws on which a finished mask is measured."""
 EMPTY_DRAWS = 32
-"""Draws on which the empty mask is measured, to compare with."""
+"""Draws on which the empty mask is measured, for comparison."""
 COLLAPSED = 0.8
-"""A mask whose distortion is this share of the empty mask's, or more, keeps nothing that the model uses."""
+"""A mask counts as collapsed (it keeps nothing that the model uses) if its distortion is at least this share of that of
+the empty mask."""
 
 
 Solve = Callable[[Objective], Solution]
@@ -69,7 +70,7 @@ class Outcome:
 
 
 def parts_of(objective: Objective, apart: bool) -> list[Objective]:
-    """The objectives that are solved by themselves: one for each row, or one for all."""
+    """The objectives that are solved separately: one for each row if `apart`, else one for all rows."""
     return [objective.alone(row) for row in range(objective.rows)] if apart else [objective]
 
 
@@ -78,9 +79,9 @@ def solve_rows(parts: Sequence[Objective], solve: Solve, again: Solve | None = N
 
     Args:
         parts: see `parts_of`.
-        solve: how.
-        again: how a row is solved once more, with noise of its own, whose mask is worse than the empty one; the
-            better of the two masks is taken, and both are counted.
+        solve: solves an objective.
+        again: solves a row a second time, with other noise, if its mask is worse than the empty one. The better mask is
+            taken, and the evaluations of both are counted. None for no second time.
 
     Raises:
         SolverError: with the numbers of all rows that cannot be solved as its `photos`.
@@ -101,7 +102,7 @@ def solve_rows(parts: Sequence[Objective], solve: Solve, again: Solve | None = N
 
 
 def solve_part(part: Objective, solve: Solve) -> Solution:
-    """Solve the rows of an objective; a SolverError blames rows by their numbers among all."""
+    """Solve the rows of an objective. A SolverError names the failed rows by their numbers in the whole call."""
     try:
         return solve(part)
     except SolverError as error:
@@ -125,15 +126,15 @@ def _better(part: Objective, outcome: Outcome, again: Solve, row: int) -> Outcom
 
 
 def measure(objective: Objective, solution: Solution, evaluations: int) -> Outcome:
-    """Measure masks (R, k) on fresh draws; one draw says all where the noise is zero.
+    """Measure masks (R, k) on fresh draws; on a single one where the noise is zero.
 
     Args:
-        evaluations: what each row's solution has cost.
+        evaluations: images that each row's solution sent through the network.
     """
     mask, random = solution.mask, objective.noise.is_random
     fresh, few = (FRESH_DRAWS, EMPTY_DRAWS) if random else (1, 1)
     distortions, reading = objective.measure_draws(mask, fresh)
-    # Compared on the same draws: two estimates on different ones would differ by themselves.
+    # On the same draws as the empty mask: on different ones the two estimates would differ by chance.
     compared = distortions[:, :few].mean(dim=1)
     empty, _ = objective.measure(torch.zeros_like(mask), few)
     rows = torch.arange(objective.first, objective.first + objective.rows, device=mask.device)
@@ -163,7 +164,7 @@ def _penalty(objective: Objective, solution: Solution) -> Tensor:
 def samples(
     problem: Problem, parts: Sequence[Objective], mask: Tensor, count: int
 ) -> tuple[Tensor, Tensor] | tuple[None, None]:
-    """Obfuscated images (R, count, c, h, w) and what the decision shows of them; None, None for a count of 0."""
+    """Obfuscated images (R, count, c, h, w) and `Decision.shown` of their outputs; None, None for a count of 0."""
     if not count:
         return None, None
     pairs = [_samples(problem, part, mask[part.first : part.first + part.rows], count) for part in parts]

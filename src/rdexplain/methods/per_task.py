@@ -1,4 +1,4 @@
-"""What the presets say differently for other tasks than classification."""
+"""Defaults of the presets for other tasks than classification."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ _PER_TASK: dict[tuple[str, str], dict[str, Any]] = {
 }
 _STUDIED = ("cartoonx", "pixel_rde")
 _OTHERS = {"distortion": "label"}
-"""Of the other methods, which nothing published says for these tasks; their own distortion is for classes alone."""
+"""Defaults for methods with no published settings for these tasks: the distortions of their presets are defined for
+classes alone."""
 
 
 def for_task(given: Mapping[str, Any], method: str, task: str, sparsity: float) -> tuple[dict[str, Any], float]:
     """A method's options and its λk, with those of the task for its preset where the user gives none.
 
-    The λk stays out of the options: a bound in its place is the user's, and excludes a given one.
+    λk is returned by itself: in the options it would count as given by the user, and exclude a bound.
     """
     options, own = dict(given), dict(_PER_TASK.get((given.get("preset", "fast"), task), {}))
     if own and method not in _STUDIED:

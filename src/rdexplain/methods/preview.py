@@ -1,4 +1,4 @@
-"""An explanation while it forms: what a caller is shown after each step, and how it says that this is enough."""
+"""The masks during the optimisation: what a caller is shown after each step, and how it ends the optimisation early."""
 
 from __future__ import annotations
 
@@ -40,4 +40,4 @@ class Preview:
 
 
 Previewed = Callable[[Preview], bool | None]
-"""Called after each step (on a GPU after each 20th); True ends the optimisation of these rows with the mask of now."""
+"""Called after each step (on a GPU after each 20th); True ends these rows' optimisation with their current masks."""

@@ -25,7 +25,7 @@ from rdexplain.models.decisions import Decision, Rows, check_output
 from rdexplain.models.outputs import check_axis, join, tensors_of
 
 UNSTEADY = 0.02
-"""Change of the same image's output, relative to its size, that is no rounding, not even of half precision."""
+"""A relative change of the output for the same image that is larger than any rounding, also in half precision."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def find_rows(
 
 
 def _check_weights(model: Model) -> None:
-    """ModelError for a network whose weights are still to come."""
+    """ModelError for a network without weights: with lazy layers, or on the meta device."""
     network = model.network
     if not isinstance(network, torch.nn.Module):
         return
@@ -167,7 +167,7 @@ def _clean_output(run: Run, limit: BatchLimit, apart: bool) -> Any:
             return check_output(run.forward(run.images[part], part), len(part))
 
         if apart and size > 1 and len(run.images) > 1:
-            check(run.photos[:2])  # a network that mixes the images of a batch is seen with two
+            check(run.photos[:2])  # one image alone would not show that a network mixes the images of a batch
         return join([check(part) for part in run.photos.split(1 if apart else size)])
 
     with torch.no_grad():

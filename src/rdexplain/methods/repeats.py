@@ -1,4 +1,4 @@
-"""How sure an explanation is: rows solved again with other seeds, and what the solutions have in common."""
+"""Solves rows again with other seeds, and measures how much the solutions agree."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rdexplain.core.objective import Objective
 from rdexplain.methods.outcome import Solve, solve_part
 
 KEPT = 0.3
-"""A coefficient counts as kept above this mask value, where repeated solutions are compared."""
+"""Where solutions are compared, a coefficient counts as kept if its mask value is above this."""
 
 
 class Repeats(NamedTuple):
-    """How alike repeated solutions of R rows are.
+    """How much repeated solutions of R rows agree.
 
     Attributes:
         solutions: how many solutions there are.
@@ -53,11 +53,11 @@ def repeat_rows(parts: Sequence[Objective], solve: Solve, first: Tensor, repeats
 
 
 def separates(frequency: Tensor) -> Tensor:
-    """(R,) whether any solution tells entries apart: not if all keep everything, or nothing. `frequency` is (R, k)."""
+    """(R,) bool: False where all solutions keep everything, or all nothing. `frequency` is (R, k)."""
     return ~((frequency == 0).all(dim=1) | (frequency == 1).all(dim=1))
 
 
 def _jaccard(one: Tensor, other: Tensor) -> Tensor:
-    """Intersection over union of sets (R, k); two empty ones are alike."""
+    """Intersection over union of sets (R, k); 1 for two empty ones."""
     union = (one | other).sum(dim=1)
     return torch.where(union == 0, 1.0, (one & other).sum(dim=1) / union.clamp_min(1))

@@ -1,4 +1,4 @@
-"""What is explained of which photo: from what the caller gives to one row per photo and target."""
+"""Turns the caller's targets into rows, one for each photo and target."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def resolve(model: Model, output: Any, target: Any, top_k: int | None) -> Rows:
         top_k: the k most probable classes of each photo, instead of `target`.
 
     Raises:
-        TargetError, OptionError: what is asked for is not in the output, or cannot be asked.
+        TargetError, OptionError: the target is not in the output, or is invalid.
     """
     task = _task(target)
     if task is None and target is None and top_k is None and model.task in _DEFAULTS:
@@ -96,7 +96,7 @@ def rows_for(model: Model, output: Tensor, target: Any, top_k: int | None) -> li
         for photo, wanted in enumerate(target)
         for one in (wanted if isinstance(wanted, list) else [wanted])
     ]
-    # Rows of zeros and a one are no lists of classes, but look like them.
+    # A one-hot row such as [0, 0, 1] looks like a list of classes; it is found out by its repeated numbers.
     for (photo, indices), count in Counter(rows).items():
         if count > 1:
             shown = str(indices[0] if len(indices) == 1 else indices)

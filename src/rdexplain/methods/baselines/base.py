@@ -1,4 +1,4 @@
-"""What every baseline shares: rows in, heatmaps out. A baseline is one function from rows to attributions."""
+"""The base of all baselines. A baseline adds one function, from rows to attributions."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class Baseline(CaptumInterface):
         given: the user's options, `BaselineOptions`.
 
     Raises:
-        OptionError: an option outside what it may be, or a package of the `evaluation` extra is missing.
-        TypeError: an option that there is not.
+        OptionError: an invalid value of an option, or a package of the `evaluation` extra is missing.
+        TypeError: an unknown option.
     """
 
     name: ClassVar[str]
@@ -120,7 +120,7 @@ class Baseline(CaptumInterface):
             one row a photo and target, photo by photo.
 
         Raises:
-            OptionError, PhotoError, TargetError: what was given does not fit.
+            OptionError, PhotoError, TargetError: an argument is invalid, or does not fit the model.
             ModelError: the same, or the method cannot explain such a network, or this target: it explains labels only.
             SolverError: the attribution is not finite, or one image does not fit into memory.
         """
@@ -159,7 +159,7 @@ class Baseline(CaptumInterface):
 
     @abstractmethod
     def _attributions(self, rows: Rows) -> Tensor:
-        """Attributions (R, c, h, w) or (R, 1, h, w); flat scores (R, k) where they are none of pixels."""
+        """Attributions (R, c, h, w) or (R, 1, h, w) of pixels, or flat scores (R, k) of coefficients."""
 
     def _own_options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.own_options}
@@ -215,7 +215,7 @@ class Baseline(CaptumInterface):
         raise OptionError(f"{self.get_name()} has no steps: leave out n_steps")
 
     def _scores(self, attribution: Tensor, images: Tensor) -> list[Tensor]:
-        """Bands of scores out of what `_attributions` returned."""
+        """The scores as bands, from the result of `_attributions`."""
         return [attribution.mean(dim=1) if self.reduction == "mean" else attribution.sum(dim=1)]
 
     def _streams(self, rows: Rows, row: int, draws: Sequence[int]) -> list[philox.Stream]:

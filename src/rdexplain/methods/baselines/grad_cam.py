@@ -29,7 +29,7 @@ class GradCAM(Baseline):
         options: those of every baseline, see `BaselineOptions`.
 
     Raises:
-        OptionError: an option outside what it may be; on `explain`, no such layer.
+        OptionError: an invalid value of an option; on `explain`, no such layer.
         ModelError: on `explain`, a network in which no spatial layer is found.
     """
 

@@ -1,4 +1,4 @@
-"""Guided Backpropagation: the gradient along which every rectifier passes positive values alone."""
+"""Guided Backpropagation: the gradient, with negative values set to zero at every rectifier."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class GuidedBackprop(Baseline):
         options: those of every baseline, see `BaselineOptions`.
 
     Raises:
-        OptionError: an option outside what it may be, or captum is missing.
+        OptionError: an invalid value of an option, or captum is missing.
         ModelError: on `explain`, a network without such modules (its gradient would be the plain one).
     """
 

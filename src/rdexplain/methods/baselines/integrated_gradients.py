@@ -31,7 +31,7 @@ class IntegratedGradients(Baseline):
         options: those of every baseline, see `BaselineOptions`.
 
     Raises:
-        OptionError: an option outside what it may be, or captum is missing.
+        OptionError: an invalid value of an option, or captum is missing.
     """
 
     name = "integrated_gradients"

@@ -1,4 +1,4 @@
-"""Copies of a network that a method may change: without in-place activations, with other modules in their place."""
+"""Makes private copies of a network without in-place activations, and replaces modules in them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def private_copy(model: Model, method: str) -> nn.Module:
 def replaced(
     network: nn.Module, kinds: tuple[type[nn.Module], ...], build: Callable[[nn.Module], nn.Module]
 ) -> list[str]:
-    """Replace every module of some kinds by another, in place; one that has several names, by one of its own for each.
+    """Replace every module of some kinds, in place; a module with several names gets a replacement for each name.
 
     Returns:
         the names of those replaced.

@@ -1,4 +1,4 @@
-"""LIME: a linear model of what the class loses with each superpixel."""
+"""LIME: a linear model of how the class's score depends on each superpixel."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Lime(Baseline):
         options: those of every baseline, see `BaselineOptions`.
 
     Raises:
-        OptionError: an option outside what it may be, or captum or scikit-image is missing.
+        OptionError: an invalid value of an option, or captum or scikit-image is missing.
     """
 
     name = "lime"
@@ -124,7 +124,7 @@ class _Ridge:
         self._coefficients = torch.zeros(0)
 
     def fit(self, loader: Any, **_: Any) -> dict[str, Any]:
-        # Past the loader, whose iteration would draw from the global random state.
+        # The data is taken from the loader directly: iterating over it would draw from the global random state.
         left, found, weight = (tensor.double() for tensor in loader.dataset.tensors)
         total = weight.sum()
         centred = left - (weight @ left) / total

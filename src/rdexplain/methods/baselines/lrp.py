@@ -39,7 +39,7 @@ class LRP(Baseline):
         options: those of every baseline, see `BaselineOptions`.
 
     Raises:
-        OptionError: an option outside what it may be, or captum is missing.
+        OptionError: an invalid value of an option, or captum is missing.
         ModelError: on `explain`, a network with a layer that has no rule, such as attention or a product of branches;
             it is named.
     """

@@ -1,4 +1,4 @@
-"""Random scores: what every explanation has to beat."""
+"""Random scores, as a control: an explanation should be better than they are."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class RandomWavelet(_Random):
         options: those of every baseline, see `BaselineOptions`.
 
     Raises:
-        OptionError: an option outside what it may be; on `explain`, more levels than the image has room for.
+        OptionError: an invalid value of an option; on `explain`, more levels than the image has room for.
     """
 
     name = "random_wavelet"

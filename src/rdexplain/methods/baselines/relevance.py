@@ -147,8 +147,8 @@ def attach_rules(graph: fx.GraphModule, epsilon: float) -> None:
 
 
 def _of_the_images(graph: fx.GraphModule) -> set[fx.Node]:
-    """The steps whose outcome depends on the images: what is computed of parameters and other arguments alone has no
-    gradient for captum to follow."""
+    """The steps whose output depends on the images. The others, of parameters and other arguments alone, have no gradient
+    for captum to follow."""
     found: set[fx.Node] = set()
     for node in graph.graph.nodes:
         if (node.op == "placeholder" and not found) or found.intersection(node.all_input_nodes):
@@ -187,7 +187,7 @@ def _over_positions(node: fx.Node) -> bool:
 
 
 def _prepare(graph: fx.GraphModule, node: fx.Node, name: str, plus: bool, used: set[str]) -> None:
-    """See that a layer has a rule, is used once, and has inputs of its own."""
+    """Make a layer ready for captum: it must have a rule, be used once, and be the only reader of its inputs."""
     target = str(node.target)
     layer = graph.get_submodule(target)
     if isinstance(layer, _IDLE) or type(layer).__name__ in _IDLE_NAMES:

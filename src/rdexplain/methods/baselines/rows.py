@@ -1,4 +1,4 @@
-"""The rows that a baseline attributes, and the number whose attribution is asked for."""
+"""The rows that a baseline explains, and the number of the output that is attributed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Rows:
         single: whether the output is one number for each image, as that of a binary classifier.
         flat: whether it has no second axis, (n,).
         evaluations: images sent through the network so far.
-        found: what the method found out for an option that was left open; it goes into the record.
+        found: values that the method chose for options that were not given, such as a layer; they go into the record.
     """
 
     run: Run
@@ -51,7 +51,7 @@ class Rows:
         return found
 
     def count(self, images: int) -> None:
-        """So many images have gone through the network."""
+        """Count images that were sent through the network, and report the progress."""
         self.evaluations += images
         self.progress(self.evaluations)
 

@@ -31,7 +31,7 @@ class SmoothGrad(Baseline):
         options: those of every baseline, see `BaselineOptions`.
 
     Raises:
-        OptionError: an option outside what it may be.
+        OptionError: an invalid value of an option.
     """
 
     name = "smooth_grad"

@@ -1,4 +1,4 @@
-"""Which layer of a network is the last one with a place for each part of the image, and how its output is read."""
+"""Finds the last layer of a network whose output is a grid over the image, and reads its output as such a grid."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _POOLING = (
 
 @dataclass(frozen=True)
 class Grid:
-    """A layer and how its output is a grid of features.
+    """A layer whose output is a grid of features, and how to read it.
 
     Attributes:
         layer: the submodule's name.
@@ -88,7 +88,7 @@ def find_grid(model: Model, score: Callable[[Tensor], Tensor], image: Tensor, la
         score: runs the model on an image (1, c, h, w), and returns the class's logit. Its probability would not do:
             where that is 1, no layer has a gradient.
         image: (1, c, h, w).
-        layer: the name of the layer, found to be one.
+        layer: the name of the layer to use; None to look for one.
 
     Raises:
         OptionError: the network has no such layer, or its output is no grid.
