@@ -19,10 +19,10 @@ _EXAMPLES = """\
 
 
 class _Opened(Report):
-    """Says where the page is, and opens it.
+    """Prints the address of the page, and opens it in a browser.
 
     Attributes:
-        browser: whether to.
+        browser: whether to open it.
     """
 
     browser = True

@@ -1,4 +1,4 @@
-"""What a command is, and a parser whose errors are one line. Click parses; the options' declarations say the rest."""
+"""A command of the command line, and its parser (click), made from the options' declarations. Errors are one line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ELSEWHERE = {
     "output-dir": "out",
     "topk": "top-k",
 }
-"""What other tools call our options."""
+"""Our names for options that other tools call otherwise."""
 QUIET = Option("print nothing but errors")
 DEBUG = Option("show the traceback of an error")
 LIST = Option("explain each target, with its estimated cost on this device")
@@ -55,7 +55,7 @@ _POSITIONAL = {
     "pattern": "[PATTERN]",
     "shell": "{bash,zsh,fish}",
 }
-"""How a usage line shows what has no flag."""
+"""Positional arguments in the usage line."""
 
 
 class UsageError(RDExplainError):
@@ -67,11 +67,11 @@ class Command:
     """A subcommand.
 
     Attributes:
-        options: what it may be asked.
+        options: the class of its options.
         run: does the work under a bar, and returns the exit status. It gets the options, the bar and `extras`' values.
-        extras: options of the command line alone, with the heading that they come under.
+        extras: further switches, of the command line alone, each with its heading in the help.
         examples: shown at the end of its help.
-        loads: whether it imports PyTorch, which takes seconds: the bar says so.
+        loads: whether it imports PyTorch, which takes seconds; the bar then says so.
     """
 
     name: str
@@ -83,16 +83,16 @@ class Command:
 
     @property
     def summary(self) -> str:
-        """What its help begins with."""
+        """The first line of its help."""
         return (self.options.__doc__ or "").removesuffix(".")
 
     @property
     def flags(self) -> dict[str, str]:
-        """The first flag of each option, by its name; of positional ones their name in capitals."""
+        """The first flag of each option, by the option's name."""
         return {name: _flags(name, option)[0] for name, option in self.options.declared().items()}
 
     def named(self, text: str) -> str:
-        """A message with options as the command line calls them: `top_k` becomes --top-k."""
+        """A message with options replaced by their flags: `top_k` becomes --top-k."""
         text = _with_flags(text, self.flags)
         return re.sub(r"^(\w+: )?(\w+) must ", lambda found: f"{found[1] or ''}{self._flag(found[2])} must ", text)
 
@@ -103,8 +103,8 @@ class Command:
         """The options and extras that a command line gives.
 
         Raises:
-            UsageError: an option that there is not, or an argument too many.
-            OptionError: a value that an option cannot have.
+            UsageError: an unknown option, or an argument too many.
+            OptionError: an invalid value.
         """
         _check_empty(arguments)
         try:
@@ -125,7 +125,7 @@ class Command:
 
 
 def main_of(command: Command, arguments: Sequence[str]) -> int:
-    """Run a command; its exit status."""
+    """Run a command, and return its exit status."""
     options, extras = command.parsed(arguments)
     if extras.get("quiet", False):
         warnings.simplefilter("ignore")
@@ -193,7 +193,7 @@ class _Argument(click.Argument):
 
 
 class _Path(click.ParamType):
-    """Any text; a shell completes files, and samples."""
+    """Any text; a shell completes files and samples."""
 
     name = "path"
 
@@ -235,7 +235,7 @@ def _parameter(name: str, option: Option, shown: Mapping[str, str]) -> click.Par
 
 
 def _with_flags(text: str, flags: Mapping[str, str]) -> str:
-    """A text whose names of options between backticks are flags."""
+    """A text in which the names of options between backticks are replaced by flags."""
     return re.sub(r"`(\w+)`", lambda found: flags.get(found[1], found[0]), text)
 
 
@@ -244,7 +244,7 @@ def _flags(name: str, option: Option) -> tuple[str, ...]:
 
 
 def _check_empty(arguments: Sequence[str]) -> None:
-    """An empty text is no value of any option: a folder "" would be the current one."""
+    """Refuse empty arguments: as a folder, "" would be the current one."""
     for place, text in enumerate(arguments):
         name, equals, value = text.partition("=")
         if text.startswith("--") and equals and not value:
@@ -260,7 +260,7 @@ def _expected(error: click.exceptions.BadOptionUsage) -> str:
 
 
 def _unknown_option(name: str, command: Command) -> str:
-    """What is said of an option that there is not; other tools' names for what there is are known."""
+    """The message for an unknown option; names that other tools use lead to ours."""
     known: Iterable[str] = [flag for one in parser_of(command).params for flag in one.opts if flag.startswith("--")]
     plain = name.lstrip("-").replace("_", "-").lower()
     meant = f"--{_ELSEWHERE.get(plain, plain)}"

@@ -1,4 +1,4 @@
-"""``rdexplain completion``: what a shell needs to complete commands, options and names."""
+"""``rdexplain completion``: prints the script by which a shell completes commands, options and names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rdexplain.work.values import one_of
 
 SHELLS = ("bash", "zsh", "fish")
 COMPLETE = "_RDEXPLAIN_COMPLETE"
-"""The variable by which a shell asks."""
+"""The environment variable by which a shell asks for completions."""
 _EXAMPLES = """\
   eval "$(rdexplain completion bash)"                                    in ~/.bashrc
   eval "$(rdexplain completion zsh)"                                     in ~/.zshrc

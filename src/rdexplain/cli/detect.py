@@ -1,4 +1,4 @@
-"""``rdexplain detect``: what a detector sees in photos, numbered, for ``explain --object``."""
+"""``rdexplain detect``: the objects that a detector finds in photos, with their numbers for ``explain --object``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Listed(Report):
     """Prints the objects of each photo.
 
     Attributes:
-        confidence: the least that is listed.
+        confidence: the least confidence of an object.
     """
 
     confidence = 0.0

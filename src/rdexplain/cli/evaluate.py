@@ -1,4 +1,4 @@
-"""``rdexplain evaluate``: how good the explanations of some methods are, on some photos."""
+"""``rdexplain evaluate``: compares methods by curves and scores."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _ARROWS = {"higher": " ↑", "lower": " ↓", "zero": " →0", "": ""}
 Key = tuple[str, str, str]
 """Score, mode and domain."""
 _ACROSS = 5
-"""So many methods fit side by side."""
+"""Number of methods that fit side by side."""
 
 
 def print_evaluation(
@@ -25,7 +25,7 @@ def print_evaluation(
 ) -> None:
     """Print the areas under the curves of a distortion in each domain, and the scores.
 
-    A star marks the domain that a method's explanations live in; an arrow what is better.
+    A star marks the domain that a method's explanations live in; an arrow shows which direction is better.
     """
     found: dict[tuple[str, Key], tuple[Figure, Interval]] = {}
     # Where a method has figures for two wavelets, those of its own come last and stay.

@@ -1,4 +1,4 @@
-"""``rdexplain explain``: why a model saw in a photo what it saw."""
+"""``rdexplain explain``: explains photos."""
 
 from __future__ import annotations
 

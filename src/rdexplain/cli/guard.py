@@ -1,4 +1,4 @@
-"""The one place where errors become a line on stderr and an exit status."""
+"""Turns errors into one line on stderr and an exit status."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def guarded(work: Callable[[], int], debug: bool, named: Callable[[str], str]) -
 
     Args:
         debug: whether an error's traceback is shown.
-        named: from a message to one with options as the command line calls them.
+        named: replaces the names of options in a message by their flags.
     """
     try:
         with _one_line_warnings(named), _any_name_printable():
@@ -56,7 +56,7 @@ def guarded(work: Callable[[], int], debug: bool, named: Callable[[str], str]) -
 
 @contextlib.contextmanager
 def _one_line_warnings(named: Callable[[str], str]) -> Iterator[None]:
-    """Warnings as lines like the errors, not as Python shows them; the solver's are shown each time."""
+    """Show warnings as one line each; those of the solver about memory every time, not only once."""
     with warnings.catch_warnings():
         warnings.filterwarnings("always", message="out of memory", category=RuntimeWarning)
         warnings.showwarning = lambda message, *_, **__: say(named(f"warning: {message}"))
@@ -65,7 +65,7 @@ def _one_line_warnings(named: Callable[[str], str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _any_name_printable() -> Iterator[None]:
-    """File names need not be Unicode, and a terminal's encoding need not have every letter."""
+    """Escape characters that stdout cannot print: those of its encoding, and of file names that are no Unicode."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is None:
         yield
@@ -75,13 +75,13 @@ def _any_name_printable() -> Iterator[None]:
     try:
         yield
     finally:
-        # Changing it back flushes, which fails again where it has failed before.
+        # Setting it back flushes stdout, which may fail a second time.
         with contextlib.suppress(OSError, ValueError):
             reconfigure(errors=before)
 
 
 def _discard_stdout() -> None:
-    """Nobody can read stdout any more: what is still buffered would make Python complain when it exits."""
+    """Send the rest of stdout to nowhere: it is closed, and Python would complain about its buffer when it exits."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, sys.stdout.fileno())

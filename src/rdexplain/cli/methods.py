@@ -1,4 +1,4 @@
-"""``rdexplain methods``: what there is to explain with."""
+"""``rdexplain methods``: lists the methods."""
 
 from __future__ import annotations
 

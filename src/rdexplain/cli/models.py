@@ -1,4 +1,4 @@
-"""``rdexplain models``: what can be explained by name."""
+"""``rdexplain models``: lists the models that load by name."""
 
 from __future__ import annotations
 

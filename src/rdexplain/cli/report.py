@@ -1,4 +1,4 @@
-"""What commands say: results on stdout, warnings and errors on stderr."""
+"""Prints the messages of commands: results on stdout, warnings and errors on stderr."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rdexplain.work.photos import Written
 
 _Pieces = tuple[tuple[tuple[str, str], ...], ...]
-"""Pieces of a line, each of texts with their styles."""
+"""The pieces of a line; each consists of texts with their styles."""
 _WIDEST_NAME, _WIDEST_LABEL = 40, 24
 
 
@@ -27,8 +27,8 @@ class Report(Progress):
     """Shows the progress of a job in a bar, and what went wrong in lines.
 
     Args:
-        quiet: whether only errors are said.
-        most: so many errors of single photos are shown.
+        quiet: whether only errors are printed.
+        most: the largest number of errors of single photos that are printed; None for all.
     """
 
     def __init__(self, command: Command, bar: Bar, quiet: bool = False, most: int | None = None) -> None:
@@ -51,7 +51,7 @@ class Report(Progress):
             say(f"warning: {self._command.named(text)}")
 
     def note(self, text: str | None) -> None:
-        """How an output was read, where nobody said it."""
+        """A note on how the network's output was interpreted, if there is one."""
         if text is not None and not self.quiet:
             say(f"note: {self._command.named(text)}")
 
@@ -63,7 +63,7 @@ class Report(Progress):
 
 
 class Explained(Report):
-    """Says of each explanation what came of it."""
+    """Prints a line for each explanation."""
 
     def done(self, result: Written) -> None:
         """A line for an explanation of one row."""
@@ -82,7 +82,7 @@ class Explained(Report):
             _print(pieces)
 
     def compared(self, paths: list[Path], seconds: float) -> None:
-        """Where the panel of a comparison is."""
+        """Print the paths of the comparison's panel."""
         if self.quiet:
             return
         shown: _Pieces = tuple(((str(path), "cyan"),) for path in paths)
@@ -98,7 +98,7 @@ def ended(done: int, failed: int) -> int:
 
 
 def _quality(explanation: Any) -> _Pieces:
-    """What a mask keeps and what that costs; a heatmap says neither."""
+    """The distortion and non-sparsity of a mask; nothing for a heatmap."""
     if not hasattr(explanation, "distortion"):
         return ()
     agreement: _Pieces = ()

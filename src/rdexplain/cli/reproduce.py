@@ -1,4 +1,4 @@
-"""``rdexplain reproduce``: the figures and tables of the reproduction study, made again."""
+"""``rdexplain reproduce``: makes the figures and tables of the reproduction study again."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _run(options: Reproduce, bar: Bar, extras: dict[str, bool]) -> int:
 
 
 def _print(verdicts: Mapping[str, Sequence[Verdict]]) -> None:
-    # What is long comes last: off a terminal the other columns stay narrow.
+    # The longest column is the last one, so that the others stay narrow off a terminal.
     columns = (Column("target", "bold"), Column("verdict"), Column("claim"), Column("found"))
     rows = [
         (name, one.outcome, one.claim, COMMAND.named("; ".join(filter(None, (one.ours, one.why)))))
@@ -57,7 +57,7 @@ def _print(verdicts: Mapping[str, Sequence[Verdict]]) -> None:
 
 
 def _list(options: Reproduce, report: Report) -> int:
-    """What each target is, and how long it would take here."""
+    """Print what each target shows, and how long it would take on this device."""
     from rdexplain.work.reproduce import estimate
 
     if not report.quiet:

@@ -1,4 +1,4 @@
-"""``rdexplain run``: explain a whole data set, in a folder that can be killed and continued."""
+"""``rdexplain run``: explains a whole data set; a run can be stopped or killed, and continued."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rdexplain.text.say import say
 from rdexplain.work.requests import Run
 
 SHOWN = 20
-"""Errors that are shown; all of them are in the log and the ledger."""
+"""Number of errors that are printed; all of them are in the log and the ledger."""
 _EXAMPLES = """\
   rdexplain run --photos photos/ --method cartoonx --out run --dry-run
   rdexplain run --photos photos/ --method cartoonx --out run
@@ -47,7 +47,7 @@ def _run(options: Run, bar: Bar, extras: dict[str, bool]) -> int:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: what is finished is written, and a line says how to go on."""
+    """SIGTERM ends a run as Ctrl-C does: finished results are written, and a line says how to continue."""
 
     def stop(number: int, frame: Any) -> None:
         raise KeyboardInterrupt

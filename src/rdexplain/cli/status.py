@@ -1,4 +1,4 @@
-"""``rdexplain status``: how far a run is, from another terminal."""
+"""``rdexplain status``: prints the progress of a run, also while another process works on it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rdexplain.text.times import span
 from rdexplain.work.requests import Status
 
 FIRST = 5
-"""Failures that are shown unless all are asked for."""
+"""Number of failures that are printed by default."""
 
 
 def _run(options: Status, bar: Bar, extras: dict[str, bool]) -> int:

@@ -31,7 +31,7 @@ def blocks(transform: Transform, side: int, device: torch.device) -> Tensor:
 
 
 def block_sums(values: Tensor, transform: Transform, side: int) -> Tensor:
-    """The sum of mask entries (R, k) in each block, (R, blocks); always in the same order, so the same to the last bit."""
+    """The sum of mask entries (R, k) in each block, (R, blocks), always in the same order: equal to the last bit."""
     sums = []
     for band in transform.split(values):
         maps = band if band.ndim == 4 else band.unsqueeze(1)

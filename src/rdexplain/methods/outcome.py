@@ -1,4 +1,4 @@
-"""Solves rows, measures their masks on fresh draws, and solves a row once more where its mask is worse than none."""
+"""Solves rows, measures their masks on fresh draws, and solves a row again if its mask is worse than the empty one."""
 
 from __future__ import annotations
 

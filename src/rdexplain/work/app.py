@@ -24,7 +24,7 @@ def app(options: App, progress: Progress) -> None:
     """Serve the page until it is interrupted. `progress.done` gets its address once it can be opened.
 
     Raises:
-        RDExplainError: an option or the network will not do, or the address is taken.
+        RDExplainError: an option or the network is invalid, or the address is taken.
     """
     for module in ("starlette", "uvicorn"):
         needed(module, "app", EXTRA)
@@ -71,7 +71,7 @@ def _listener(host: str, port: int) -> socket.socket:
 
 
 def _command(options: App) -> str:
-    """The options that name the network, as the command line has them."""
+    """The options about the network as command line flags, for the page to show."""
     words: list[str] = []
     for one in fields(Network):
         value = getattr(options, one.name)

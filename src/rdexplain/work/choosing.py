@@ -1,4 +1,4 @@
-"""From options to what they name: the network, its device, the size of photos, the method."""
+"""Turns options into the objects that they name: the network, its device, the size of photos, the method."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PHOTOS_PER_BATCH_ON_A_GPU = 16
 
 
 def find_model(options: Any, progress: Progress, name: str | None = None) -> Model:
-    """The network that the options name, or another one by its name, where they want it."""
+    """The network that the options name, or the one called `name`, on the device of the options."""
     wanted = model_arguments(options)
     device = find_device(options.device)
     if name is not None:
@@ -42,7 +42,7 @@ def find_model(options: Any, progress: Progress, name: str | None = None) -> Mod
 
 
 def _given(wanted: dict[str, Any], device: str | torch.device) -> Model:
-    """A network that is there already."""
+    """The model of a network object that the caller has passed, in place of a name."""
     by_name = [name for name in ("weights", "precision") if wanted.pop(name) is not None]
     if not wanted.pop("normalise"):
         by_name.append("no_normalise")
@@ -55,7 +55,7 @@ def _given(wanted: dict[str, Any], device: str | torch.device) -> Model:
 
 
 def model_arguments(options: Any) -> dict[str, Any]:
-    """What `load_model` is to be given, but the device."""
+    """The arguments of `load_model`, except the device."""
     if options.no_normalise and (options.mean or options.std):
         raise OptionError("`no_normalise` leaves no use for `mean` and `std`")
     return {
@@ -86,7 +86,7 @@ def portable_model(options: Any) -> dict[str, Any]:
 
 
 def find_device(name: str) -> str | torch.device:
-    """The device, seen to work."""
+    """The device, after a check that it works here."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -101,15 +101,15 @@ def find_device(name: str) -> str | torch.device:
 
 
 def photo_fit(wanted: str | None, model: Model) -> str:
-    """How photos are brought to the model's size: detectors are trained on photos with bars around them."""
+    """How photos are fitted into the square: `wanted`, else with grey bars for detectors, which are trained so."""
     return wanted or DEFAULT_FITS.get(model.task, "squash")
 
 
 def photo_size(wanted: int | None, model: Model) -> int:
-    """The side of the square that is explained, in pixels, which `sizes.check_size` has seen.
+    """The side of the square that is explained, in pixels. `sizes.check_size` has checked the wanted one.
 
     Raises:
-        OptionError: the model does not take it.
+        OptionError: the model takes another size only.
     """
     if model.fixed_size and model.input_size is not None:
         if wanted not in (None, model.input_size):
@@ -131,11 +131,10 @@ def method_options(options: Any, method: str, among: Sequence[str] = ()) -> dict
     """The given options that a method's constructor takes.
 
     Args:
-        among: the methods that the options are meant for, if there are several: one that another of them has is left
-            out.
+        among: all methods of the job, if there are several: an option that only others of them have is left out.
 
     Raises:
-        OptionError: an option that the method does not have, nor any other that it is meant for.
+        OptionError: an option that neither the method nor any of `among` has.
     """
     given = {}
     for one in (one for group in METHOD_OPTIONS for one in fields(group)):
@@ -156,7 +155,11 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def make_method(name: str, model: Model, options: dict[str, Any], size: int) -> Attribution | Baseline:
-    """The method, with a start that fits, and as many levels as the size has room for."""
+    """The method. A start from a file must fit it, and the size must have room for its levels.
+
+    Raises:
+        OptionError: one of them does not fit.
+    """
     options = dict(options)
     file = options.get("init")
     if isinstance(file, Path):
@@ -182,12 +185,12 @@ def _check_start(
 
 
 def provenance(options: dict[str, Any]) -> dict[str, Any]:
-    """What the method itself does not know of its options."""
+    """Options for the record that the method itself does not know: the file that it starts from."""
     return {"init": str(options["init"])} if isinstance(options.get("init"), Path) else {}
 
 
 def find_meaning(model: Model, size: int) -> None:
-    """Find out what a classifier's output means for photos of a size, in this process, whoever does the work."""
+    """Find out what a classifier's output means for photos of a size. In this process, also where workers explain."""
     if model.activation != "auto":
         return
     with usual_surroundings(model.device), frozen(model):
@@ -196,7 +199,10 @@ def find_meaning(model: Model, size: int) -> None:
 
 
 def reading(model: Model) -> str | None:
-    """How a classifier's output was read, where nobody said it: logits of labels look like those of classes."""
+    """A message on how a classifier's output was interpreted, since logits of labels look like those of classes.
+
+    None where `activation` says it, or nothing was found out.
+    """
     meaning = model.meaning
     unknown = model.record()["activation"] == "auto"  # no network of this process was asked
     if model.activation != "auto" or model.task != "classification" or unknown:

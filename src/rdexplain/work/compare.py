@@ -36,7 +36,7 @@ from rdexplain.work.sizes import check_size
 from rdexplain.work.targets import Slugs, Targets, Wanted
 
 _ITS_OWN = (ModelError, OptionError, SolverError, TargetError)
-"""What may be wrong with one network of several, and leaves the others to be compared."""
+"""Errors that concern one network of several; the others are compared nevertheless."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Comparison:
     """What `compare` wrote.
 
     Attributes:
-        files: the panel; none where nothing could be explained.
+        files: of the panel; empty where nothing could be explained.
         failures: why photos are left out, by their sources.
-        seconds: that it took.
+        seconds: wall time.
     """
 
     files: Sequence[Path]
@@ -82,7 +82,7 @@ def compare(options: Compare, progress: Progress) -> Comparison:
     explain a network; unless nothing is left. `progress.done` gets a `work.photos.Written` for each explanation.
 
     Raises:
-        RDExplainError: an option, a photo's name or the folder will not do; or no network and method will.
+        RDExplainError: an option, a photo's name or the folder is invalid; or no method can explain any network.
     """
     check_photos(options.photos)
     if options.models and options.model != DEFAULT_MODEL:
@@ -133,11 +133,13 @@ def _explaining(
     names: dict[str, str],
     panel: Panel,
 ) -> dict[str, Explaining]:
-    """What explains the photos by each method, for a network, whose files' names have the prefix; what can go wrong
-    before the first photo goes wrong here."""
+    """An `Explaining` for each method, of the network `name`. The names of its files begin with `prefix`.
+
+    All errors that can be found before the first photo is explained are raised here.
+    """
     model = find_model(options, progress, name if options.models else None)
     targets, slugs = Targets(model, Wanted.of(options)), Slugs(model)
-    # Of several networks each has a size: `size` is for those that leave the choice.
+    # Of several networks, `size` is for those that take any size.
     size = photo_size(None if prefix and model.fixed_size else options.size, model)
     made = {method: make_method(method, model, its, size) for method, its in given.items()}
     outputs = {method: Outputs(options.out, f"{prefix}{method}") for method in given}
@@ -166,7 +168,11 @@ def _explaining(
 def _refuse(
     panel: Panel, progress: Progress, name: str, methods: Sequence[str], error: RDExplainError, what: str
 ) -> None:
-    """Leave out methods for a network, called `what`; the error itself where nothing is left."""
+    """Note that methods cannot explain the network `name`, and warn; `what` names them in the warning.
+
+    Raises:
+        RDExplainError: the given error, if no method and network is left.
+    """
     for method in methods:
         panel.refuse(name, method, str(error))
     if panel.all_refused:
@@ -175,7 +181,7 @@ def _refuse(
 
 
 def _prefixes(networks: Sequence[str]) -> list[str]:
-    """What tells the networks' files apart: their names without what file names do not hold; nothing for one alone."""
+    """Prefixes of the networks' files: their names, with "-" for unusual characters; "" for a single network."""
     if len(networks) == 1:
         return [""]
     plain = [re.sub(r"[^\w@-]+", "-", name).strip("-") for name in networks]

@@ -1,4 +1,4 @@
-"""Who does a command's work: this process, several of this machine, or Ray's."""
+"""The workers of a job: this process, several processes of this machine, or Ray's."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from rdexplain.work.engines.pool import AHEAD
 from rdexplain.work.progress import Progress
 
 MOST = 4
-"""Workers for each CPU: more of them is a slip of the pen, and would take all memory."""
+"""Most workers for each CPU: more are a typing error, and would take all memory."""
 
 
 @dataclass(frozen=True)
 class Crew:
-    """Workers, as the options name them.
+    """The workers that the options ask for.
 
     Attributes:
-        devices: of this machine; of Ray's workers the one that they all have, or nothing where Ray knows.
+        devices: of this machine's workers; for Ray the device of all its workers, or none where Ray chooses.
         device: of the model in this process.
         ray: whether Ray starts them.
         workers: how many; None for Ray's choice.
@@ -46,21 +46,21 @@ class Crew:
 
     @property
     def faster(self) -> int:
-        """How many times as fast as this process they are, about: those of one machine share its CPUs."""
+        """Approximate speed over that of this process: workers on one machine's CPUs share them, and count once."""
         return (self.workers or 1) if self.ray else len(self.devices)
 
     def per_batch(self, wanted: int | None) -> int:
-        """Photos that are explained together."""
+        """How many photos are explained together."""
         return photos_per_batch(wanted, torch.device(self.device))
 
     def engine(
         self, recipe: Recipe[Any, Any], worker: Worker[Any, Any], progress: Progress, ahead: int = AHEAD
     ) -> Engine[Any, Any]:
-        """What carries tasks to them.
+        """The engine that gives tasks to the workers.
 
         Args:
-            recipe: what workers in other processes are made from.
-            worker: the one of this process, should it be the only one.
+            recipe: makes the workers of other processes.
+            worker: the worker of this process, which is used if there are no others.
             ahead: see `Pool`.
 
         Raises:
@@ -83,7 +83,7 @@ def find_crew(options: Any) -> Crew:
     """The workers that the options name.
 
     Raises:
-        OptionError: no such device, Ray is not installed, or more workers than any machine has use for.
+        OptionError: no such device, Ray is not installed, or too many workers.
     """
     workers, cpus = options.workers, options.worker_cpus
     if options.engine == "ray":
@@ -99,7 +99,7 @@ def find_crew(options: Any) -> Crew:
 
 
 def find_devices(names: str) -> tuple[str, ...]:
-    """The devices that are named, with commas between them, each seen to work; `auto` is all GPUs, or the CPU.
+    """The devices that are named, with commas between them, each checked to work; `auto` is all GPUs, or the CPU.
 
     Raises:
         OptionError: one is not there.

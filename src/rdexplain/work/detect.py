@@ -1,4 +1,4 @@
-"""What a detector sees in photos, numbered."""
+"""Lists and draws the objects that a detector finds in photos."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Seen:
 
 @dataclass(frozen=True)
 class Detected:
-    """What a detector sees in one photo.
+    """The objects that a detector finds in one photo.
 
     Attributes:
-        name: of the photo's results.
-        source: of the photo.
-        objects: by their numbers.
-        picture: a PNG file; None where nothing was seen.
+        name: the stem of the photo's files.
+        source: the photo.
+        objects: in the order of their numbers.
+        picture: a PNG file; None where nothing was found.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Detections:
     """What `detect` found.
 
     Attributes:
-        photos: one each.
+        photos: one entry for each photo that could be read.
         failures: why others could not be read, by their sources.
     """
 
@@ -70,7 +70,7 @@ class Detections:
 
     @property
     def nothing(self) -> str | None:
-        """Why no photo could be looked at; None where one could."""
+        """Why no photo could be read; None where one could."""
         return nothing_of(len(self.photos), self.failures)
 
     def __len__(self) -> int:
@@ -85,7 +85,7 @@ def detect(options: Detect, progress: Progress) -> Detections:
     """List and draw what a detector sees in photos. `progress.done` gets a `Detected` for each photo.
 
     Raises:
-        RDExplainError: an option, a photo's name, the network or the folder will not do.
+        RDExplainError: an option, a photo's name, the network or the folder is invalid.
     """
     check_photos(options.photos)
     check_size(options.size, {})
@@ -147,5 +147,5 @@ def _drawn(model: Model, source: str, name: str, objects: Sequence[Seen], folder
 
 
 def counted(objects: Sequence[Seen]) -> str:
-    """How many they are, in words."""
+    """The number of objects in words, such as "2 objects"."""
     return f"{len(objects) or 'no'} object{'s' * (len(objects) != 1)}"

@@ -1,4 +1,4 @@
-"""Methods evaluated on photos, or explanations that are there."""
+"""Evaluates methods on photos, or explanations that were saved."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Evaluated:
         evaluation: all of it.
         methods: in the order in which they were asked for.
         distortion: the first of those asked for.
-        over: what areas under curves are taken over.
+        over: the axis of the areas under curves, share or percentage of the components.
         seed: of the intervals.
-        expected, done: photos or explanations, all of them and those that are evaluated.
+        expected, done: number of photos or explanations, and how many of them are evaluated.
         failures: why the others are not, by name.
-        note: how the network's output was read, where nobody said it.
+        note: a message on how the network's output was interpreted, where the options do not say; None elsewhere.
     """
 
     folder: Path
@@ -71,11 +71,11 @@ class Evaluated:
 def evaluate(options: Evaluate, progress: Progress) -> Evaluated:
     """Compare methods on photos: rate-distortion curves and scores, with intervals, as tables and figures.
 
-    In place of photos it takes the folder of explanations that are there, of `explain` or of `run`. All that can be
-    found out before the first photo is explained is found out then.
+    In place of photos it takes the folder of explanations that `explain` or `run` wrote. All errors that can
+    be found before the first photo is explained are raised then.
 
     Raises:
-        RDExplainError: an option, a photo's name, the network or the folder will not do.
+        RDExplainError: an option, a photo's name, the network or the folder is invalid.
     """
     options = _source(options)
     settings = _settings(options)
@@ -87,14 +87,14 @@ def evaluate(options: Evaluate, progress: Progress) -> Evaluated:
         check_size(options.size, {name: {} for name in options.methods}, common, settings.scores)
     options = choose_model(options)
     outputs = Outputs(options.out, "evaluation")
-    # From here on, since whoever has the folder may be about to write what is looked for.
+    # Under the lock: another process that holds it may be about to write these files.
     with outputs.open(), locked(options.out / LOCK, keep=False):
         check_free(options.out, FILES, options.overwrite)
         work = _evaluator(options, Count(progress), settings)
         try:
             work.run()
         except BaseException as error:
-            if work.done:  # what is finished stays
+            if work.done:  # finished results are kept
                 _write(outputs, work, options, settings, finished=False)
                 error.add_note(f"{work.done} of {work.expected} are evaluated, in {options.out}")
             raise
@@ -117,7 +117,7 @@ def evaluate(options: Evaluate, progress: Progress) -> Evaluated:
 
 
 def _source(options: Evaluate) -> Evaluate:
-    """The options with a run among the photos taken for explanations."""
+    """The options; a single photo that is the folder of a run becomes `explanations`."""
     photos, folder = options.photos, options.explanations
     if len(photos) == 1 and folder is None and (Path(photos[0]) / LEDGER).is_file():
         return replace(options, photos=(), explanations=Path(photos[0]))
@@ -163,7 +163,7 @@ def _evaluator(options: Evaluate, count: Count, settings: Settings) -> Evaluator
 
 
 def _write(outputs: Outputs, work: Evaluator, options: Evaluate, settings: Settings, finished: bool) -> None:
-    """All the results, or none of them; what an earlier call left and this one has not is taken away."""
+    """Write all results or none. Files of an earlier call that this one does not write again are removed."""
     from rdexplain.evaluation.plots import curves_figure
     from rdexplain.render import save_figure
 
@@ -189,14 +189,14 @@ def _write(outputs: Outputs, work: Evaluator, options: Evaluate, settings: Setti
 
 
 def _check_found(work: Evaluator) -> None:
-    """See that there is something to show."""
+    """Raise an error if no method is applicable."""
     found = work.evaluation
     if not (found.curves or found.scores) and found.not_applicable:
         raise none_applicable(found.not_applicable)
 
 
 def _over(settings: Settings) -> Over:
-    """What areas are taken over: the study's percentages are not the shares that were kept."""
+    """The axis of the areas: in the published protocol the percentages asked for, else the shares that were kept."""
     return "percentage" if settings.protocol == "published" else "share"
 
 

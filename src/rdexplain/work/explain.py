@@ -1,4 +1,4 @@
-"""Photos explained, to a folder."""
+"""Explains photos, and writes the explanations to a folder."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ from rdexplain.work.targets import Slugs, Targets, Wanted
 
 @dataclass(frozen=True)
 class Explanations:
-    """What `explain` wrote: explanations of one photo and target each, by place, read when they are asked for.
+    """What `explain` wrote: a sequence of explanations of one photo and target each, which are read when indexed.
 
     Attributes:
         folder: where they are.
         pictures: a PNG file for each, in the order of the photos; beside it are .safetensors and .json.
-        photos: how many there were.
-        explained: how many of them are explained.
+        photos: number of photos.
+        explained: number of photos that are explained.
         failures: why the others are not, by their sources.
-        seconds: that it took.
-        note: how the network's output was read, where nobody said it.
+        seconds: wall time.
+        note: a message on how the network's output was interpreted, where the options do not say; None elsewhere.
     """
 
     folder: Path
@@ -78,11 +78,11 @@ class Explanations:
 def explain(options: Explain, progress: Progress) -> Explanations:
     """Explain photos, and write each explanation as a picture, as .safetensors and as .json.
 
-    All that can be found out before the first photo is explained is found out then. A photo that cannot be explained
+    All errors that can be found before the first photo is explained are raised then. A photo that cannot be explained
     does not stop the others. `progress.done` gets a `work.photos.Written` for each explanation.
 
     Raises:
-        RDExplainError: an option, a photo's name, the network or the folder will not do.
+        RDExplainError: an option, a photo's name, the network or the folder is invalid.
     """
     check_photos(options.photos)
     own = method_options(options, options.method)
@@ -121,7 +121,7 @@ def explain(options: Explain, progress: Progress) -> Explanations:
 
 
 def labels_of(model: Model, targets: Targets, photos: int) -> list[str]:
-    """All labels that the results may have; none where they are not those of classes."""
+    """All labels that the results may have, for columns of equal width; empty where they are not known beforehand."""
     if not targets.labels_are_classes:
         return []
     if targets.known:
@@ -132,7 +132,7 @@ def labels_of(model: Model, targets: Targets, photos: int) -> list[str]:
 
 
 def nothing_of(done: int, failures: Mapping[str, str]) -> str | None:
-    """What is said where every photo has failed."""
+    """A message if every photo has failed, else None."""
     if done or not failures:
         return None
     more = f" (and {len(failures) - 1} more photos failed)" if len(failures) > 1 else ""

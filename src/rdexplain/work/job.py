@@ -1,4 +1,4 @@
-"""A job: a function of options and a progress, called with the options' names as keywords."""
+"""A job: a function of options and a progress, which users call with the options as keyword arguments."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Given = ParamSpec("Given")
 
 
 class Job(Generic[Wanted, Result]):
-    """Calling it makes the options and does the work.
+    """A function that makes the options from its keyword arguments, and does the work.
 
     Args:
         options: the class of its options.
-        work: what does it.
+        work: does the work.
 
     Attributes:
-        of: the work, for options that are made already.
+        of: `work` itself, for a caller that has the options.
     """
 
     def __init__(self, options: type[Wanted], work: Callable[[Wanted, Progress], Result]) -> None:
@@ -60,7 +60,7 @@ def job(options: type[Wanted]) -> Callable[[Callable[[Wanted, Progress], Result]
 
 @contextlib.contextmanager
 def listening(progress: Progress | bool | None) -> Iterator[Progress]:
-    """Who is told: True is a bar on stderr, None and False are nobody."""
+    """The listener for a job's progress: a bar on stderr for True, none for None and False."""
     if progress not in (None, False, True):
         missing = [name for name in _TOLD if not callable(getattr(progress, name, None))]
         if missing or isinstance(progress, type):

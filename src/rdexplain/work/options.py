@@ -1,4 +1,4 @@
-"""Options of a job, declared once, for the command line, configuration files, Python and forms alike."""
+"""Options of a job, declared once for the command line, configuration files, Python and forms."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from rdexplain.errors import OptionError, unknown
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of an option beside its name and its type.
+    """The declaration of an option, beside its name and its type.
 
     Attributes:
         help: one line for people, in which other options stand between backticks.
-        flag_help: what the flag of a switch does, where that is the opposite of what its name says.
-        kind: from its text to its value, see `rdexplain.work.values`; None for a switch.
-        metavar: the value in the help.
+        flag_help: the help of a switch's flag, where the flag does the opposite of the option's name.
+        kind: converts a text to the value, see `rdexplain.work.values`; None for a switch.
+        metavar: the name of the value in the help.
         flags: on the command line, if not the name with hyphens.
         choices: names that the value may have, to complete a command line with.
         many: whether it may be given several times; its value is a list.
         listed: whether several values may be one value, with commas between them on the command line.
-        objects: whether Python may give something else than text, a network or a mask, which is passed on as it is.
-        gives: the value of a switch that is on.
+        objects: whether a Python caller may pass an object, such as a network or a mask, which is used as it is.
+        gives: the value that a switch's flag sets.
         positional: whether the command line takes it without a flag.
         of_method: whether a method's constructor takes it, under the same name.
         only: the methods that have it; empty for all.
@@ -49,10 +49,10 @@ class Option:
     key: bool = True
 
     def value(self, name: str, given: Any) -> Any:
-        """What is given as the option's value.
+        """The option's value from what a caller gives.
 
         Raises:
-            OptionError: it is none.
+            OptionError: it is not a valid value.
         """
         if self.kind is None:
             if not isinstance(given, bool):
@@ -84,21 +84,21 @@ class Option:
 def option(
     help: str, kind: Callable[[str], Any] | None = None, metavar: str | None = None, default: Any = None, **more: Any
 ) -> Any:
-    """A field of `Options`; `more` is of `Option`."""
+    """A field of `Options`; `more` are further attributes of `Option`."""
     return field(default=default, metadata={"option": Option(help, kind, metavar, **more)})
 
 
 class Options:
-    """Base of dataclasses whose fields are all made by `option`; a value is checked whoever gives it.
+    """Base of dataclasses whose fields are all made by `option`. Values are checked when an object is made.
 
     Raises:
-        OptionError: a value that an option cannot have. The option's name is between backticks in the text.
+        OptionError: an invalid value. The option's name is between backticks in the text.
     """
 
     title: ClassVar[str] = ""
-    """Heading of the options that the class itself adds, in a help."""
+    """Heading, in the help, of the options that the class itself adds."""
     given: ClassVar[frozenset[str]] = frozenset()
-    """The names of those that were given, where `made` made them."""
+    """Names of the options that were given, if `made` made the object."""
 
     def __init_subclass__(cls, title: str = "", **more: Any) -> None:
         super().__init_subclass__(**more)
@@ -113,10 +113,10 @@ class Options:
 
     @classmethod
     def made(cls, given: Mapping[str, Any]) -> Self:
-        """The options that are given, the others with their defaults.
+        """Options with the given values, and the defaults of the others.
 
         Raises:
-            OptionError: an option that there is not, or a value that one cannot have.
+            OptionError: an unknown option, or an invalid value.
         """
         known = cls.declared()
         for name in given:
@@ -131,8 +131,8 @@ class Options:
         """One of the fields for another class.
 
         Args:
-            default: another one, if given.
-            help: what is replaced in its help, and by what.
+            default: in place of the field's own, if given.
+            help: a text in the field's help, and its replacement.
         """
         (one,) = (one for one in fields(cls) if one.name == name)  # type: ignore[arg-type]
         declared = option_of(one)
@@ -147,7 +147,7 @@ class Options:
 
     @classmethod
     def groups(cls) -> dict[str, list[str]]:
-        """The names of the options under their headings, in the order of a help."""
+        """The names of the options by their headings, in the order of the help."""
         found: dict[str, list[str]] = {}
         placed: set[str] = set()
         for part in (*(one for one in cls.__bases__ if issubclass(one, Options)), cls):
@@ -160,7 +160,7 @@ class Options:
 
 
 def _several(name: str, given: Any) -> list[str] | None:
-    """The texts of a list, an array or whatever else can be gone through; None for one value."""
+    """The texts of the entries of a list, an array or another iterable; None for a single value."""
     if (
         isinstance(given, str | Path | bytes | Mapping)
         or not isinstance(given, Iterable)
@@ -172,7 +172,7 @@ def _several(name: str, given: Any) -> list[str] | None:
 
 
 def _text(name: str, given: Any) -> str:
-    """A value as a command line would have it.
+    """A value as text, as on a command line.
 
     Raises:
         OptionError: it is neither a text, nor a path, nor a number.

@@ -1,4 +1,4 @@
-"""Where results go: names without collisions, nothing replaced unasked, each explanation there whole or not at all."""
+"""Writes results: unique file names, no file replaced unless asked, all files of an explanation or none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONGEST = 120  # bytes of a photo's name; file systems allow 255 for all of a f
 
 
 def stems(sources: Sequence[str]) -> dict[str, str]:
-    """The name of each photo's results: its own, with a short hash of its place where two would collide."""
+    """The stem of each photo's files: its own name, with a short hash of its path where two would be equal."""
     names = {source: _name(source) for source in sources}
     # Some file systems take Cat.jpg and cat.jpg for one.
     count = Counter(name.casefold() for name in names.values())
@@ -40,10 +40,10 @@ def check_free(folder: Path, names: Iterable[str], overwrite: bool) -> None:
 
 
 class Outputs:
-    """The results' folder of a call.
+    """The folder for the results of a job.
 
     Args:
-        folder: made if need be, when the block of `open` begins.
+        folder: created, if it is not there, when the block of `open` begins.
         method: part of each file's name.
         extras: suffixes beside `SUFFIXES`.
     """
@@ -58,11 +58,11 @@ class Outputs:
         return ".".join(filter(None, (stem, slug, self.method)))
 
     def check(self, names: dict[str, str], wanted: Sequence[str | None] | None, slugs: Slugs, overwrite: bool) -> None:
-        """See that nothing is in the way of the results of photos, by `stems`.
+        """Check that the results of photos (with the stems `names`) replace nothing.
 
         Args:
-            wanted: the classes' slugs, (None,) where there is one class; None where only the model can tell: then
-                the results for any of its classes are in the way.
+            wanted: the classes' slugs, (None,) where there is one class; None where only the model can tell the
+                classes: then there must be no results for any class.
 
         Raises:
             OutputError: there are results already and `overwrite` is not set, or a photo would be replaced.
@@ -97,10 +97,10 @@ class Outputs:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
-        """The folder, made and found to be writable; taken away again if nothing came into it.
+        """Create the folder and check that it is writable; it is removed at the end if it is empty.
 
         Raises:
-            OutputError: it cannot be made, is no folder, or takes no files.
+            OutputError: it cannot be created, is no folder, or is not writable.
         """
         made = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
         try:
@@ -121,9 +121,9 @@ class Outputs:
         """Write an explanation's files, all or none.
 
         Args:
-            writers: for each suffix what writes the file; the empty suffix gets the path without one.
-            replaces: names of files that belong with these: those that are not written again would be of other
-                results, and are taken away.
+            writers: for each suffix a function that writes the file; that of the empty suffix gets a path without one.
+            replaces: names of files that belong to the same results; those that are not written now are removed, since
+                they are of earlier results.
 
         Returns:
             the picture's path.
@@ -152,7 +152,7 @@ class Outputs:
         return self.folder / f"{base}.png"
 
     def _failed(self, error: OSError, staging: Path | None, base: str, suffix: str) -> Path:
-        """The file that could not be written, by the name that it would have had, as near as can be told."""
+        """The final path of the file that could not be written, as far as it is known."""
         if isinstance(error.filename, str | bytes | os.PathLike):
             file = Path(os.fsdecode(error.filename))
             if file.parent == staging:
@@ -165,7 +165,7 @@ def _name(source: str) -> str:
 
 
 def _hash(source: str) -> str:
-    """Of where a photo is. A link to a photo is another photo, so the last part of the path is not followed."""
+    """A short hash of a photo's path. A link to a photo counts as another photo: the last part is not followed."""
     folder, name = os.path.split(source)
     place = source if source.startswith(SAMPLE) else os.path.join(os.path.realpath(folder), name)
     return hashlib.sha256(os.fsencode(place)).hexdigest()[:8]
@@ -176,7 +176,7 @@ def _shortened(name: str) -> str:
 
 
 def _remove_empty(folders: Iterable[Path]) -> None:
-    """Take away folders without anything in them, the innermost first."""
+    """Remove empty folders, the innermost first."""
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()

@@ -1,4 +1,4 @@
-"""The panel of `compare`: which result goes into which row and column."""
+"""The panel of `compare`: sorts results into its rows and columns."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ FILES = ("comparison.png", "comparison.pdf")
 _FAILED = "this photo could not be explained"
 _NO_MORE = "nothing more to explain in this photo"
 Key = tuple[str, str, tuple[int, ...]]
-"""A row: a photo's source, a network where rows have one, and the indices of a target or its number."""
+"""The key of a row: a photo's source, a network or "", and the indices of a target, or its number in the photo."""
 
 
 class Panel:
-    """What will be drawn.
+    """The contents of the panel.
 
     Of one network a row is a photo with a target, and a column a method. Of several networks and one method a column
     is a network, and each cell says what its network saw; of several methods a row is a photo, a network and a target.
@@ -56,15 +56,15 @@ class Panel:
         return len(self._refused) == len(self._networks) * len(self._methods)
 
     def refuse(self, network: str, method: str, reason: str) -> None:
-        """A method cannot explain a network."""
+        """Note that a method cannot explain a network."""
         self._refused[network, method] = reason
 
     def miss(self, network: str, method: str, source: str, reason: str) -> None:
-        """One photo cannot be explained."""
+        """Note that one photo cannot be explained."""
         self._missed[network, method, source] = reason
 
     def add(self, network: str, method: str, result: Result, photo: Photo) -> None:
-        """Take in a result of one row."""
+        """Add a result of one row."""
         source, target = photo.source, tuple(result.target[0].reshape(-1).tolist())
         if source not in self._photos:
             shown = undistorted(photo)
@@ -101,7 +101,7 @@ class Panel:
         return [outputs.folder / name for name in FILES]
 
     def _ordered(self) -> list[Key]:
-        """The rows, photo by photo and then network by network; a network that came to nothing has one too."""
+        """The rows, photo by photo and network by network, with a row for each network that gave no result."""
         keys = list(self._rows)
         if len(self._networks) > 1 and not self._across:
             there = {key[:2] for key in keys}
@@ -110,7 +110,7 @@ class Panel:
         return sorted(keys, key=lambda key: (photos.index(key[0]), networks.index(key[1])))
 
     def _named(self, key: Key) -> str:
-        """What tells a row from others: its photo's name where there are several, and its network."""
+        """The label of a row: its photo's name where there are several, and its network."""
         return ", ".join(filter(None, (self._names[key[0]] if len(self._names) > 1 else "", key[1])))
 
     def _missing(self, key: Key, column: str) -> Cell:

@@ -1,4 +1,4 @@
-"""Photos explained by one method, batch by batch: each batch's results are written before the next one begins."""
+"""Explains photos by one method, batch by batch: each batch's results are written before the next one begins."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from rdexplain.work.remarks import remark
 from rdexplain.work.targets import Slugs, Targets
 
 MEASURING = 100
-"""Measuring a mask takes about as long as this many images forward and backward; for the time left."""
+"""Measuring a mask takes about as long as this many images forward and backward; used to estimate the time left."""
 Result = Explanation | Heatmap
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How photos are read, and what is written of them."""
+    """How photos are read, and which files are written for them; as the options of these names."""
 
     size: int
     fit: str
@@ -49,7 +49,7 @@ class Written:
         name: of its photo, and of the network where there are several.
         explanation: of one photo and target.
         picture: its PNG file; beside it are the others, with other suffixes.
-        widths: of the longest name and the longest label that there may be, for columns; 0 where it is not known.
+        widths: length of the longest possible name and label, for columns of text; 0 where it is not known.
     """
 
     name: str
@@ -60,12 +60,12 @@ class Written:
 
 @dataclass
 class Tally:
-    """What became of photos.
+    """The outcome for all photos.
 
     Attributes:
-        explained: how many are done.
-        pictures: of their explanations.
-        failures: why the others are left out, by source.
+        explained: number of photos that are explained.
+        pictures: paths of their explanations' pictures.
+        failures: why the others could not be explained, by source.
     """
 
     explained: int = 0
@@ -75,14 +75,14 @@ class Tally:
 
 @dataclass(frozen=True)
 class Explaining:
-    """Explains photos and writes what comes of it.
+    """Explains photos and writes the results.
 
     Attributes:
         provenance: replaces entries of each record's options.
-        labels: all that the results may be called; none where that is not known.
-        of: said after each photo's name, such as the network where there are several.
-        keep: gets each result of one row, once it is written.
-        missed: gets the source of each photo that cannot be explained, with the reason.
+        labels: all labels that the results may have; empty where they are not known.
+        of: follows each photo's name in messages, such as the network where there are several.
+        keep: called with each result of one row, after it is written, and its photo.
+        missed: called with the source of each photo that cannot be explained, and the reason.
     """
 
     method: Attribution | Baseline
@@ -101,7 +101,7 @@ class Explaining:
         """Explain all photos, by the names of their results. One that cannot be explained does not stop the others.
 
         Raises:
-            RDExplainError: something that is no single photo's fault. What is finished stays.
+            RDExplainError: an error that does not concern a single photo. Finished results are kept.
         """
         tally, count = Tally(), Count(self.progress)
         count.expect(len(names), *steps_of(self.method, self.settings.size))
@@ -115,7 +115,7 @@ class Explaining:
         return tally
 
     def _batches(self, names: Mapping[str, str], tally: Tally, count: Count) -> Iterator[list[Photo]]:
-        """Photos as they are needed; those that cannot be read are left out."""
+        """Batches of photos, read when they are needed; photos that cannot be read are left out."""
         batch: list[Photo] = []
         for source in names:
             try:
@@ -129,7 +129,7 @@ class Explaining:
             yield batch
 
     def _explain(self, batch: list[Photo], names: Mapping[str, str], tally: Tally, count: Count) -> None:
-        """A batch, without the photos that the solver cannot explain."""
+        """Explain a batch; photos that the solver cannot explain are left out, and the others solved again."""
         while batch:
             count.begin(len(batch), names[batch[0].source])
             extras: dict[str, Any] = {"samples": self.settings.samples} if self.settings.samples else {}
@@ -166,7 +166,7 @@ class Explaining:
         owner = explanation.photo.tolist()
         for position, photo in enumerate(batch):
             for row in (row for row, place in enumerate(owner) if place == position):
-                # A photo's file is the same whichever batch it was in.
+                # Its place in the batch is left out, so that a photo's file does not depend on its batch.
                 one = replace(explanation[row], photo=torch.zeros(1, dtype=torch.int64))
                 frame = {} if photo.frame is None else {"frame": list(photo.frame)}
                 one = replace(one, options=one.options | self.provenance | {"fit": photo.fit, **frame})
@@ -184,7 +184,7 @@ class Explaining:
             count.finish(1)
 
     def _writers(self, explanation: Result, photo: Photo) -> dict[str, Callable[[Path], object]]:
-        """For each suffix what writes the file; `Explanation.save` adds its own two."""
+        """For each suffix the function that writes the file; `Explanation.save` adds its own two suffixes."""
         from rdexplain.render import repeats_panel, samples_panel, save_figure, save_panel, save_picture
 
         shown = undistorted(photo)
@@ -218,7 +218,7 @@ def steps_of(method: Attribution | Baseline, size: int) -> tuple[int, float]:
 
 
 def undistorted(photo: Photo) -> Tensor | None:
-    """A photo as people know it, for the panel; None where the explanation is of a part of it, or it is gone."""
+    """A photo in its own shape, for the panel; None where a crop of it was explained, or its file is gone."""
     if photo.fit == "crop":
         return None
     try:

@@ -1,4 +1,4 @@
-"""What a job tells whoever asked for it: how far it is, and what became of each part."""
+"""How a job reports its progress and its results to the caller, while it runs."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ if TYPE_CHECKING:
 
 
 class Cancelled(Exception):
-    """Raise it from any method of a `Progress` to stop a job. What is finished stays, as after Ctrl-C."""
+    """Raised from any method of a `Progress` to stop a job. Finished results are kept, as after Ctrl-C."""
 
 
 class Progress:
-    """Is told what happens, in the process and the thread that asked for the job.
+    """A listener, whose methods a job calls in the process and the thread of its caller.
 
-    Its own methods do nothing: a subclass overrides those that it wants to hear of. Each may raise `Cancelled`.
+    Its own methods do nothing: a subclass overrides those that it needs. Each may raise `Cancelled`.
     """
 
     def stage(self, text: str) -> None:
-        """What is being done from now on, such as "loading resnet50"."""
+        """A stage of the work begins, such as "loading resnet50"."""
 
     def advance(self, place: float, total: float, text: str, figures: str = "", left: float | None = None) -> None:
-        """How far it is.
+        """The work has advanced.
 
         Args:
-            place, total: what is done, and all there is to do, in photos or parts.
-            text: what is being done.
-            figures: the step, the loss, the pace.
-            left: seconds that the rest will take, where that can be told.
+            place, total: the amount of work that is done, and that of the whole job, in photos or parts.
+            text: the current stage.
+            figures: such as the step, the loss, the pace.
+            left: estimated seconds for the rest; None where there is no estimate.
         """
 
     def preview(self, preview: Preview) -> bool | None:
-        """A mask as it forms, of a method that solves for one; True ends its steps, and it is kept as it is now."""
+        """The masks after a step of the optimisation; True ends it, and keeps the current masks."""
 
     def done(self, result: Any) -> None:
-        """One result is there, and written: what it is depends on the job, whose documentation says so."""
+        """A result is finished and written. Its type is in the job's documentation."""
 
     def failed(self, text: str) -> None:
-        """A part that is left out, and why. The others go on."""
+        """A part of the work has failed, for the reason `text`. The job goes on with the others."""
 
     def warning(self, text: str) -> None:
         """Something that the user should know."""
@@ -59,7 +59,7 @@ class Silent(Progress):
 
 
 def _outside() -> int:
-    """How many calls lie between the function that calls this and the user's own line."""
+    """The `stacklevel` of a warning that names the user's own line, for the function that calls this."""
     frame, level = inspect.currentframe(), 0
     while frame is not None and frame.f_globals.get("__name__", "").startswith("rdexplain."):
         frame, level = frame.f_back, level + 1
@@ -67,7 +67,7 @@ def _outside() -> int:
 
 
 class Count:
-    """How many photos of how many, and how long the rest will take."""
+    """Counts photos, and reports the progress and the estimated time left."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
@@ -79,12 +79,12 @@ class Count:
         self._text = ""
 
     def stage(self, text: str) -> None:
-        """What is being done."""
+        """A stage begins."""
         self._text = text
         self.progress.stage(text)
 
     def expect(self, photos: int, steps: int, measuring: float) -> None:
-        """How much there is to do. `measuring` is the share of a photo's time that comes after its steps."""
+        """The amount of work. `measuring` is the share of a photo's time that is spent after its steps."""
         self._photos, self._steps, self._measuring = photos, max(steps, 1), measuring
         self._started = time.monotonic()
 
@@ -98,7 +98,7 @@ class Count:
         self.stage(f"explaining {which}")
 
     def step(self, step: int, loss: float) -> None:
-        """A step is done; of the solver's `Progress` form. A baseline has no loss: it is NaN."""
+        """A step is done; a `core.progress.Progress`. The loss of a baseline is NaN."""
         share = min(step / self._steps, 1.0)
         self._place = self._done + self._batch * share * (1 - self._measuring)
         figures = f"step {step:>{len(str(self._steps))}}/{self._steps}  loss {loss:.4f}"
@@ -113,7 +113,7 @@ class Count:
         self._tell("drawing")
 
     def finish(self, count: int, failed: bool = False) -> None:
-        """`count` photos are written, or have failed."""
+        """`count` more photos are written, or have failed."""
         self._done += count
         self._failed += count * failed
         self._batch = max(self._batch - count, 0)

@@ -1,4 +1,4 @@
-"""What the user should know of an explanation that came to little, in a sentence."""
+"""Remarks on explanations that say little or nothing, one sentence each."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from rdexplain.results.explanation import Explanation
 from rdexplain.results.heatmap import Heatmap
 
 UNLIKELY = 0.3
-"""A class of less probability is called unlikely."""
+"""A class with a lower probability counts as unlikely."""
 ROUNDING = 1e-12
-"""Where the empty mask distorts no more than this, the model's answer is the same up to rounding."""
+"""If the distortion of the empty mask is at most this, the model's output does not change, up to rounding."""
 NEARLY_IMPOSSIBLE = 1e-3
-"""The empty mask costs p² at most: of a class of less probability that is no sign that nothing changes it."""
+"""The empty mask's distortion is at most p². For a class with a lower probability p, a small one means nothing."""
 SMALL = 32
-"""Photos of fewer pixels a side leave many networks nothing to see."""
+"""In photos with fewer pixels a side, many networks recognise nothing."""
 _AIMS_ELSEWHERE = ("maximise_label",)
-"""Distortions that compare with something else than the clean image's answer."""
+"""Distortions that do not compare with the output for the clean image."""
 
 
 def remark(explanation: Explanation | Heatmap) -> str | None:
-    """Why an explanation of one row says little or nothing, and what to try; None where it is a good one."""
+    """Why an explanation of one row says little or nothing, and what to try; None where there is nothing to remark."""
     label = explanation.labels[0]
     if isinstance(explanation, Explanation) and bool(explanation.collapsed[0]):
         return f"the mask for {label!r} keeps nothing that the model uses: {_advice(explanation)}"
@@ -37,13 +37,13 @@ def remark(explanation: Explanation | Heatmap) -> str | None:
 
 
 def _worse_than_nothing(explanation: Explanation) -> bool:
-    """Whether the empty mask, whose objective is its distortion, has a lower one. A bound is no such choice."""
+    """Whether the empty mask has a lower objective. False where a bound was given in place of λk."""
     searched = any(explanation.options.get(name) is not None for name in ("max_distortion", "rate"))
     return not searched and bool(explanation.worse_than_empty[0])
 
 
 def _missed(explanation: Explanation) -> str | None:
-    """The bound that a mask was searched within, if it is not."""
+    """The bound that the mask violates, in words; None where it violates none."""
     most, rate = explanation.options.get("max_distortion"), explanation.options.get("rate")
     if most is not None and float(explanation.distortion[0]) > most:
         return f"within a distortion of {most:g}"
@@ -53,7 +53,7 @@ def _missed(explanation: Explanation) -> str | None:
 
 
 def _advice(explanation: Explanation) -> str:
-    """What to try. For an unlikely class the empty mask costs little, p² at most, and λk has to be small too."""
+    """What to try. The distortion of the empty mask is at most p², so for an unlikely class λk must be small too."""
     options = explanation.options
     if options.get("max_distortion") is not None or options.get("rate") is not None:
         return "try more `steps`, `preset` best, or another bound"
@@ -65,7 +65,7 @@ def _advice(explanation: Explanation) -> str:
 
 
 def _nothing_in(explanation: Explanation | Heatmap) -> str | None:
-    """Why an explanation says nothing, if it does not: there is nothing to explain, or nothing was found."""
+    """Why an explanation says nothing: there is nothing to explain, or nothing was found. None where it does."""
     if (
         isinstance(explanation, Explanation)
         and explanation.options["distortion"] not in _AIMS_ELSEWHERE

@@ -1,4 +1,4 @@
-"""A gallery of explanations, for a browser: one folder that needs no server and no network."""
+"""Writes a gallery of explanations for a browser, as a folder that needs no server and no network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Reported:
     Attributes:
         folder: where it is.
         page: its page, to be opened in a browser.
-        count: how many explanations it shows.
+        count: number of explanations in it.
         missing: why photos are not shown, by name.
         failures: why explanations are left out, by file, or by photo in a run.
     """

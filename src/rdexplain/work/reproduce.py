@@ -1,4 +1,4 @@
-"""The figures and tables of the reproduction study, made again."""
+"""Makes the figures and tables of the reproduction study again."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Reproduced:
         folder: where figures, numbers and verdicts are.
         verdicts: of each figure or table, by its name.
         failures: why photos are left out.
-        failed: how many parts of the work came to nothing.
+        failed: number of units of work that failed.
     """
 
     folder: Path
@@ -56,13 +56,13 @@ class Reproduced:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a figure or table costs here.
+    """The estimated cost of a figure or table on this device.
 
     Attributes:
-        name, title: of it.
-        photos: that it takes.
+        name, title: of the figure or table.
+        photos: number of photos.
         seconds: of work.
-        model: the network, and the device it runs on.
+        model: the network and its device, in words.
     """
 
     name: str
@@ -76,10 +76,10 @@ class Estimate:
 def reproduce(options: Reproduce, progress: Progress) -> Reproduced:
     """Make figures and tables of the study again, with the numbers behind them and a verdict on each of its claims.
 
-    Called again with the same options and `out`, it goes on where it was.
+    Called again with the same options and `out`, it continues an interrupted run.
 
     Raises:
-        RDExplainError: an option, the photos, a network or the folder will not do.
+        RDExplainError: an option, the photos, a network or the folder is invalid.
     """
     folder = _checked(options)
     recipes = find_recipes(list(options.targets))
@@ -133,10 +133,12 @@ def reproduce(options: Reproduce, progress: Progress) -> Reproduced:
 
 @job(Reproduce)
 def estimate(options: Reproduce, progress: Progress) -> list[Estimate]:
-    """What each figure or table is, and how long it would take here; a network's speed does not depend on its weights.
+    """The content of each figure or table, and how long it would take on this device.
+
+    The networks are timed with random weights, since their speed does not depend on them.
 
     Raises:
-        RDExplainError: an option or the network will not do.
+        RDExplainError: an option or the network is invalid.
     """
     recipes = find_recipes(list(options.targets) or ["all"])
     check_size(options.size, {"cartoonx": {}})
@@ -160,7 +162,7 @@ def estimate(options: Reproduce, progress: Progress) -> list[Estimate]:
 
 
 def _checked(options: Reproduce) -> Path:
-    """The folder for the results, if it is said what to make, and from what."""
+    """The folder for the results, after a check that targets, photos and folder are given."""
     tasks = {text.lower().replace("_", "-") for text in options.targets} <= {"figure-8", "figure-9"}
     if options.photos is None and (options.scenes is None or not tasks):
         raise OptionError("`photos` DIR is missing")
@@ -172,7 +174,7 @@ def _checked(options: Reproduce) -> Path:
 
 
 def _check_networks(options: Reproduce, recipes: list[Recipe]) -> None:
-    """See that the networks of figure 10 that were asked for are known, before the others are loaded.
+    """Check the names of figure 10's networks, before other networks are loaded.
 
     Raises:
         OptionError: figure 10 is not made.
@@ -187,7 +189,7 @@ def _check_networks(options: Reproduce, recipes: list[Recipe]) -> None:
 
 
 def _schedule(folder: Path, options: Reproduce, whole: Plan, recipes: list[Recipe], networks: Networks) -> Schedule:
-    """What is to be done by the plan of the folder, or by a new one that is written there.
+    """The schedule of the plan in the folder, or of a new plan that is written there.
 
     Raises:
         OutputError: the folder has another plan.
@@ -224,7 +226,7 @@ def _schedule(folder: Path, options: Reproduce, whole: Plan, recipes: list[Recip
             there = json.loads(file.read_text())
             scales = {group: Scale(**scale) for group, scale in there["scales"].items()}
             spent = Spent(**there.get("spent", {}))
-            # What was spent is compared with these; timed again, they would be others.
+            # The time spent so far is compared with these speeds; timing again would give others.
             networks.speeds |= {name: Speed(**speed) for name, speed in there.get("speeds", {}).items()}
             differs = find_difference(there["request"], request)
             if differs is None and seconds is not None and not {recipe.group for recipe in recipes} <= scales.keys():
@@ -243,12 +245,12 @@ def _schedule(folder: Path, options: Reproduce, whole: Plan, recipes: list[Recip
 
 
 class _Watch:
-    """Says how many parts are done, and about how long the rest takes.
+    """Reports how many units are done, and the estimated time left.
 
     Args:
-        progress: where it is said.
-        schedule: what is done and what is left.
-        faster: how many times as fast as one worker all of them are.
+        progress: the listener.
+        schedule: of the units.
+        faster: speed of all workers over that of one.
     """
 
     def __init__(self, progress: Progress, schedule: Schedule, faster: int) -> None:

@@ -1,4 +1,4 @@
-"""What each job may be asked: its options, under the same names and with the same defaults wherever it is asked."""
+"""The options of each job, with the same names and defaults on the command line, in files and in Python."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ TOGETHER = (
     "lrp",
     "lime",
 )
-"""What `compare` compares."""
+"""Methods that `compare` compares by default."""
 STUDIED = tuple(name for name in METHODS if name not in ("waveletx", "shearletx", "smooth_pixel_rde"))
-"""What `evaluate` evaluates: shearlets do not fit on every size of a photo."""
+"""Methods that `evaluate` evaluates by default: those of the study. Shearlets do not fit on every size of a photo."""
 SCORES = (
     "insertion",
     "deletion",
@@ -65,7 +65,7 @@ NETWORKS = ("mobilenet_v3_small", "resnet18", "resnet50", "vit_b_16")
 
 
 def _several(kind: str, known: Sequence[str], help: str, default: Any = None, none: bool = False) -> Any:
-    """An option that is some of a few names, or all of them."""
+    """An option whose value is several of some names, or all of them."""
     more = (*known, "all", "none") if none else known
     kinds = several_or_all(kind, tuple(known), none)
     return option(help, kinds, "NAMES", default, choices=tuple(more), listed=True)
@@ -211,7 +211,7 @@ class _Explaining(Options, title="methods"):
 class Evaluate(Photos, Square, _Evaluated, Network, _Explaining, Writing, Workers, Forward):
     """Compare methods: rate-distortion curves and scores."""
 
-    # Without a default: explanations that are there may say which model they are of.
+    # Without a default: saved explanations may name the model that they are of.
     model: Any = Network.field("model", default=None)
     out: Path = option("folder for the results (default evaluation)", Path, "DIR", Path("evaluation"))
 

@@ -1,4 +1,4 @@
-"""A whole data set explained, in a folder that can be killed and continued."""
+"""Explains a whole data set; a run can be stopped or killed at any time, and continued."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ from rdexplain.work.sizes import check_size
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How a run has ended.
+    """The end of a run.
 
     Attributes:
         folder: the run's.
-        reached: how many of its photos are done, and have failed.
-        note: how the network's output was read, where nobody said it.
+        reached: how many units are done, and how many have failed.
+        note: a message on how the network's output was interpreted, where the options do not say; None elsewhere.
     """
 
     folder: Path
@@ -57,21 +57,21 @@ class RunEnd:
     note: str | None = None
 
     def open(self) -> Run:
-        """Its explanations."""
+        """The run's explanations."""
         return open_run(self.folder)
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A run before it begins.
+    """A run before it begins: everything that follows from its options.
 
     Attributes:
         options: all of them.
-        entries: the photos, those of the part that was asked for.
-        recipe: what workers do; the device is left to them where Ray has them.
-        worker: the one of this process.
-        crew: who does the work.
-        resolved: what determines the results.
+        entries: the photos, or the part of them that was asked for.
+        recipe: makes workers, each for its own device.
+        worker: that of this process.
+        crew: the workers that the options ask for.
+        resolved: everything that determines the results, for the configuration file.
     """
 
     options: RunOptions
@@ -85,13 +85,13 @@ class _Plan:
 
 @job(RunOptions)
 def run(options: RunOptions, progress: Progress) -> RunEnd | Cost:
-    """Begin a run or go on with it, until every photo is explained or has failed; what it may cost, for a dry run.
+    """Begin or continue a run, until every photo is explained or has failed. A dry run returns the estimated cost.
 
-    A run can be stopped at any time, and goes on where it was. All that can be found out before the first photo is
-    explained is found out then.
+    A run can be stopped at any time, and continued. All errors that can be found before the first photo is
+    explained are raised then.
 
     Raises:
-        RDExplainError: an option, the photos, the network or the folder will not do.
+        RDExplainError: an option, the photos, the network or the folder is invalid.
     """
     options = gather(options)
     for module in ("yaml", "pyarrow"):

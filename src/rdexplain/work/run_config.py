@@ -1,4 +1,4 @@
-"""The configuration of a run: a YAML file and options, which have the same names and the same checks."""
+"""The configuration of a run, from a YAML file and from options, which have the same names and checks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rdexplain.work.runs.folder import CONFIG, is_run, read_config
 _OF_A_RUN = ("identity", "resolved", "root")
 """Keys that a run adds to its own `config.yaml`."""
 _OFF = ("accelerate", "batch_invariant")
-"""Switches that are on where nothing is said."""
+"""Switches that are on by default."""
 _FILES = ("photos", "weights", "classes", "init")
 
 
@@ -29,11 +29,11 @@ def keys() -> dict[str, Option]:
 
 
 def gather(options: Run) -> Run:
-    """All options: what is given, else what the file says, else what the run in `out` was begun with (of options that
-    change no results), else the default.
+    """All options: those given, else those of the file, else (if they do not change results) those of the run in `out`,
+    else the defaults.
 
     Raises:
-        OptionError: the file cannot be read, or has a key or a value that there is not; or no photos are named.
+        OptionError: the file cannot be read, or has an unknown key or an invalid value; or no photos are named.
     """
     given = {name: getattr(options, name) for name in options.given if name in keys()}
     file = options.config
@@ -59,7 +59,7 @@ def gather(options: Run) -> Run:
 
 
 def of_run(folder: Path) -> dict[str, Any]:
-    """The options that a run was begun with, those that were given.
+    """The options that were given when a run was begun.
 
     Raises:
         RunError: it is no run, or its configuration is damaged.
@@ -68,7 +68,7 @@ def of_run(folder: Path) -> dict[str, Any]:
 
 
 def plain(options: Run) -> dict[str, Any]:
-    """The options as a run's `config.yaml` has them: ready for YAML, files with their whole path."""
+    """The options as in a run's `config.yaml`: ready for YAML, files with absolute paths."""
     values = {name: getattr(options, name) for name in keys() if name != "out"}
     said = {name: value for name, value in values.items() if value is not None and value is not False}
     said |= {name: False for name in _OFF if values[name] is False}
@@ -115,7 +115,7 @@ def _without(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checked(found: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    """The values of a file, each read as its option reads it."""
+    """The values of a file, each checked and converted by its option."""
     known, checked = keys(), {}
     for name, value in found.items():
         if name not in known:

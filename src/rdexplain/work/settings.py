@@ -1,6 +1,6 @@
-"""Groups of options that several jobs share. Nothing here imports PyTorch: a help has to be quick.
+"""Groups of options that several jobs share. Nothing here imports PyTorch, so that `--help` is quick.
 
-Names of noises, distortions and so on are repeated here, because their modules do; a test compares them.
+Names of noises, distortions and so on are repeated here, because their modules import PyTorch; a test compares them.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def choice(kind: str, names: Sequence[str], help: str, default: str | None = Non
 
 
 def braced(names: Sequence[str]) -> str:
-    """Names as a help shows them."""
+    """Names in braces, as the help shows them."""
     return "{" + ",".join(names) + "}"
 
 
@@ -88,7 +88,7 @@ class Square(Options, title="photos"):
 
 @dataclass(frozen=True, kw_only=True)
 class Network(Options, title="model"):
-    """The network, and what is known of it."""
+    """The network and its properties."""
 
     model: Any = option(
         "a name of `rdexplain models`, timm/NAME, hf/NAME, a file (.onnx, .pt2, .pt of TorchScript or YOLOv5), or "
@@ -150,7 +150,7 @@ class Confidence(Options, title="what is explained"):
 
 @dataclass(frozen=True, kw_only=True)
 class Questions(Options, title="what is explained"):
-    """What else may be explained than classes."""
+    """What may be explained in place of classes."""
 
     above: float | None = option("every label with at least this probability", likelihood, "P")
     against: Sequence[str] | None = option("why the target rather than this class", str, "CLASS", many=True)
@@ -265,7 +265,7 @@ class Device(Options, title="running"):
 
 @dataclass(frozen=True, kw_only=True)
 class Workers(Options, title="running"):
-    """Who does the work."""
+    """The workers."""
 
     engine: str = choice("engine", ENGINES, "local: this machine, or ray (default local)", "local")
     address: str | None = option(

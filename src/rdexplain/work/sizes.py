@@ -1,4 +1,4 @@
-"""Whether the square that is explained is large enough, for whatever has a least size."""
+"""Checks that the square that is explained is large enough for the wavelets, the shearlets and the scores."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def check_size(
     wavelets: Iterable[Wavelet] = (),
     scores: Collection[str] = (),
 ) -> None:
-    """See that a `size` will do, as far as that can be told before the model is loaded.
+    """Check a `size`, as far as that is possible before the model is loaded.
 
     Args:
-        size: in pixels; None where the model or the default says it.
-        methods: their names with the options that they are given.
-        wavelets: others that are to be taken of the photos.
-        scores: of an evaluation.
+        size: in pixels; None for that of the model, or the default.
+        methods: names of the methods, with their options.
+        wavelets: further wavelet transforms of the photos.
+        scores: names of the scores of an evaluation.
 
     Raises:
-        OptionError: it is too large, or too small for the wavelets or shearlets, a score or a window; or there is no
-            such wavelet.
+        OptionError: it is too large, or too small for the wavelets or shearlets, a score or a window; or an
+            unknown wavelet.
     """
     if size is None:
         return

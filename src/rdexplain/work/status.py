@@ -1,4 +1,4 @@
-"""How far a run is, also while another process works on it."""
+"""The progress of a run, also while another process works on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rdexplain.work.runs.lock import holder
 
 @dataclass(frozen=True)
 class Failure:
-    """A photo that could not be explained by a method: why, and how often it was tried."""
+    """A photo that a method could not explain, with the error and the number of attempts."""
 
     photo: str
     method: str
@@ -26,15 +26,15 @@ class Failure:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
         folder: the run's.
-        model, methods, identity: what it is of.
-        worker: who works on it now; None for nobody.
-        total, done, pending, running: photos by methods: all, those that are explained, not begun, and begun.
-        failures: the others.
-        seconds: of work, for those that are done.
+        model, methods, identity: of its configuration.
+        worker: the process that works on it now, in words; None where there is none.
+        total, done, pending, running: numbers of units, which are pairs of a photo and a method.
+        failures: of the failed units.
+        seconds: of work for the units that are done.
     """
 
     folder: Path
@@ -56,13 +56,13 @@ class RunStatus:
 
     @property
     def left(self) -> float | None:
-        """Seconds of one worker that the rest will take; None where nothing is done yet."""
+        """Estimated seconds of one worker for the rest; None where nothing is done yet."""
         return self.seconds / self.done * (self.pending + self.running) if self.done else None
 
 
 @job(Status)
 def status(options: Status, progress: Progress) -> RunStatus:
-    """How far a run is.
+    """The progress of a run.
 
     Raises:
         RunError: the folder is no run, or is damaged.

@@ -1,4 +1,4 @@
-"""What `target`, `above`, `against`, `segment` and `object` ask for, and its name in file names."""
+"""Reads the options `target`, `above`, `against`, `segment` and `object`, and names what they select in file names."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _ASK_WITH = {"segmentation": "segment", "detection": "object"}
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the options of these names were given; None where they were not.
+    """The values of the options of these names; None for those that were not given.
 
-    `study` says whether a task is to be read as the reproduction study did, which the preset `paper` asks for.
+    `study`: whether regions and objects are explained as in the reproduction study, as with the preset `paper`.
     """
 
     target: Sequence[str] | None = None
@@ -43,12 +43,12 @@ class Wanted:
 
     @staticmethod
     def of(options: Any) -> Wanted:
-        """From the options of a job."""
+        """The values in the options of a job."""
         given = {name: getattr(options, name) for name in _QUESTIONS}
         return Wanted(**given, confidence=options.confidence, study=options.preset == "paper")
 
     def check(self, model: Model) -> None:
-        """OptionError for options that exclude each other, or that the model has no answer to."""
+        """Raises OptionError for options that exclude each other, or that are for models of another task."""
         given = [name for name in _QUESTIONS if getattr(self, name) is not None]
         if len(given) > 1 and given != ["target", "against"]:
             raise OptionError(f"give either `{'` or `'.join(given[:2])}`, not both")
@@ -60,7 +60,7 @@ class Wanted:
 
 
 class Targets:
-    """What is explained of each photo.
+    """The targets of each photo.
 
     Raises:
         OptionError: options that exclude each other.
@@ -79,14 +79,14 @@ class Targets:
         self.classes: tuple[int | None, ...] = _once(indices) if self._by_class else self._named()
 
     def _named(self) -> tuple[int | None, ...]:
-        """The classes that are asked for by name; None for the others."""
+        """The classes that are given by name or index; None for others, such as "auto"."""
         if self._by_object:
             return (None,)
         return _once([one if isinstance(one, int) else None for one in self._categories])
 
     @property
     def several(self) -> bool:
-        """Whether files are named after what they explain."""
+        """Whether a photo may have several explanations, so that their files are named after the target."""
         if self._by_object:
             return len(self._objects) > 1 or not (self._objects[0].isdecimal() or self._objects[0] == ANCHORS)
         several = (self._wanted.top_k or 1) > 1 or self._wanted.above is not None
@@ -94,11 +94,11 @@ class Targets:
 
     @property
     def labels_are_classes(self) -> bool:
-        """Whether each result is called after one class."""
+        """Whether each result's label is the name of one class."""
         return not (self._by_object or self._wanted.against)
 
     def slugs(self, slugs: Slugs) -> list[str | None] | None:
-        """What tells the files of a photo apart, [None] for one file alone; None where the model alone can tell."""
+        """The names of the targets in a photo's files; [None] for a single file, None where only the model can tell."""
         if not self.several:
             return [None]
         return [slugs.of(index) for index in self.classes if index is not None] if self.known else None
@@ -145,7 +145,7 @@ def _category(model: Model, text: str) -> int | str:
 
 
 class Slugs:
-    """Names of classes that file names can hold: `tabby`, `maillot-638` where two classes share a name."""
+    """Names of classes for file names: `tabby`; `maillot-638` where two classes share a name."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -159,7 +159,7 @@ class Slugs:
         return f"{slug}-{index}" if self._count[slug] > 1 else slug
 
     def of_row(self, one: Explanation | Heatmap) -> str:
-        """The name of what an explanation of one row explains."""
+        """The name of the target of an explanation of one row."""
         first, *rest = one.target[0].reshape(-1).tolist()
         if one.target_kind != "object":
             return self.of(first)

@@ -1,7 +1,7 @@
-"""From the text of an option to its value.
+"""Converts the text of an option to its value.
 
-A text that will not do raises `OptionError` with a whole sentence, or `ValueError` with what comes after the option's
-name: "must be above 0, not '-1'".
+An invalid text raises `OptionError` with a whole sentence, or `ValueError` with the part of the sentence after the
+option's name: "must be above 0, not '-1'".
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def name_or_file(kind: str, names: Iterable[str], suffix: str) -> Callable[[str], str | Path]:
-    """One of a few names, or a file, which is told by its suffix or by being there."""
+    """One of a few names, or a file: a text with the suffix, or the path of an existing file."""
     name = one_of(kind, names)
 
     def value(text: str) -> str | Path:
@@ -141,7 +141,7 @@ def several_or_all(kind: str, names: tuple[str, ...], none: bool = False) -> Cal
 
 
 MOST = 10_000
-"""Percentages: a slip in a step shall not fill the memory."""
+"""Most percentages: a mistyped step must not fill the memory."""
 
 
 def percentages(text: str) -> tuple[float, ...]:

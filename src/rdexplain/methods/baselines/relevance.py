@@ -147,8 +147,8 @@ def attach_rules(graph: fx.GraphModule, epsilon: float) -> None:
 
 
 def _of_the_images(graph: fx.GraphModule) -> set[fx.Node]:
-    """The steps whose output depends on the images. The others, of parameters and other arguments alone, have no gradient
-    for captum to follow."""
+    """The steps whose output depends on the images. The others, of parameters and other arguments alone, have no
+    gradient for captum to follow."""
     found: set[fx.Node] = set()
     for node in graph.graph.nodes:
         if (node.op == "placeholder" and not found) or found.intersection(node.all_input_nodes):
