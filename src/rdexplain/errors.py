@@ -25,7 +25,7 @@ class TargetError(RDExplainError, ValueError):
 
 
 class OptionError(RDExplainError, ValueError):
-    """An option outside what it may be."""
+    """An invalid value of an option, or options that exclude each other."""
 
 
 class SolverError(RDExplainError, RuntimeError):
@@ -49,6 +49,11 @@ class SolverError(RDExplainError, RuntimeError):
 
 class OutputError(RDExplainError):
     """Results that cannot be written."""
+
+
+def one_line(error: object) -> str:
+    """The text of an error on one line; the name of its class where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def describe(error: OSError) -> str:

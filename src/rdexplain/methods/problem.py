@@ -17,7 +17,7 @@ from rdexplain.core.gradients import no_gradient
 from rdexplain.core.memory import BatchLimit, is_out_of_memory
 from rdexplain.core.objective import Objective
 from rdexplain.core.surroundings import usual_surroundings
-from rdexplain.errors import ModelError, OptionError, RDExplainError
+from rdexplain.errors import ModelError, OptionError, RDExplainError, one_line
 from rdexplain.methods.checks import check_images
 from rdexplain.methods.targets import resolve
 from rdexplain.models import Model, accelerated, frozen
@@ -61,7 +61,7 @@ class Run:
                 raise
             if (found := no_gradient(error)) is not None:
                 raise found from error
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = one_line(f"{type(error).__name__}: {error}")
             raise ModelError(f"{self.model.name} failed on images of shape {tuple(images.shape)}: {reason}") from error
 
     def arguments_for(self, photos: Tensor) -> list[Any]:

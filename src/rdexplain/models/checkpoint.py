@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import re
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from rdexplain.errors import ModelError
+from rdexplain.errors import ModelError, one_line
 
 # Training scripts wrap the state dict, and DataParallel and torch.compile wrap the network.
 _WRAPPERS = ("state_dict", "model")
@@ -23,11 +22,11 @@ _PREFIXES = ("module.", "_orig_mod.")
 
 
 @contextmanager
-def own_random_state(seed: int = 0) -> Iterator[None]:
-    """Seeds the CPU generator with `seed` inside the block and restores the global random state afterwards."""
+def own_random_state() -> Iterator[None]:
+    """Seeds the CPU generator with 0 inside the block and restores the global random state afterwards."""
     with torch.random.fork_rng(devices=[]):
         # torch.manual_seed would seed every GPU too, and those are not forked.
-        torch.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(0)
         yield
 
 
@@ -100,11 +99,6 @@ def renamed(state: Mapping[str, Tensor], rename: Callable[[str], str]) -> Ordere
     moved = {rename(f"{path}.").removesuffix(".") if path else "": value for path, value in metadata.items()}
     copy._metadata = moved  # type: ignore[attr-defined]
     return copy
-
-
-def one_line(error: object) -> str:
-    """The text of an error on one line."""
-    return re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
 
 
 def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:

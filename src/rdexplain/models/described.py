@@ -8,9 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rdexplain.errors import ModelError
-from rdexplain.models.activation import Activation
-from rdexplain.models.checkpoint import one_line
+from rdexplain.errors import ModelError, one_line
 from rdexplain.models.classes import ClassName
 from rdexplain.models.imagenet import imagenet_classes
 from rdexplain.models.known_classes import coco_classes, voc_classes
@@ -39,7 +37,6 @@ def described(
     *,
     batch: int | None = None,
     size: int | None = None,
-    activation: Activation = "auto",
 ) -> Model:
     """The `Model` of a network from a file, whose missing properties are found by running it.
 
@@ -73,7 +70,6 @@ def described(
         weights=path.name,
         task=task,
         batch_size=batch,
-        activation=activation,
     )
 
 

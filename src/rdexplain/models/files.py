@@ -14,9 +14,8 @@ from typing import Any
 
 import torch
 
-from rdexplain.errors import ModelError
+from rdexplain.errors import ModelError, one_line
 from rdexplain.models import yolov5
-from rdexplain.models.checkpoint import one_line
 from rdexplain.models.classes import ClassName
 from rdexplain.models.described import described, square
 from rdexplain.models.model import Model

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rdexplain.errors import ModelError
-from rdexplain.models.checkpoint import is_random, load_state, one_line, own_random_state, read_state
+from rdexplain.errors import ModelError, one_line
+from rdexplain.models.checkpoint import is_random, load_state, own_random_state, read_state
 from rdexplain.models.classes import ClassName, as_class_names
 from rdexplain.models.model import Model
 from rdexplain.text.extras import how_to_install

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from rdexplain.errors import ModelError
+from rdexplain.errors import ModelError, one_line
 
 
 def outside_inference(network: Any, name: str) -> Any:
@@ -25,7 +25,7 @@ def outside_inference(network: Any, name: str) -> Any:
         with torch.inference_mode(False):
             twin = copy.deepcopy(network)
     except Exception as error:  # copying a user's network may raise anything
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = one_line(f"{type(error).__name__}: {error}")
         raise ModelError(
             f"{name} was made in torch.inference_mode() and cannot be copied: make it outside ({reason})"
         ) from error

@@ -14,7 +14,7 @@ from typing import Any, Literal, SupportsIndex, get_args
 import torch
 from torch import Tensor, nn
 
-from rdexplain.errors import ModelError, OptionError, unknown
+from rdexplain.errors import ModelError, OptionError, one_line, unknown
 from rdexplain.models.activation import (
     Activation,
     Meaning,
@@ -330,7 +330,7 @@ class Model:
         try:
             network = copy.deepcopy(self.network).to(wanted)  # type: ignore[attr-defined]
         except (RuntimeError, TypeError, AssertionError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise ModelError(f"{self.name} cannot be copied to {wanted}: {reason}") from error
         return self.with_network(network)
 

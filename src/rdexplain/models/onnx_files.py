@@ -9,8 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from rdexplain.errors import ModelError
-from rdexplain.models.checkpoint import one_line
+from rdexplain.errors import ModelError, one_line
 from rdexplain.models.classes import ClassName, named_in
 from rdexplain.models.described import described, square
 from rdexplain.models.model import Model

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rdexplain.errors import ModelError, unknown
-from rdexplain.models.checkpoint import is_random, load_state, one_line, own_random_state, read_state
+from rdexplain.errors import ModelError, one_line, unknown
+from rdexplain.models.checkpoint import is_random, load_state, own_random_state, read_state
 from rdexplain.models.classes import ClassName
 from rdexplain.models.imagenet import imagenet_classes
 from rdexplain.models.model import Model

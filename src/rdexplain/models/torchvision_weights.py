@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.errors import ModelError, unknown
-from rdexplain.models.checkpoint import is_random, one_line, read_state
+from rdexplain.errors import ModelError, one_line, unknown
+from rdexplain.models.checkpoint import is_random, read_state
 from rdexplain.models.classes import ClassName
 from rdexplain.models.source import Availability
 

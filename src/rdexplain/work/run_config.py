@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rdexplain.errors import OptionError, unknown
+from rdexplain.errors import OptionError, one_line, unknown
 from rdexplain.photos.images import SAMPLE
 from rdexplain.text.extras import RUNS, needed
 from rdexplain.work import requests
@@ -104,7 +104,7 @@ def _read(file: Path) -> dict[str, Any]:
     except OptionError:
         raise
     except (ValueError, yaml.YAMLError) as error:
-        raise OptionError(f"{file} is no YAML file: {' '.join(str(error).split())}") from error
+        raise OptionError(f"{file} is no YAML file: {one_line(error)}") from error
     if not isinstance(found, dict):
         raise OptionError(f"{file} has no keys: it is a list of `option: value`, such as `method: cartoonx`")
     return _checked(_without(found), file)

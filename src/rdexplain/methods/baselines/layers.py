@@ -14,7 +14,7 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from rdexplain.errors import ModelError
+from rdexplain.errors import ModelError, one_line
 from rdexplain.models import Model
 from rdexplain.models.model import uncompiled
 
@@ -36,7 +36,7 @@ def private_copy(model: Model, method: str) -> nn.Module:
     try:
         twin = copy.deepcopy(network)
     except Exception as error:  # whatever a user's network objects to copying with
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = one_line(f"{type(error).__name__}: {error}")
         raise ModelError(f"{method} works on a copy, and {model.name} cannot be copied: {reason}") from error
     for module in list(twin.modules()):
         if getattr(module, "inplace", False) is True:

@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional
 
-from rdexplain.errors import ModelError
+from rdexplain.errors import ModelError, one_line
 from rdexplain.models.tracing import Tracer
 
 _WEIGHTED = (nn.Conv2d, nn.Linear)
@@ -109,7 +109,7 @@ def prepared(network: nn.Module, name: str, images: Tensor, arguments: list[Any]
         with torch.no_grad():
             ShapeProp(graph).propagate(images, *arguments)
     except Exception as error:  # tracing runs the network's own code on proxies, which may fail in any way
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        reason = one_line(f"{type(error).__name__}: {error}")[:200]
         raise ModelError(f"LRP cannot follow the layers of {name}: {reason}") from error
     plus, used = rule == "epsilon_plus", set[str]()
     explained = _of_the_images(graph)

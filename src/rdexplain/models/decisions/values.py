@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rdexplain.errors import ModelError, RDExplainError, TargetError
+from rdexplain.errors import ModelError, RDExplainError, TargetError, one_line
 from rdexplain.models import Model
 from rdexplain.models.decisions.base import Decision, Rows, Task
 
@@ -87,7 +87,7 @@ class Value(Task):
         except Exception as error:  # the user's own callable may object in any way
             given = output if self.batched is not None else output[0]
             what = f"an output of shape {tuple(given.shape)}" if isinstance(given, Tensor) else type(given).__name__
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = one_line(f"{type(error).__name__}: {error}")
             one = isinstance(output, Tensor) and output.ndim == 1
             hint = " (one number for each image: lambda output: output reads it)" if one else ""
             who = f"the callable {self.names[0]}" if len(set(self.names)) == 1 else "one of the callables"

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from rdexplain.errors import OptionError
+from rdexplain.errors import OptionError, one_line
 from rdexplain.text.extras import RAY, needed
 from rdexplain.work.engines.answers import Answer, Answering
 from rdexplain.work.engines.engine import Recipe, Result, Task
@@ -97,7 +97,7 @@ class RayEngine(Pool[Task, Result]):
         try:
             self._ray.init(**options, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise OptionError(f"no Ray at {address or 'this machine'}: {' '.join(str(error).split())}") from error
+            raise OptionError(f"no Ray at {address or 'this machine'}: {one_line(error)}") from error
 
     def close(self) -> None:
         """End the workers, and Ray itself if this engine has started it."""

@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from rdexplain.errors import PhotoError
+from rdexplain.errors import PhotoError, one_line
 from rdexplain.photos.images import SUFFIXES
 from rdexplain.text.extras import RUNS, needed
 from rdexplain.work.runs.entries import Entry, Listing
@@ -134,4 +134,4 @@ def _arrow(path: str) -> Any:
         with pyarrow.memory_map(path) as mapped:
             return pyarrow.ipc.open_stream(mapped).read_all()
     except (OSError, pyarrow.ArrowInvalid) as error:
-        raise PhotoError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+        raise PhotoError(f"cannot read {path}: {one_line(error)}") from error

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from rdexplain.errors import RDExplainError
+from rdexplain.errors import RDExplainError, one_line
 from rdexplain.models import Model
 from rdexplain.results.storage import write_whole
 from rdexplain.text.extras import RUNS, needed
@@ -44,7 +44,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise RunError(f"{folder} is no run: it has no {CONFIG}") from error
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise RunError(f"{folder / CONFIG} cannot be read: {' '.join(str(error).split())}") from error
+        raise RunError(f"{folder / CONFIG} cannot be read: {one_line(error)}") from error
     if not isinstance(found, dict) or "resolved" not in found:
         raise RunError(f"{folder / CONFIG} is not what a run writes: it has no section `resolved`")
     return found

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rdexplain.errors import RDExplainError
+from rdexplain.errors import RDExplainError, one_line
 from rdexplain.results.storage import whole_file
 from rdexplain.text.extras import RUNS, needed
 
@@ -92,7 +92,7 @@ def read_rows(folder: Path, number: int) -> Any:
     try:
         return needed("pyarrow.parquet", "a run", RUNS).read_table(path)
     except (OSError, ValueError) as error:
-        raise RDExplainError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+        raise RDExplainError(f"{path} cannot be read: {one_line(error)}") from error
 
 
 def read_masks(folder: Path, number: int, rows: Iterable[int]) -> tuple[list[Tensor], list[dict[str, Any]]]:
@@ -103,7 +103,7 @@ def read_masks(folder: Path, number: int, rows: Iterable[int]) -> tuple[list[Ten
             found = json.loads(content.metadata()["rdexplain"])
             masks = [content.get_tensor(str(row)) for row in rows]
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise RDExplainError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+        raise RDExplainError(f"{path} cannot be read: {one_line(error)}") from error
     return masks, [json.loads(header) for header in found["headers"]]
 
 
@@ -140,4 +140,4 @@ def _no_safetensors_error(path: Path) -> Any:
     try:
         yield
     except SafetensorError as error:
-        raise OSError(getattr(error, "errno", None) or 5, " ".join(str(error).split()), str(path)) from error
+        raise OSError(getattr(error, "errno", None) or 5, one_line(error), str(path)) from error

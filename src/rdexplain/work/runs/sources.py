@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rdexplain.errors import OptionError, PhotoError, unknown
+from rdexplain.errors import OptionError, PhotoError, one_line, unknown
 from rdexplain.photos.images import SAMPLE, SUFFIXES, Photo, find_photos, load_photo
 from rdexplain.text.extras import RUNS, needed
 from rdexplain.text.names import NOT_UNICODE, is_unicode, printable
@@ -168,7 +168,7 @@ def _parquet_rows(path: Path) -> Iterable[dict[str, Any]]:
     try:
         rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
     except (OSError, ValueError) as error:
-        raise PhotoError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+        raise PhotoError(f"cannot read {path}: {one_line(error)}") from error
     return rows
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from rdexplain.errors import PhotoError, SolverError, TargetError
+from rdexplain.errors import PhotoError, SolverError, TargetError, one_line
 from rdexplain.methods.targets import predicted_classes
 from rdexplain.models import Model, load_model
 from rdexplain.photos.images import Photo
@@ -102,7 +102,7 @@ class Worker:
             try:
                 photos.append((unit, read(unit.entry, self.recipe.root, self.recipe.size, self.recipe.fit)))
             except PhotoError as error:
-                errors[unit.number] = _line(error)
+                errors[unit.number] = one_line(error)
             except MemoryError:
                 errors[unit.number] = f"{unit.entry.photo}: out of memory while it was decoded"
         return Loaded(batch, photos, errors)
@@ -136,7 +136,7 @@ class Worker:
                     unit = photos[place][0]
                     # Its cause has the same text without the photo's place in the batch.
                     reason = error.__cause__ if blamed and error.__cause__ is not None else error
-                    outcome.errors[unit.number] = f"{unit.entry.photo}: {_line(reason)}"
+                    outcome.errors[unit.number] = f"{unit.entry.photo}: {one_line(reason)}"
                 photos = [one for place, one in enumerate(photos) if place not in (blamed or (0,))]
                 continue
             for row, place in enumerate(result.photo.tolist()):
@@ -237,7 +237,3 @@ class Worker:
         # Fails early, before any photo is read, if the size does not fit.
         method.representation.transform((self.recipe.size, self.recipe.size), self.model.dtype, self.model.device)
         return method
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

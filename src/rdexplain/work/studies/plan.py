@@ -123,10 +123,10 @@ class Plan:
         """The percentages of a curve, thinned out by the stride."""
         return tuple(sorted({*every[:: self.scale.stride], every[0], every[-1]}))
 
-    def scaled(self, got: int, wanted: int, effort: bool = True, curves: bool = False) -> list[str]:
+    def scaled(self, got: int, wanted: int, curves: bool = False) -> list[str]:
         """Where a run with `got` photos falls short of the protocol, in words."""
         short = [f"{got} of {wanted} photos"] if got < wanted else []
-        if effort and self.scale.effort < 1:
+        if self.scale.effort < 1:
             short.append(f"{100 * self.scale.effort:.3g} % of the steps and draws")
         if curves and self.scale.stride > 1:
             short.append(f"every {self.scale.stride}th percentage")
