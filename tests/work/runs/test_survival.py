@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.runs.watching import counts, until
+from tests.work.runs.watching import counts, until
 
 from rdexplain.work.runs import open_run, shards
 from rdexplain.work.runs.ledger import Ledger

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from tests.runs.watching import counts, until
+from tests.work.runs.watching import counts, until
 
 pytestmark = pytest.mark.workers
 

@@ -15,7 +15,7 @@ from rdexplain.models.decisions.distortions import find_distortion
 from rdexplain.models.decisions.objects import detected
 from rdexplain.models.detectors import from_tensor
 
-SHARED = Path(__file__).parents[2].parent / "shared"
+SHARED = Path(__file__).parents[3].parent / "shared"
 WEIGHTS = SHARED / "weights" / "yolov5s_v6_coco.safetensors"
 MODEL = rx.as_model(lambda images: images, classes=["cat", "dog"], task="detection")
 # Centre, size, objectness, two classes: a cat by two anchors, a dog, a cat elsewhere, and nothing.
