@@ -58,7 +58,7 @@ DOMAINS = ("own", "pixel", "wavelet")
 PROTOCOLS = ("corrected", "published")
 LAYOUTS = ("auto", "folder", "tree", "manifest", "webdataset", "huggingface")
 MASKS = ("float32", "bf16", "uint8")
-FORMATS = ("pictures", "panels", "numpy", "quantus")
+FORMATS = ("pictures", "panels", "numpy", "quantus", "fiftyone", "coco")
 STUDY_MODEL = "mobilenet_v3_small"
 SEGMENTER, DETECTOR = "deeplabv3_resnet50", "yolov5s"
 NETWORKS = ("mobilenet_v3_small", "resnet18", "resnet50", "vit_b_16")
@@ -279,14 +279,17 @@ class Status(Options, title="run"):
 
 @dataclass(frozen=True, kw_only=True)
 class Export(Options, title="run"):
-    """Write a run's explanations as pictures or arrays."""
+    """Write explanations as pictures, arrays or a data set."""
 
-    run: Path | None = option("the folder of a run", Path, "RUN", positional=True)
+    run: Path | None = option(
+        "the folder of a run; for fiftyone and coco also one that `rdexplain explain` wrote", Path, "RUN", positional=True
+    )
     to: str = choice(
         "format",
         FORMATS,
         "pictures: a PNG for each explanation; panels: with photo and figures, as explain draws them; numpy: "
-        "masks, pictures and figures; quantus: x, y and a batches (default pictures)",
+        "masks, pictures and figures; quantus: x, y and a batches; fiftyone: a data set for FiftyOne, photos, heatmaps and figures; coco: "
+        "COCO's JSON, boxes and regions with the share of what is kept that lies inside (default pictures)",
         "pictures",
     )
     out: Path | None = option("a new folder (default RUN/export-FORMAT)", Path, "DIR")

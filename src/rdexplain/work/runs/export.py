@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,18 @@ def export(run: Run, form: str, folder: Path) -> int:
         raise OptionError(unknown("format", form, FORMS))
     if not len(run):
         raise RDExplainError(f"{run.folder} has no finished explanations yet")
+    with staged(folder) as staging:
+        FORMS[form](run, staging)
+    return len(run)
+
+
+@contextlib.contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """An empty folder whose files are those of `folder` when the block ends, and vanish when it fails.
+
+    Raises:
+        RDExplainError: the folder is not empty.
+    """
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     if any(one.name != STAGING for one in folder.iterdir()):
@@ -55,7 +67,7 @@ def export(run: Run, form: str, folder: Path) -> int:
     shutil.rmtree(staging, ignore_errors=True)  # of an export that was killed
     try:
         staging.mkdir()
-        FORMS[form](run, staging)
+        yield staging
         for file in sorted(staging.iterdir()):
             file.replace(folder / file.name)
     finally:
@@ -64,7 +76,6 @@ def export(run: Run, form: str, folder: Path) -> int:
             with contextlib.suppress(OSError):
                 one.rmdir()  # unless there is something in it
     flush_folder(folder)
-    return len(run)
 
 
 def _pictures(run: Run, folder: Path) -> None:
