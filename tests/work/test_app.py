@@ -199,6 +199,11 @@ class Bands(torch.nn.Module):
         maps = torch.stack((0 * grey, grey, grey), dim=1)
         maps[:, 0, :4], maps[:, 2, 4:16], maps[:, 1, 16:] = 5, 2 + grey[:, 4:16], 4 + grey[:, 16:]
         return maps
+
+def bands():
+    import rdexplain as rx
+    names = ["background", "grass", "sky"]
+    return rx.as_model(Bands(), task="segmentation", classes=names, activation="softmax")
 """
 
 
@@ -207,7 +212,6 @@ def serving(place, options):
     """The page, in a process of its own; its address."""
     (place / "app_test_nets.py").write_text(NETS)
     (place / "names.txt").write_text("left\nright\nneither\n")
-    (place / "bands.txt").write_text("background\ngrass\nsky\n")
     process = subprocess.Popen(
         [sys.executable, "-m", "rdexplain", *f"app --no-browser --port 0 --size 32 {options}".split()],
         cwd=place,
@@ -381,10 +385,10 @@ def test_less_and_more_is_kept(server, browser):
     slider.focus()
     page.keyboard.press("ArrowLeft")
     page.locator(".path-said", has_text="on from the nearest mask").wait_for(timeout=60_000)
-    assert slider.get_attribute("aria-valuetext") == "λ × 2"
+    assert slider.get_attribute("aria-valuetext") == "λ \u00d7 2"
     step = int(cost.inner_text())
     assert step < whole / 2
-    assert f"λ × 2: {step} images" in said.inner_text()
+    assert f"λ \u00d7 2: {step} images" in said.inner_text()
     assert f"{whole + step} for all" in said.inner_text()
     assert page.request.get(server + record.get_attribute("href")).json()["sparsity"] == pytest.approx(2 * sparsity)
     assert "not to the last bit" in page.locator(".lines-said").text_content()
@@ -398,8 +402,7 @@ def test_less_and_more_is_kept(server, browser):
 
 def test_a_click_on_a_region(place, browser):
     """It asks for the region under the pointer, which is coloured; the buttons beside ask for the same."""
-    options = "--model app_test_nets:Bands --classes bands.txt --activation softmax --task segmentation"
-    with serving(place, options) as address:
+    with serving(place, "--model app_test_nets:bands") as address:
         page = browser.new_page()
         page.goto(address)
         page.get_by_role("button", name="coffee", exact=True).click()

@@ -59,7 +59,8 @@ def test_a_report(report, browser, faultless):
     assert "00.png" in larger.inner_text()
     page.keyboard.press("ArrowRight")
     assert "03.png" in larger.inner_text()
-    assert all(page.locator("#larger img").evaluate_all("all => all.map((one) => one.complete && one.naturalWidth > 0)"))
+    drawn = "all => all.every((one) => one.complete && one.naturalWidth > 0)"
+    assert page.locator("#larger img").evaluate_all(drawn)
     faultless(page)
     page.keyboard.press("Escape")
     assert larger.count() == 0

@@ -39,7 +39,8 @@ def export(options: Export, progress: Progress) -> Exported:
     """Write explanations as pictures or arrays, or as a data set that FiftyOne or COCO's tools open.
 
     Raises:
-        RDExplainError: there is no such folder, its photos are gone where they are needed, or the new folder will not do.
+        RDExplainError: there is no such folder, its photos are gone where they are needed, or the new folder will not
+            do.
     """
     if options.run is None:
         raise OptionError("name the folder of a run")

@@ -282,7 +282,10 @@ class Export(Options, title="run"):
     """Write explanations as pictures, arrays or a data set."""
 
     run: Path | None = option(
-        "the folder of a run; for fiftyone and coco also one that `rdexplain explain` wrote", Path, "RUN", positional=True
+        "the folder of a run; for fiftyone and coco also one that `rdexplain explain` wrote",
+        Path,
+        "RUN",
+        positional=True,
     )
     to: str = choice(
         "format",

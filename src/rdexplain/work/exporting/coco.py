@@ -1,4 +1,4 @@
-"""Explained regions and boxes as COCO's JSON (cocodataset.org/#format-data), with how much of what is kept lies inside."""
+"""Explained regions and boxes as COCO's JSON (cocodataset.org/#format-data), with how much of what is kept is there."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ class _OfFolder:
 def _where(result: Result, row: int) -> dict[str, Any]:
     """The box or the region that is explained, where there is one."""
     one = result[row]
-    if not isinstance(one, Explanation) or one.box is None and one.region is None:
+    if not isinstance(one, Explanation) or (one.box is None and one.region is None):
         return {}
     if one.box is not None:
         return {"box": box_in_frame(one)}
