@@ -371,7 +371,7 @@ def test_two_users_at_once(server, browser):
 
 
 def test_less_and_more_is_kept(server, browser):
-    """Each λ of the slider goes on from the nearest mask, at a part of the cost, and is there when it is slid back to."""
+    """Each λ of the slider goes on from the nearest mask, at a part of the cost, and is there when slid back to."""
     page = browser.new_page()
     page.goto(server)
     page.get_by_role("button", name="cat", exact=True).click()
@@ -389,7 +389,7 @@ def test_less_and_more_is_kept(server, browser):
     step = int(cost.inner_text())
     assert step < whole / 2
     assert f"λ \u00d7 2: {step} images" in said.inner_text()
-    assert f"{whole + step} for all" in said.inner_text()
+    assert f"{whole + step} along the whole path" in said.inner_text()
     assert page.request.get(server + record.get_attribute("href")).json()["sparsity"] == pytest.approx(2 * sparsity)
     assert "not to the last bit" in page.locator(".lines-said").text_content()
     assert picture.get_attribute("src") != first

@@ -61,11 +61,12 @@ def as_html(
 ) -> str:
     """The table and, where there are curves, their figure, for a notebook."""
     found = table(evaluation, methods, distortion, over, seed)
-    head = "".join(f'<th scope="col">{html.escape(method)}</th>' for method in found.cells)
+    cell = 'style="padding: .15em .6em; text-align: left"'
+    head = "".join(f'<th scope="col" {cell}>{html.escape(method)}</th>' for method in found.cells)
     lines = zip(found.titles, *found.cells.values(), strict=True)
     body = "".join(
-        f'<tr><th scope="row" style="text-align: left">{html.escape(title)}</th>'
-        f"{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
+        f'<tr><th scope="row" {cell}>{html.escape(title)}</th>'
+        f"{''.join(f'<td {cell}>{html.escape(text)}</td>' for text in cells)}</tr>"
         for title, *cells in lines
     )
     legend = "; ".join(html.escape(line) for line in LEGEND)

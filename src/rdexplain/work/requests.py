@@ -291,8 +291,8 @@ class Export(Options, title="run"):
         "format",
         FORMATS,
         "pictures: a PNG for each explanation; panels: with photo and figures, as explain draws them; numpy: "
-        "masks, pictures and figures; quantus: x, y and a batches; fiftyone: a data set for FiftyOne, photos, heatmaps and figures; coco: "
-        "COCO's JSON, boxes and regions with the share of what is kept that lies inside (default pictures)",
+        "masks, pictures and figures; quantus: x, y and a batches; fiftyone: photos, heatmaps and figures for "
+        "FiftyOne; coco: boxes and regions as COCO's JSON (default pictures)",
         "pictures",
     )
     out: Path | None = option("a new folder (default RUN/export-FORMAT)", Path, "DIR")

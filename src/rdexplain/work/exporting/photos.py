@@ -44,7 +44,7 @@ class Shown:
 
 
 class Album:
-    """Writes photos into a data set's folder as they were explained: in their own shape, without bars of a letterbox."""
+    """Writes photos into a data set's folder as they were explained: in their own shape, and no letterbox."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -63,8 +63,8 @@ class Seen:
 
     Attributes:
         answers: the likeliest first; of a detector as it numbers its objects.
-        regions: of a segmentation, where each answer is: `height` and `width` of the square in the network's own pixels,
-            and `runs` of pixels, row by row, each as a place in `answers` (-1 for none) and a length.
+        regions: of a segmentation, where each answer is: `height` and `width` of the square in pixels of the network's
+            output, and `runs` of pixels, row by row, each as a place in `answers` (-1 for none) and a length.
     """
 
     answers: list[Answer]

@@ -66,7 +66,7 @@ function showPath(card, first, mine, given) {
   const box = card.querySelector(".path"), slider = box.querySelector("input"), said = box.querySelector(".path-said");
   const points = new Map([[0, first]]);
   const name = (stop) => stop ? `λ ${stop > 0 ? "÷" : "×"} ${2 ** Math.abs(stop)}` : "λ as it was";
-  const cost = (stop) => `${name(stop)}: ${points.get(stop).evaluations} images went through the network${stop ? `, on from the nearest mask; ${[...points.values()].reduce((sum, one) => sum + one.evaluations, 0)} for all that the slider has` : ""}.`;
+  const cost = (stop) => `${name(stop)}: ${points.get(stop).evaluations} images went through the network${stop ? `, on from the nearest mask; ${[...points.values()].reduce((sum, one) => sum + one.evaluations, 0)} along the whole path so far` : ""}.`;
   let busy = false, last = 0;
   const nearest = (stop) => [...points.keys()].sort((one, other) => Math.abs(one - stop) - Math.abs(other - stop) || other - one)[0];
   const show = (stop) => { last = stop; fillCard(card, points.get(stop), mine); said.textContent = cost(stop); };
