@@ -59,6 +59,7 @@ PROTOCOLS = ("corrected", "published")
 LAYOUTS = ("auto", "folder", "tree", "manifest", "webdataset", "huggingface")
 MASKS = ("float32", "bf16", "uint8")
 FORMATS = ("pictures", "panels", "numpy", "quantus", "fiftyone", "coco")
+TARGETS = (*(f"figure-{number}" for number in range(1, 22)), "table-1", "accuracy", "all")
 STUDY_MODEL = "mobilenet_v3_small"
 SEGMENTER, DETECTOR = "deeplabv3_resnet50", "yolov5s"
 NETWORKS = ("mobilenet_v3_small", "resnet18", "resnet50", "vit_b_16")
@@ -322,7 +323,13 @@ class Report(Options, title="explanations"):
 @dataclass(frozen=True, kw_only=True)
 class _Made(Options, title="what is made again"):
     targets: Sequence[str] = option(
-        "figure-1 to figure-21, table-1, accuracy, or all", str, "TARGET", (), many=True, positional=True
+        "figure-1 to figure-21, table-1, accuracy, or all",
+        str,
+        "TARGET",
+        (),
+        many=True,
+        positional=True,
+        choices=TARGETS,
     )
     photos: str | None = option("a folder, a glob pattern or a photo", str, "DIR")
     protocol: Literal["corrected", "published"] = choice(
