@@ -99,6 +99,18 @@ def test_methods_come_with_their_sources(capsys):
         assert source.split()[0] in METHODS[name].load().__doc__  # the first author
 
 
+def test_methods_by_a_part_of_their_name(capsys):
+    assert main(["methods", "rde"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == ["pixel_rde", "smooth_pixel_rde"]
+    assert main(["methods", "gradcam"]) == 2
+    assert "did you mean grad_cam" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one.examples], ids=lambda one: one.name)
+def test_examples_fit_on_a_terminal(command):
+    assert all(len(line) <= 80 for line in command.examples.splitlines())
+
+
 def test_a_table_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["methods"]) == 0

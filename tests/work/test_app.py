@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
+from dataclasses import replace
 
 import pytest
 import torch
 
 import rdexplain as rx
+from rdexplain.core.path import follow_up
+from rdexplain.core.solver import solve
 from rdexplain.errors import OptionError, SolverError
 from rdexplain.methods.registry import METHODS
 from rdexplain.work.progress import Silent
@@ -44,7 +46,9 @@ def desk(monkeypatch):
 
 def test_answers_are_the_networks(desk):
     photo = desk.read("sample:cat", None)
-    answers = desk.answers(photo)
+    seen = desk.look(photo)
+    answers = seen.answers
+    assert seen.regions is None
     chances = desk.model(photo.pixels[None]).softmax(1)[0]
     assert [one.label for one in answers] == [
         ["left", "right", "neither"][place] for place in chances.argsort().flip(0)
@@ -69,6 +73,47 @@ def test_an_explanation_is_the_commands(desk):
     other = rx.PixelRDE(desk.model, seed=3, sparsity=2).explain(rx.load_photo("sample:cat", SIZE).pixels[None], 1)
     assert torch.equal(result.mask[0], other.mask[0])
     assert (said["kept"], said["probability"]) == (float(other.non_sparsity), float(other.probability))
+
+
+class Bands(torch.nn.Module):
+    """A segmenter: the top eighth is background, below it class 2, and class 1 in the lower half, the surer."""
+
+    def forward(self, images):
+        maps = images.new_zeros(len(images), 3, SIZE, SIZE) + 0 * images.mean()
+        maps[:, 0, :4], maps[:, 2, 4:16], maps[:, 1, 16:] = 5, 2, 4
+        return maps + images[:, :1] * 0
+
+
+def test_regions_are_where_the_answers_are():
+    """Runs of pixels, row by row, each with the place of its answer; the background is none."""
+    names = ["background", "grass", "sky"]
+    model = rx.as_model(Bands(), name="bands", classes=names, activation="softmax", task="segmentation")
+    desk = Desk(model, SIZE, "squash")
+    seen = desk.look(desk.read("sample:cat", None))
+    assert [one.label for one in seen.answers] == ["grass", "sky"]
+    assert seen.regions == {"height": SIZE, "width": SIZE, "runs": [-1, 4 * SIZE, 1, 12 * SIZE, 0, 16 * SIZE]}
+
+
+def test_the_path_goes_on_from_a_mask(desk):
+    """A step to another λ starts from the mask that is there, and takes a quarter of the steps."""
+    photo = desk.read("sample:cat", None)
+    first = desk.explain(photo, Ask(1, method="pixel_rde", keep=512))
+    ask = Ask(1, method="pixel_rde", keep=8, start=first)
+    after = desk.explain(photo, ask)
+    assert float(after.sparsity) == pytest.approx(64 * float(first.sparsity))
+    assert after.steps == -(-first.steps // 4)
+    assert float(after.non_sparsity) < float(first.non_sparsity)
+    # What `core.path` does for the second of two weights.
+    method = rx.PixelRDE(desk.model)
+    with method.problem(photo.pixels[None], 1) as problem:
+        start = problem.objective.transform.join(first.mask)
+        settings = replace(follow_up(method.options.settings), steps=after.steps, block=0)
+        settings = replace(settings, sparsity=float(after.sparsity))
+        (mask,) = problem.objective.transform.split(solve(problem.objective, start, settings).mask)
+    assert torch.equal(mask, after.mask[0])
+    said = desk.described(photo, ask, after)
+    assert said["went_on"]
+    assert "--sparsity" in said["command"]
 
 
 def test_scales_alone(desk):
@@ -140,20 +185,35 @@ def place(tmp_path_factory):
     return tmp_path_factory.mktemp("page")
 
 
-@pytest.fixture(scope="module")
-def server(place):
-    """The page of a small network, in a process of its own; its address."""
-    (place / "app_test_nets.py").write_text(
-        "import torch\n\nclass Halves(torch.nn.Module):\n    def forward(self, images):\n"
-        "        left, right = images[..., :16].mean((1, 2, 3)), images[..., 16:].mean((1, 2, 3))\n"
-        "        return 8 * torch.stack((left - 0.5, right - 0.5, torch.zeros_like(left)), dim=1)\n"
-    )
+NETS = """
+import torch
+
+class Halves(torch.nn.Module):
+    def forward(self, images):
+        left, right = images[..., :16].mean((1, 2, 3)), images[..., 16:].mean((1, 2, 3))
+        return 8 * torch.stack((left - 0.5, right - 0.5, torch.zeros_like(left)), dim=1)
+
+class Bands(torch.nn.Module):
+    def forward(self, images):
+        grey = images.mean(1)
+        maps = torch.stack((0 * grey, grey, grey), dim=1)
+        maps[:, 0, :4], maps[:, 2, 4:16], maps[:, 1, 16:] = 5, 2 + grey[:, 4:16], 4 + grey[:, 16:]
+        return maps
+
+def bands():
+    import rdexplain as rx
+    names = ["background", "grass", "sky"]
+    return rx.as_model(Bands(), task="segmentation", classes=names, activation="softmax")
+"""
+
+
+@contextlib.contextmanager
+def serving(place, options):
+    """The page, in a process of its own; its address."""
+    (place / "app_test_nets.py").write_text(NETS)
     (place / "names.txt").write_text("left\nright\nneither\n")
-    command = (
-        "app --no-browser --port 0 --model app_test_nets:Halves --size 32 --classes names.txt --activation softmax"
-    )
     process = subprocess.Popen(
-        [sys.executable, "-m", "rdexplain", *command.split()],
+        [sys.executable, "-m", "rdexplain", *f"app --no-browser --port 0 --size 32 {options}".split()],
         cwd=place,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
@@ -169,6 +229,13 @@ def server(place):
         process.wait(10)
         process.stdout.close()
         process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def server(place):
+    """The page of a small network."""
+    with serving(place, "--model app_test_nets:Halves --classes names.txt --activation softmax") as address:
+        yield address
 
 
 def get(address, data=None, headers=None):
@@ -232,20 +299,7 @@ def test_the_address_is_taken(server):
         rx.app(port=port, progress=Silent())
 
 
-@pytest.fixture
-def browser():
-    """Debian's Chromium."""
-    api = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no Chromium here")
-    with api.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-def test_clicking_through(server, browser, place, tmp_path):
+def test_clicking_through(server, browser, faultless, place, tmp_path):
     """Sample, class, preview, stop, result, scales, download: which is the mask that the command line makes."""
     page = browser.new_page(viewport={"width": 360, "height": 800}, accept_downloads=True)
     asked, faults = [], []
@@ -284,6 +338,7 @@ def test_clicking_through(server, browser, place, tmp_path):
     ours, theirs = rx.load_explanation(tmp_path / "page.safetensors"), rx.load_explanation(made)
     assert all(map(torch.equal, ours.mask, theirs.mask))
     assert page.locator("body").bounding_box()["width"] <= 360
+    faultless(page)
     assert all(url.startswith((server, "data:", "blob:")) for url in asked)
     assert not faults
     bad = tmp_path / "bad.jpg"
@@ -309,7 +364,59 @@ def test_two_users_at_once(server, browser):
     second.locator("#live-text", has_text="Waiting").wait_for()
     first.close()
     second.locator(".card").wait_for(timeout=120_000)
-    second.get_by_role("button", name="Keep less").click()
+    second.get_by_role("button", name="Other noise").click()
     second.locator("#stop").click()
     second.locator(".card").nth(1).wait_for(timeout=120_000)
     second.close()
+
+
+def test_less_and_more_is_kept(server, browser):
+    """Each λ of the slider goes on from the nearest mask, at a part of the cost, and is there when slid back to."""
+    page = browser.new_page()
+    page.goto(server)
+    page.get_by_role("button", name="cat", exact=True).click()
+    page.get_by_role("button", name="Why").first.click()
+    page.locator(".card").wait_for(timeout=120_000)
+    cost = page.locator(".figures dt").last
+    whole, picture, record = int(cost.inner_text()), page.locator(".card .over"), page.get_by_text("record (JSON)")
+    first = picture.get_attribute("src")
+    slider, said = page.get_by_label("Less or more is kept"), page.locator(".path-said")
+    sparsity = page.request.get(server + record.get_attribute("href")).json()["sparsity"]
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    page.locator(".path-said", has_text="on from the nearest mask").wait_for(timeout=60_000)
+    assert slider.get_attribute("aria-valuetext") == "λ \u00d7 2"
+    step = int(cost.inner_text())
+    assert step < whole / 2
+    assert f"λ \u00d7 2: {step} images" in said.inner_text()
+    assert f"{whole + step} along the whole path" in said.inner_text()
+    assert page.request.get(server + record.get_attribute("href")).json()["sparsity"] == pytest.approx(2 * sparsity)
+    assert "not to the last bit" in page.locator(".lines-said").text_content()
+    assert picture.get_attribute("src") != first
+    page.keyboard.press("ArrowRight")
+    assert picture.get_attribute("src") == first
+    assert "λ as it was" in said.inner_text()
+    assert page.locator(".card").count() == 1
+    page.close()
+
+
+def test_a_click_on_a_region(place, browser):
+    """It asks for the region under the pointer, which is coloured; the buttons beside ask for the same."""
+    with serving(place, "--model app_test_nets:bands") as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.get_by_role("button", name="coffee", exact=True).click()
+        page.get_by_role("button", name="Why is this grass?").wait_for()
+        regions = page.locator("#regions")
+        box = regions.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.05)  # background
+        assert regions.get_attribute("title") is None
+        for down, name in ((0.3, "sky"), (0.8, "grass")):
+            page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * down)
+            assert regions.get_attribute("title") == f"Why is this {name}?"
+        page.get_by_role("button", name="Why is this sky?").focus()
+        assert regions.get_attribute("title") == "Why is this sky?"
+        regions.click(position={"x": box["width"] / 2, "y": box["height"] * 0.8})
+        page.locator(".card").wait_for(timeout=120_000)
+        assert page.locator(".card h3").inner_text() == "Why grass?"
+        page.close()

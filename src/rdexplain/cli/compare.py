@@ -10,7 +10,7 @@ from rdexplain.work.requests import Compare
 
 _EXAMPLES = """\
   rdexplain compare sample:cat --methods cartoonx,pixel_rde,grad_cam
-  rdexplain compare photos/ --methods cartoonx,lrp,lime --target "Egyptian cat" --out comparison
+  rdexplain compare photos/ --methods cartoonx,lrp,lime --target "Egyptian cat"
   rdexplain compare photo.jpg --models efficientnet_lite0,resnet50,mobilenet_v2"""
 
 
@@ -18,6 +18,7 @@ def _run(options: Compare, bar: Bar, extras: dict[str, bool]) -> int:
     from rdexplain.work.compare import compare
 
     report = Explained(COMMAND, bar, extras["quiet"])
+    report.of = ("method", "model") if options.models else ("method",)
     found = compare.of(options, report)
     if not found.files:
         return ERROR

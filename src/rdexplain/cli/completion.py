@@ -20,9 +20,9 @@ SHELLS = ("bash", "zsh", "fish")
 COMPLETE = "_RDEXPLAIN_COMPLETE"
 """The environment variable by which a shell asks for completions."""
 _EXAMPLES = """\
-  eval "$(rdexplain completion bash)"                                    in ~/.bashrc
-  eval "$(rdexplain completion zsh)"                                     in ~/.zshrc
-  rdexplain completion fish > ~/.config/fish/completions/rdexplain.fish  once"""
+  eval "$(rdexplain completion bash)"   in ~/.bashrc
+  eval "$(rdexplain completion zsh)"    in ~/.zshrc
+  rdexplain completion fish > ~/.config/fish/completions/rdexplain.fish"""
 
 
 @dataclass(frozen=True, kw_only=True)

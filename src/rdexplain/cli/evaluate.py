@@ -9,8 +9,8 @@ from rdexplain.work.requests import Evaluate
 
 _EXAMPLES = """\
   rdexplain evaluate photos/ --out evaluation
-  rdexplain evaluate photos/ --methods cartoonx,pixel_rde --percentages 0:100:5 --draws 16
-  rdexplain evaluate photos/ --scores insertion,deletion,localisation --boxes boxes.csv
+  rdexplain evaluate photos/ --methods cartoonx,pixel_rde --draws 16
+  rdexplain evaluate photos/ --scores insertion,localisation --boxes boxes.csv
   rdexplain evaluate --explanations explanations/ --model resnet50
   rdexplain evaluate run/"""
 

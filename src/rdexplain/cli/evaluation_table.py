@@ -1,21 +1,14 @@
-"""The table that ``rdexplain evaluate`` prints: a line for each method, with intervals."""
+"""The table that ``rdexplain evaluate`` prints, with intervals."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from rdexplain.cli.tables import Column, print_table
-from rdexplain.evaluation import Evaluation, Interval, summary
+from rdexplain.evaluation import Evaluation
 from rdexplain.evaluation.results import Over
-from rdexplain.evaluation.statistics import shown
-from rdexplain.evaluation.summary import Figure
+from rdexplain.evaluation.tables import LEGEND, table
 
-_ARROWS = {"higher": " ↑", "lower": " ↓", "zero": " →0", "": ""}
-
-
-Key = tuple[str, str, str]
-"""Score, mode and domain."""
 _ACROSS = 5
 """Number of methods that fit side by side."""
 
@@ -23,54 +16,16 @@ _ACROSS = 5
 def print_evaluation(
     evaluation: Evaluation, methods: Sequence[str], distortion: str, over: Over = "share", seed: int = 0
 ) -> None:
-    """Print the areas under the curves of a distortion in each domain, and the scores.
-
-    A star marks the domain that a method's explanations live in; an arrow shows which direction is better.
-    """
-    found: dict[tuple[str, Key], tuple[Figure, Interval]] = {}
-    # Where a method has figures for two wavelets, those of its own come last and stay.
-    for line in sorted(summary(evaluation, over=over, seed=seed), key=lambda line: line.figure.own):
-        figure = line.figure
-        if not figure.mode or figure.score == distortion:
-            found[line.method, (figure.score, figure.mode, figure.domain)] = (figure, line.value)
-    keys = sorted({key for _, key in found}, key=_place)
-    arrows = {key: _ARROWS[figure.better] for (_, key), (figure, _) in found.items()}
-    titles = [_title(*key) + arrows[key] for key in keys]
-    cells = [[_cell(found.get((method, key))) for key in keys] for method in methods]
-    for method, row in zip(methods, cells, strict=True):
-        if method in evaluation.not_applicable and not any(name == method for name, _ in found):
-            row[:] = ["not applicable"] * len(keys)
+    """Print the areas under the curves of a distortion in each domain, and the scores."""
+    found = table(evaluation, methods, distortion, over, seed)
     if len(methods) <= _ACROSS:
         columns = [Column("", "bold"), *(Column(method, numbers=True) for method in methods)]
-        print_table(columns, [(title, *row) for title, *row in zip(titles, *cells, strict=True)])
+        print_table(columns, list(zip(found.titles, *found.cells.values(), strict=True)))
     else:
-        areas = sum(bool(mode) for _, mode, _ in keys)
-        for part in (slice(0, areas), slice(areas, None)):
-            if not titles[part]:
+        for part in (slice(0, found.areas), slice(found.areas, None)):
+            if not found.titles[part]:
                 continue
-            columns = [Column("method", "bold"), *(Column(title, numbers=True) for title in titles[part])]
-            print_table(columns, [(method, *row[part]) for method, row in zip(methods, cells, strict=True)])
+            columns = [Column("method", "bold"), *(Column(title, numbers=True) for title in found.titles[part])]
+            print_table(columns, [(method, *row[part]) for method, row in found.cells.items()])
             print()
-    print("means over photos ± half the 95 % interval; areas under the curves for kept and randomised;")
-    print("* the domain that the method's explanations live in")
-
-
-def _place(key: tuple[str, str, str]) -> tuple[int, str, str, str]:
-    score, mode, domain = key
-    return (0 if mode else 1, domain if mode else "", mode, score + domain)
-
-
-def _title(score: str, mode: str, domain: str) -> str:
-    where = {"pixel": "pixels", "wavelet": "wavelets", "shearlet": "shearlets"}[domain]
-    if mode:
-        return f"{score} {'kept' if mode == 'keep' else 'randomised'}, {where}"
-    return f"{score}, {where}" if domain != "pixel" else score
-
-
-def _cell(entry: tuple[Figure, Interval] | None) -> str:
-    if entry is None:
-        return "-"
-    figure, value = entry
-    half = (value.high - value.low) / 2
-    star = "*" if figure.own and figure.mode else ""
-    return f"{shown(value.mean)}{star}" if math.isnan(half) else f"{shown(value.mean)} ±{shown(half)}{star}"
+    print(";\n".join(LEGEND))

@@ -12,10 +12,10 @@ from rdexplain.work.requests import Explain
 _EXAMPLES = """\
   rdexplain explain sample:cat
   rdexplain explain photos/ --out explanations --overwrite
-  rdexplain explain zebra.jpg --method pixel_rde --target zebra --target "horse cart"
+  rdexplain explain zebra.jpg --target zebra --target "horse cart"
   rdexplain explain zebra.jpg --method grad_cam
   rdexplain explain zebra.jpg --model resnet50 --top-k 3 --preset paper
-  rdexplain explain scan.png --model my_package.nets:factory --weights net.safetensors --classes names.txt"""
+  rdexplain explain scan.png --model my_nets:factory --weights my.safetensors"""
 
 
 def _run(options: Explain, bar: Bar, extras: dict[str, bool]) -> int:

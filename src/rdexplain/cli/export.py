@@ -1,15 +1,16 @@
-"""``rdexplain export``: a run's explanations as pictures or arrays."""
+"""``rdexplain export``: explanations as pictures, arrays or a data set."""
 
 from __future__ import annotations
 
 from rdexplain.cli.command import Command
-from rdexplain.cli.report import Report
+from rdexplain.cli.report import FINE, SOME_FAILED, Report
 from rdexplain.text.bar import Bar
 from rdexplain.work.requests import Export
 
 _EXAMPLES = """\
   rdexplain export run --to pictures --out pictures
-  rdexplain export run --to quantus --out arrays"""
+  rdexplain export run --to quantus --out arrays
+  rdexplain export explanations --to fiftyone --out data"""
 
 
 def _run(options: Export, bar: Bar, extras: dict[str, bool]) -> int:
@@ -18,7 +19,7 @@ def _run(options: Export, bar: Bar, extras: dict[str, bool]) -> int:
     report = Report(COMMAND, bar)
     found = export.of(options, report)
     report.line(f"{found.count} explanations in {found.folder}")
-    return 0
+    return SOME_FAILED if found.failures else FINE
 
 
 COMMAND = Command("export", Export, _run, {}, _EXAMPLES)

@@ -63,7 +63,13 @@ class Report(Progress):
 
 
 class Explained(Report):
-    """Prints a line for each explanation."""
+    """Prints a line for each explanation.
+
+    Attributes:
+        of: what tells the lines of a photo apart beside the class: ``method``, ``model``, both or nothing.
+    """
+
+    of: tuple[str, ...] = ()
 
     def done(self, result: Written) -> None:
         """A line for an explanation of one row."""
@@ -73,6 +79,7 @@ class Explained(Report):
         label = _fitted(one.labels[0], min(labels, _WIDEST_LABEL)) if labels else one.labels[0]
         pieces: _Pieces = (
             ((_fitted(result.name, min(names, _WIDEST_NAME)), "bold"), (" -> ", "dim"), (label, "bold green")),
+            *(((printable(getattr(one, name)), ""),) for name in self.of),
             ((f"{float(one.probability[0]):6.1%}", ""),),
             *_quality(one),
             ((f"{one.seconds:5.1f} s", "dim"),),

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
   rdexplain reproduce --list --model efficientnet_lite0
   rdexplain reproduce figure-5 accuracy --photos photos/ --out repro --budget 60
-  rdexplain reproduce all --photos photos/ --out repro --protocol published --limit 20
-  rdexplain reproduce figure-8 figure-9 --photos photos/ --detector-weights yolov5s.pt --out tasks"""
+  rdexplain reproduce all --photos photos/ --protocol published --limit 20
+  rdexplain reproduce figure-8 figure-9 --photos photos/ --detector-weights y.pt"""
 
 
 def _run(options: Reproduce, bar: Bar, extras: dict[str, bool]) -> int:

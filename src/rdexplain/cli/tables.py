@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from rdexplain.errors import OptionError, unknown
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,22 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
             for text, width, column in zip(row, widths, columns, strict=True)
         ]
         print("  ".join(cells).rstrip())
+
+
+def matching(what: str, pattern: str | None, names: Sequence[str]) -> list[str]:
+    """The names that hold a text, or that a glob pattern fits; all where there is none.
+
+    Raises:
+        OptionError: there is no such name.
+    """
+    if pattern is None:
+        return list(names)
+    text = pattern.lower().replace("-", "_")
+    fits = any(character in text for character in "*?[")
+    found = [name for name in names if (fnmatch.fnmatch(name, text) if fits else text in name)]
+    if not found:
+        raise OptionError(unknown(what, pattern, names))
+    return found
 
 
 def _print_rich(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:

@@ -47,8 +47,9 @@ class Bound:
 
 
 def follow_up(settings: Settings) -> Settings:
-    """The settings of a stage after the first: half of the steps, at half the size."""
-    return replace(settings, steps=-(-settings.steps // 2), step_size=settings.step_size / 2, warmup=0.0, emphasis=1.0)
+    """The settings of a stage after the first: half of the steps, at half the size, and no help from far away."""
+    steps, size = -(-settings.steps // 2), settings.step_size / 2
+    return replace(settings, steps=steps, step_size=size, warmup=0.0, emphasis=1.0, anchor=0.0)
 
 
 def steps_of(settings: Settings, bounded: bool) -> int:

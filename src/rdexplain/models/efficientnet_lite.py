@@ -26,6 +26,7 @@ from rdexplain.models.imagenet import imagenet_classes
 from rdexplain.models.model import Model
 from rdexplain.models.source import ModelInfo
 from rdexplain.text.extras import how_to_install
+from rdexplain.text.quiet import quietly
 
 INPUT_SIZE = 256
 MEAN, STD = 0.498, 0.502
@@ -64,7 +65,8 @@ def load(name: str, *, weights: str | Path | None = None, classes: tuple[ClassNa
     Raises:
         ModelError: the package is not installed, or the file does not fit.
     """
-    import timm
+    with quietly("IProgress not found"):  # in notebooks; a bar that nobody sees here
+        import timm
 
     if weights is None and classes is not None and len(classes) != len(imagenet_classes()):
         raise ModelError(f"{len(classes)} class names for the {len(imagenet_classes())} classes of {name}")

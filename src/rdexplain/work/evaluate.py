@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -65,6 +66,13 @@ class Evaluated:
     def nothing(self) -> str | None:
         """Why nothing was evaluated; None where something was."""
         return nothing_of(self.done, self.failures)
+
+    def _repr_html_(self) -> str:
+        """The scores with their intervals, and the curves, for notebooks."""
+        from rdexplain.evaluation.tables import as_html  # brings matplotlib
+
+        found = as_html(self.evaluation, self.methods, self.distortion, self.over, self.seed)
+        return f"<b>{html.escape(str(self.folder))}</b>: {self.done} of {self.expected} evaluated{found}"
 
 
 @job(Evaluate)

@@ -58,7 +58,8 @@ DOMAINS = ("own", "pixel", "wavelet")
 PROTOCOLS = ("corrected", "published")
 LAYOUTS = ("auto", "folder", "tree", "manifest", "webdataset", "huggingface")
 MASKS = ("float32", "bf16", "uint8")
-FORMATS = ("pictures", "panels", "numpy", "quantus")
+FORMATS = ("pictures", "panels", "numpy", "quantus", "fiftyone", "coco")
+TARGETS = (*(f"figure-{number}" for number in range(1, 22)), "table-1", "accuracy", "all")
 STUDY_MODEL = "mobilenet_v3_small"
 SEGMENTER, DETECTOR = "deeplabv3_resnet50", "yolov5s"
 NETWORKS = ("mobilenet_v3_small", "resnet18", "resnet50", "vit_b_16")
@@ -279,14 +280,20 @@ class Status(Options, title="run"):
 
 @dataclass(frozen=True, kw_only=True)
 class Export(Options, title="run"):
-    """Write a run's explanations as pictures or arrays."""
+    """Write explanations as pictures, arrays or a data set."""
 
-    run: Path | None = option("the folder of a run", Path, "RUN", positional=True)
+    run: Path | None = option(
+        "the folder of a run; for fiftyone and coco also one that `rdexplain explain` wrote",
+        Path,
+        "RUN",
+        positional=True,
+    )
     to: str = choice(
         "format",
         FORMATS,
         "pictures: a PNG for each explanation; panels: with photo and figures, as explain draws them; numpy: "
-        "masks, pictures and figures; quantus: x, y and a batches (default pictures)",
+        "masks, pictures and figures; quantus: x, y and a batches; fiftyone: photos, heatmaps and figures for "
+        "FiftyOne; coco: boxes and regions as COCO's JSON (default pictures)",
         "pictures",
     )
     out: Path | None = option("a new folder (default RUN/export-FORMAT)", Path, "DIR")
@@ -316,7 +323,13 @@ class Report(Options, title="explanations"):
 @dataclass(frozen=True, kw_only=True)
 class _Made(Options, title="what is made again"):
     targets: Sequence[str] = option(
-        "figure-1 to figure-21, table-1, accuracy, or all", str, "TARGET", (), many=True, positional=True
+        "figure-1 to figure-21, table-1, accuracy, or all",
+        str,
+        "TARGET",
+        (),
+        many=True,
+        positional=True,
+        choices=TARGETS,
     )
     photos: str | None = option("a folder, a glob pattern or a photo", str, "DIR")
     protocol: Literal["corrected", "published"] = choice(

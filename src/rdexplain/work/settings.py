@@ -36,6 +36,9 @@ FITS = ("squash", "crop", "letterbox")
 SCORES = ("logit", "probability")
 RULES = ("epsilon_plus", "epsilon")
 ENGINES = ("local", "ray")
+_SOME_WAVELETS = ("haar", "db2", "db3", "db4", "db5", "sym4", "coif1", "bior2.2")
+_DEVICES = ("auto", "cpu", "cuda", "cuda:0", "mps")
+"""For a shell to complete; there are others."""
 WAVELETS = ("cartoonx", "waveletx", "random_wavelet")
 SHEARLETS = ("shearletx",)
 
@@ -209,7 +212,9 @@ class Masks(Options, title="method"):
 class Wavelets(Options, title="wavelets, shearlets and smooth masks"):
     """Where a mask lives."""
 
-    wavelet: str | None = _of(WAVELETS, "any discrete wavelet of PyWavelets (default db3)", str, "NAME")
+    wavelet: str | None = _of(
+        WAVELETS, "any discrete wavelet of PyWavelets (default db3)", str, "NAME", choices=_SOME_WAVELETS
+    )
     levels: int | None = _of(WAVELETS, "scales (default 5)", whole(1), "N")
     padding: str | None = _of(WAVELETS, "boundary mode of PyWavelets (default zero)", str, "MODE")
     scales: int | None = _of(SHEARLETS, "scales of shearletx (default 4, for 128 pixels or more)", whole(1), "N")
@@ -260,7 +265,9 @@ class Writing(Options, title="results"):
 class Device(Options, title="running"):
     """Where the network computes."""
 
-    device: str = option("auto, cpu, cuda, cuda:1, ... (default auto: a GPU if there is one)", str, "DEVICE", "auto")
+    device: str = option(
+        "auto, cpu, cuda, cuda:1, ... (default auto: a GPU if there is one)", str, "DEVICE", "auto", choices=_DEVICES
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,6 +291,7 @@ class Workers(Options, title="running"):
         str,
         "DEVICE",
         "auto",
+        choices=_DEVICES,
         listed=True,
     )
 

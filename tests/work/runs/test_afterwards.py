@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,24 @@ def test_export(command):
     again = command("export", "a --to numpy")
     assert again.status == 2
     assert "is not empty" in again.err[0]
+
+
+def test_a_run_for_fiftyone(command, place):
+    """A sample a photo, whatever the methods and targets; a photo that is gone is told and left out."""
+    assert command("run", "--out a", "--method pixel_rde,random_pixel --top-k 2").status == 0
+    run = open_run("a")
+    done = command("export", "a --to fiftyone")
+    assert (done.status, done.out) == (0, ["40 explanations in a/export-fiftyone"])
+    samples = json.loads(Path("a/export-fiftyone/samples.json").read_text())["samples"]
+    assert len(samples) == 10
+    first = samples[0]
+    assert {"explained", "explained_2", "pixel_rde", "pixel_rde_2", "random_pixel", "random_pixel_2"} <= set(first)
+    labels = {one.labels[0] for one in run if one.photos == ("00.png",)}
+    assert {first["explained"]["label"], first["explained_2"]["label"]} == labels
+    (place / "photos" / "07.png").unlink()
+    done = command("export", "a --to fiftyone --out b")
+    assert (done.status, done.out) == (1, ["36 explanations in b"])
+    assert "07.png" in done.err[0]
 
 
 def test_panels_show_the_photo_as_it_is(command, place, monkeypatch):

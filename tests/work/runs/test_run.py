@@ -11,6 +11,7 @@ from PIL import Image
 
 import rdexplain as rx
 from rdexplain.work import requests
+from rdexplain.work.export import DATA_SETS
 from rdexplain.work.runs import open_run, shards, sources
 from rdexplain.work.runs.export import FORMS
 
@@ -19,7 +20,7 @@ def test_names_are_those_of_the_library():
     assert ("auto", *sources.LAYOUTS) == requests.LAYOUTS
     assert set(sources.LAYOUTS) == set(sources._LISTINGS)
     assert requests.MASKS == shards.MASKS
-    assert tuple(FORMS) == requests.FORMATS
+    assert (*FORMS, *DATA_SETS) == requests.FORMATS
 
 
 def test_a_run_is_what_explain_gives(command):

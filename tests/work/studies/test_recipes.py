@@ -12,6 +12,7 @@ import pytest
 
 from rdexplain.methods.registry import METHODS
 from rdexplain.results.loading import load_explanation
+from rdexplain.work.requests import TARGETS
 from rdexplain.work.studies import RECIPES, Known, find_recipes, reproduce
 
 pytest.importorskip("pyarrow")
@@ -23,6 +24,10 @@ def files_of(folder: Path) -> dict[str, str]:
     """What was written for people, but the pictures."""
     kinds = ("*.csv", "*.json", "*.md")
     return {file.name: file.read_text() for kind in kinds for file in folder.glob(kind)}
+
+
+def test_the_command_line_completes_their_names():
+    assert (*RECIPES, "all") == TARGETS
 
 
 @pytest.mark.parametrize("protocol", ["corrected", "published"])

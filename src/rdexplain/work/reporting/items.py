@@ -29,6 +29,9 @@ class Item:
         image: (3, h, w), what was explained; None where the photo is gone.
         picture: (1, h, w), the explanation; None where it cannot be drawn without the photo.
         shape: height and width of the photo itself, where both are to be shown in its shape.
+        box: left, top, right and bottom of the explained object, as shares of the photo.
+        region: (h, w) bool, the explained region.
+        inside: how much of what is kept lies in them, as `Explanation.record` has it.
         links: files that hold more, by what they are called, relative to the report.
         record: written into the report where no file holds it.
     """
@@ -44,6 +47,9 @@ class Item:
     image: Tensor | None = None
     picture: Tensor | None = None
     shape: tuple[int, int] | None = None
+    box: tuple[float, float, float, float] | None = None
+    region: Tensor | None = None
+    inside: dict[str, float] | None = None
     links: dict[str, str] = field(default_factory=dict)
     record: dict[str, Any] | None = None
 

@@ -26,17 +26,22 @@ def write_pictures(picture: Tensor, shape: tuple[int, int] | None, report: Path)
     Returns:
         ``small`` and ``large``, files relative to the report, and the ``width`` and ``height`` of the small one.
     """
-    pixels = (picture.detach().float().nan_to_num().clamp(0, 1) * 255).round().byte().numpy()
-    image = Image.fromarray(np.ascontiguousarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)))
-    small = _sized(image, shape, THUMBNAIL)
+    image = as_image(picture)
+    small = sized(image, shape, THUMBNAIL)
     found = {"small": _written(small, THUMBNAIL, report), "width": small.width, "height": small.height}
     found["large"] = found["small"]
     if max(image.size) > THUMBNAIL:
-        found["large"] = _written(_sized(image, shape, LARGE), LARGE, report)
+        found["large"] = _written(sized(image, shape, LARGE), LARGE, report)
     return found
 
 
-def _sized(image: Image.Image, shape: tuple[int, int] | None, most: int) -> Image.Image:
+def as_image(picture: Tensor) -> Image.Image:
+    """A picture (1 or 3, h, w) in [0, 1] as Pillow's."""
+    pixels = (picture.detach().float().nan_to_num().clamp(0, 1) * 255).round().byte().numpy()
+    return Image.fromarray(np.ascontiguousarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)))
+
+
+def sized(image: Image.Image, shape: tuple[int, int] | None, most: int) -> Image.Image:
     """In its shape, with a longer side as the image has it, and of `most` pixels at most."""
     height, width = shape or (image.height, image.width)
     scale = min(most, max(image.size)) / max(height, width)

@@ -10,7 +10,9 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from rdexplain.errors import OptionError, PhotoError, RDExplainError
-from rdexplain.render.marks import framed, lit
+from rdexplain.render.marks import box_in_frame, framed, lit
+from rdexplain.results.explanation import Explanation
+from rdexplain.results.focus import inside
 from rdexplain.results.loading import load_result
 from rdexplain.results.storage import paths
 from rdexplain.work.progress import Progress
@@ -136,8 +138,20 @@ class _OfFolder:
             figures=figures_of(record | {name: said.get(name) for name in ("probability", "kept_probability")}),
             image=framed(result, result.images[row]),
             picture=lit(result, framed(result, result.picture[row])),
+            **_where(result, row),
+            inside=record.get("inside"),
             links={name: _relative(path, self._out) for name, path in links.items()},
         )
+
+
+def _where(result: Result, row: int) -> dict[str, Any]:
+    """The box or the region that is explained, where there is one."""
+    one = result[row]
+    if not isinstance(one, Explanation) or (one.box is None and one.region is None):
+        return {}
+    if one.box is not None:
+        return {"box": box_in_frame(one)}
+    return {"region": framed(one, inside(one))[0]}
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,18 @@ def export(run: Run, form: str, folder: Path) -> int:
         raise OptionError(unknown("format", form, FORMS))
     if not len(run):
         raise RDExplainError(f"{run.folder} has no finished explanations yet")
+    with staged(folder) as staging:
+        FORMS[form](run, staging)
+    return len(run)
+
+
+@contextlib.contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """An empty folder whose files are those of `folder` when the block ends, and vanish when it fails.
+
+    Raises:
+        RDExplainError: the folder is not empty.
+    """
     if folder.is_dir() and any(one.name != STAGING for one in folder.iterdir()):
         raise RDExplainError(f"{folder} is not empty: choose another `out`")
     staging = folder / STAGING
@@ -54,13 +67,12 @@ def export(run: Run, form: str, folder: Path) -> int:
         shutil.rmtree(staging, ignore_errors=True)  # of an export that was killed
         try:
             staging.mkdir()
-            FORMS[form](run, staging)
+            yield staging
             for file in sorted(staging.iterdir()):
                 file.replace(folder / file.name)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     flush_folder(folder)
-    return len(run)
 
 
 def _pictures(run: Run, folder: Path) -> None:

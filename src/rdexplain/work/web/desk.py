@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shlex
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from rdexplain.core.path import follow_up
+from rdexplain.core.solver import Settings
 from rdexplain.errors import OptionError, RDExplainError
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.baselines import Baseline
@@ -56,6 +58,20 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What the network says of a photo.
+
+    Attributes:
+        answers: the likeliest first; of a detector as it numbers its objects.
+        regions: of a segmentation, where each answer is: `height` and `width` of the square in pixels of the network's
+            output, and `runs` of pixels, row by row, each as a place in `answers` (-1 for none) and a length.
+    """
+
+    answers: list[Answer]
+    regions: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class Ask:
     """A question to the network.
 
@@ -66,7 +82,7 @@ class Ask:
         preset: of a method that solves for a mask.
         keep: how much more is kept than by default: λk is the method's own divided by this.
         seed: of the noise.
-        start: an explanation to start from.
+        start: an explanation of the same question to go on from, with another `keep`: a step along a path of λ.
     """
 
     target: int
@@ -99,23 +115,31 @@ class Desk:
         """
         return load_photo(name, self.size, self.fit, content=content)
 
-    def answers(self, photo: Photo) -> list[Answer]:
-        """What the network sees, the likeliest first."""
+    def look(self, photo: Photo) -> Seen:
+        """What the network sees.
+
+        Raises:
+            RDExplainError: nothing that can be explained.
+        """
         with PixelRDE(self.model).problem(photo.pixels[None].to(self.model.dtype), **self._everything()) as problem:
-            rows = problem.rows
-            boxes = [None] * len(rows.labels) if rows.box is None else rows.box.tolist()
-            found = [
-                Answer(
-                    place if self.model.task == "detection" else int(target[0]),
-                    label,
-                    float(chance),
-                    None if box is None else tuple(side / self.size for side in box),  # type: ignore[arg-type]
-                )
-                for place, (target, label, chance, box) in enumerate(
-                    zip(rows.targets, rows.labels, problem.probability.tolist(), boxes, strict=True)
-                )
-            ]
-        return found if self.model.task == "detection" else sorted(found, key=lambda one: -one.probability)
+            rows, chances = problem.rows, problem.probability.tolist()
+        boxes = [None] * len(rows.labels) if rows.box is None else rows.box.tolist()
+        found = [
+            Answer(
+                place if self.model.task == "detection" else int(target[0]),
+                label,
+                float(chance),
+                None if box is None else tuple(side / self.size for side in box),  # type: ignore[arg-type]
+            )
+            for place, (target, label, chance, box) in enumerate(
+                zip(rows.targets, rows.labels, chances, boxes, strict=True)
+            )
+        ]
+        order = list(range(len(found)))
+        if self.model.task != "detection":
+            order.sort(key=lambda place: -found[place].probability)
+        answers = [found[place] for place in order]
+        return Seen(answers, None if rows.region is None else _runs(rows.region[order]))
 
     def explain(self, photo: Photo, ask: Ask, preview: Previewed | None = None) -> Explanation | Heatmap:
         """An explanation of one photo.
@@ -172,7 +196,7 @@ class Desk:
                 "alone": float(result.kept_probability[0]),
                 "evaluations": int(result.network_evaluations[0]),
                 "stopped": result.options.get("stopped"),
-                "keep": ask.keep,
+                "went_on": ask.start is not None,
                 "scales": [] if is_pixel(result) else [{"name": one.name, "kept": one.kept} for one in scales(result)],
             }
         return found
@@ -217,14 +241,15 @@ class Desk:
             raise OptionError(f"no method {ask.method!r}")
         if not METHODS[ask.method].is_baseline:
             options = {"preset": ask.preset, "seed": ask.seed}
-            own = METHODS[ask.method].load()(self.model, **options)
             if ask.keep != 1:
+                own = METHODS[ask.method].load()(self.model, **options)
                 options["sparsity"] = own.options.settings.sparsity / ask.keep
             if ask.start is not None:
-                options |= {"init": ask.start.mask, "steps": max(own.options.settings.steps // 3, 1)}
-            elif ask.keep == 1:
-                return own
-        return METHODS[ask.method].load()(self.model, **options)
+                options["init"] = ask.start.mask
+        method = METHODS[ask.method].load()(self.model, **options)
+        if ask.start is not None:
+            method.options = replace(method.options, settings=_step_of(method.options.settings), retry=False)
+        return method
 
     def _command(self, photo: Photo, ask: Ask) -> str:
         words = ["rdexplain", "explain", photo.source, *shlex.split(self.command)]
@@ -245,6 +270,12 @@ class Desk:
         return f"import rdexplain as rx\n\nrx.explain({source!r}, {', '.join(named)})"
 
 
+def _step_of(settings: Settings) -> Settings:
+    """Of a path of λ, from a mask that is nearly there: a quarter of the steps, and entries of blocks on their own,
+    since what blocks share would change the mask before the first step."""
+    return replace(follow_up(settings), steps=-(-settings.steps // 4), block=0)
+
+
 def _literal(text: str) -> str:
     try:
         float(text)
@@ -255,6 +286,14 @@ def _literal(text: str) -> str:
 
 def _plain(text: str | None) -> str | None:
     return None if text is None else text.replace("`", "")
+
+
+def _runs(regions: Tensor) -> dict[str, Any]:
+    """Regions (n, h, w) that do not overlap as runs of pixels, see `Seen`."""
+    places = torch.where(regions.any(dim=0), regions.int().argmax(dim=0), -1)
+    values, lengths = torch.unique_consecutive(places, return_counts=True)
+    runs = torch.stack((values.flatten(), lengths), dim=1).flatten().tolist()
+    return {"height": places.shape[0], "width": places.shape[1], "runs": runs}
 
 
 def png(picture: Tensor) -> bytes:

@@ -175,8 +175,9 @@ class Page:
         _make_room(tab.photos, MOST_PHOTOS)
 
         def look(work: Work) -> dict[str, Any]:
-            answers = self.desk.answers(photo)
-            return {"what": "answers", "photo": number, "answers": [vars(one) for one in answers]}
+            seen = self.desk.look(photo)
+            answers = [vars(one) for one in seen.answers]
+            return {"what": "answers", "photo": number, "answers": answers, "regions": seen.regions}
 
         shown = await asyncio.to_thread(self.desk.shown, photo)
         work = self.bench.put(request.path_params["tab"], look, tab.tell)
@@ -285,12 +286,15 @@ class Page:
 
 def _ask(given: dict[str, Any], tab: Tab) -> Ask:
     keep = float(given.get("keep", 1))
-    if not 0.01 <= keep <= 100:
-        raise OptionError("keep lies between 0.01 and 100")
+    if not 0.001 <= keep <= 1000:
+        raise OptionError("keep lies between 0.001 and 1000")
     against = given.get("against")
     start = None
     if given.get("start") is not None:
-        explanation = tab.results[int(given["start"])].explanation
+        result = tab.results.get(int(given["start"]))
+        if result is None:
+            raise OptionError("that explanation has made room for newer ones: explain again")
+        explanation = result.explanation
         start = explanation if isinstance(explanation, Explanation) else None
     if given.get("preset", "fast") not in ("fast", "best"):
         raise OptionError("preset is fast or best here")

@@ -80,18 +80,20 @@ async function take(name, file) {
   photo = { number: found.photo, name: found.name, picture: found.picture, answers: [] };
   $("photo-picture").src = found.picture;
   $("boxes").replaceChildren();
+  $("regions").hidden = true;
   $("answers").replaceChildren(make("p", { textContent: "The network looks …" }));
   $("seen").hidden = false;
   const mine = photo;
   expect(found.job, (event) => {
     if (event.kind === "failed") complain(event.error);
-    if (event.kind === "done" && photo === mine) { mine.answers = event.answers; showAnswers(); }
+    if (event.kind === "done" && photo === mine) { Object.assign(mine, { answers: event.answers, regions: event.regions }); showAnswers(); }
   });
   $("seen-title").scrollIntoView({ block: "start", behavior: "smooth" });
 }
 
 function showAnswers() {
   const { answers } = photo;
+  const point = showRegions(photo);
   if (!answers.length) { $("answers").replaceChildren(make("p", { textContent: "The network sees nothing in this photo." })); return; }
   const what = about.task === "classification" ? "Why" : "Why is this";
   $("answers").replaceChildren(...answers.slice(0, 12).map((answer, place) => {
@@ -109,6 +111,8 @@ function showAnswers() {
       buttons.append(rather);
     }
     row.append(buttons);
+    for (const kind of ["pointerenter", "focusin"]) row.addEventListener(kind, () => point(place));
+    for (const kind of ["pointerleave", "focusout"]) row.addEventListener(kind, () => point(-1));
     return row;
   }));
   $("boxes").replaceChildren(...answers.filter((answer) => answer.box).map((answer) => {
@@ -116,6 +120,38 @@ function showAnswers() {
     return make("button", { type: "button", className: "box", ariaLabel: `Why ${answer.label}?`, title: `${answer.label}, ${percent(answer.probability)}`,
       style: `left:${left}%;top:${top}%;width:${right - left}%;height:${bottom - top}%`, onclick: () => explain({ target: answer.target }) });
   }));
+}
+
+// The regions of a segmentation, to click on; what comes back colours the one of an answer, -1 for none.
+function showRegions({ answers, regions }) {
+  const canvas = $("regions");
+  canvas.hidden = !regions;
+  if (!regions) return () => {};
+  const { width, height, runs } = regions;
+  const places = new Int16Array(width * height);
+  for (let run = 0, at = 0; run < runs.length; at += runs[run + 1], run += 2) places.fill(runs[run], at, at + runs[run + 1]);
+  Object.assign(canvas, { width, height });
+  const pen = canvas.getContext("2d");
+  let now = -1;
+  const point = (place) => {
+    if (place === now) return;
+    now = place;
+    canvas.toggleAttribute("title", place >= 0);
+    if (place >= 0) canvas.title = `Why is this ${answers[place].label}?`;
+    const colours = pen.createImageData(width, height);
+    if (place >= 0) places.forEach((one, at) => { if (one === place) colours.data.set([240, 228, 66, 130], 4 * at); });
+    pen.putImageData(colours, 0, 0);
+  };
+  const under = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const across = Math.floor((event.clientX - box.left) / box.width * width), down = Math.floor((event.clientY - box.top) / box.height * height);
+    return places[Math.min(Math.max(down, 0), height - 1) * width + Math.min(Math.max(across, 0), width - 1)];
+  };
+  canvas.onpointermove = (event) => point(under(event));
+  canvas.onpointerleave = () => point(-1);
+  canvas.onclick = (event) => { if (under(event) >= 0) explain({ target: answers[under(event)].target }); };
+  point(-1);
+  return point;
 }
 
 async function explain(question) {
@@ -152,80 +188,11 @@ function follow(event, mine, given) {
   if (["done", "failed", "dropped"].includes(event.kind)) { live = null; $("live").hidden = true; }
 }
 
-function showCard(event, mine, given) {
-  const card = $("card").content.firstElementChild.cloneNode(true);
-  const part = (name) => card.querySelector(name);
-  const file = (name, download) => `api/${tab}/result/${event.job}/${name}${download ? "?download" : ""}`;
-  part("h3").textContent = `Why ${event.label}?`;
-  part(".said").textContent = `${mine.name}, ${event.method}, ${event.seconds.toFixed(1)} s${event.stopped ? `, stopped at step ${event.stopped}` : ""}`;
-  if (event.remark) { part(".remark").textContent = event.remark; part(".remark").hidden = false; }
-  const under = part(".under"), over = part(".over"), reveal = part(".reveal input");
-  under.src = mine.picture;
-  over.src = file("grey.png");
-  reveal.oninput = () => { over.style.clipPath = `inset(0 ${100 - reveal.value}% 0 0)`; };
-  const looks = [["grey", "grey.png"], ...(event.files.includes("colour.png") ? [["colour", "colour.png"]] : [])];
-  const buttons = looks.map(([name, source], place) => make("button", { type: "button", textContent: name, ariaPressed: String(!place), onclick: () => {
-    over.src = file(source);
-    buttons.forEach((one, other) => { one.ariaPressed = String(other === place); });
-  } }));
-  if (buttons.length > 1) part(".looks").append(...buttons);
-  const figures = [[percent(event.probability), "what the network says to the photo", null]];
-  if (event.kept !== undefined) figures.push(
-    [percent(event.alone), "what it says to the kept part alone", "Noise stands in place of everything else; a mean over 256 draws."],
-    [percent(event.kept), `of the ${event.pixels ? "pixels" : "coefficients"} are kept`, "The mean of the mask: the smaller, the more is said by it."],
-    [event.distortion < 5e-5 ? "< 0.0001" : event.distortion.toFixed(4), "distortion", "How far the decision moves, squared, with the kept part alone: 0 is the same decision."],
-    [String(event.evaluations), "images sent through the network", null]);
-  part(".figures").append(...figures.flatMap(([number, text, help]) =>
-    [make("dt", { textContent: number }), make("dd", { textContent: text }, ...(help ? [make("small", { textContent: help })] : []))]));
-  if (event.scales && event.scales.length) showScales(part(".scales"), event, over, file);
-  const again = part(".again");
-  if (event.kept !== undefined) again.append(
-    make("button", { type: "button", textContent: "Keep less", onclick: () => explainAgain(mine, { ...given, keep: given.keep / 2, start: event.job }) }),
-    make("button", { type: "button", textContent: "Keep more", onclick: () => explainAgain(mine, { ...given, keep: given.keep * 2, start: event.job }) }),
-    make("button", { type: "button", textContent: "Other noise", onclick: () => explainAgain(mine, { ...given, start: null, seed: given.seed + 1 }) }));
-  const samples = event.files.filter((name) => name.startsWith("sample-"));
-  if (samples.length) {
-    part(".saw").hidden = false;
-    part(".saw .row").append(...samples.map((name, place) => make("img", { src: file(name), loading: "lazy", alt: `Draw ${place + 1}: the kept part, with noise in place of the rest` })));
-  }
-  const names = { "explanation.png": "picture with figures (PNG)", "grey.png": "explanation alone (PNG)", "explanation.safetensors": "mask (safetensors)", "explanation.json": "record (JSON)" };
-  part(".downloads").append(...Object.entries(names).map(([name, text]) => make("a", { href: file(name, true), textContent: text })));
-  part(".command").textContent = event.command;
-  part(".python").textContent = event.python;
-  $("results").hidden = false;
-  $("cards").prepend(card);
-  card.tabIndex = -1;
-  card.focus({ preventScroll: true });
-  $("results-title").scrollIntoView({ block: "start", behavior: "smooth" });
-}
-
 function explainAgain(mine, question) {
   photo = mine;
   $("photo-picture").src = mine.picture;
   showAnswers();
   explain(question);
-}
-
-function showScales(box, event, over, file) {
-  box.hidden = false;
-  const said = box.querySelector(".scales-said");
-  const checks = event.scales.map((scale, place) => make("input", { type: "checkbox", checked: true, value: place }));
-  box.querySelector(".row").append(...event.scales.map((scale, place) => make("label", {}, checks[place], ` ${scale.name} `, make("span", { className: "quiet", textContent: percent(scale.kept) }))));
-  const change = async () => {
-    const kept = checks.filter((check) => check.checked).map((check) => Number(check.value));
-    said.textContent = "The network is asked …";
-    const found = await send("scales", { result: event.job, kept });
-    if (!found) { said.textContent = ""; return; }
-    expect(found.job, (answer) => {
-      if (answer.kind === "queued") said.textContent = "Waiting for its turn …";
-      if (answer.kind === "failed") said.textContent = answer.error;
-      if (answer.kind !== "done") return;
-      over.src = answer.picture;
-      const names = kept.map((place) => event.scales[place].name).join(", ");
-      said.textContent = kept.length === event.scales.length ? `With all scales: ${percent(answer.probability)}` : kept.length ? `With ${names} alone: ${percent(answer.probability)}` : `With nothing but noise: ${percent(answer.probability)}`;
-    });
-  };
-  checks.forEach((check) => { check.onchange = change; });
 }
 
 $("file").onchange = () => { const [file] = $("file").files; if (file) take(file.name, file); $("file").value = ""; };

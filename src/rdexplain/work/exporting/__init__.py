@@ -1,0 +1,1 @@
+"""Explanations as data sets that other tools read."""
