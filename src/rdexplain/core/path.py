@@ -69,7 +69,7 @@ def within(
     """The best mask within a bound, with each row's λk found by bisection of log λ along a warm-started path.
 
     A stage starts from the mask of the greatest λ that was too small, since a mask shrinks more easily than it grows,
-    or, where none was yet, from `start`.
+    or, where none was yet, from `start`; with a bound on the distortion the latter moves towards the full mask.
 
     Args:
         weights: as `solve`'s.
@@ -108,6 +108,9 @@ def within(
             low == 0, high / FACTOR, torch.where(high.isinf(), low * FACTOR, (low * high.nan_to_num()).sqrt())
         )
         mask = solution.mask.where(up.unsqueeze(1), mask)
+        if bound.quantity == "distortion" and stage > 0:
+            # The start may itself be outside the bound, with scales near zero: go half of the way to keeping all.
+            mask = torch.where((low == 0).unsqueeze(1), (1 + mask) / 2, mask)
     return Solution(
         best,
         chosen,

@@ -236,8 +236,11 @@ class _Blocks:
     def __init__(self, objective: Objective, start: Tensor, settings: Settings) -> None:
         self._transform, self._side = objective.transform, settings.block
         self._block = blocks(self._transform, self._side, start.device)
-        self._moved = start.clamp_min(LEAST).sqrt()
-        self._shared = self._sums(self._moved) / self._sums(torch.ones_like(start[:1]))
+        # Their product is the start itself, so that a warm start loses nothing, and neither is above 1.
+        mask = start.clamp_min(LEAST)
+        most = mask.new_zeros(len(mask), int(self._block.max()) + 1)
+        self._shared = most.scatter_reduce_(1, self._block.expand_as(mask), mask, "amax").sqrt_()
+        self._moved = mask / self._shared[:, self._block]
         self._adams = _Adam(self._moved, settings.betas), _Adam(self._shared, settings.betas)
 
     def step(self, gradient: Tensor, rate: float) -> Tensor:
