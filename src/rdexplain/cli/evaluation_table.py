@@ -14,8 +14,8 @@ from rdexplain.evaluation.summary import Figure
 _ARROWS = {"higher": " ↑", "lower": " ↓", "zero": " →0", "": ""}
 
 
-Key = tuple[str, str, str]
-"""Score, mode and domain."""
+Key = tuple[str, str, str, bool]
+"""Score, mode, domain, and whether it is an area over log p."""
 _ACROSS = 5
 """Number of methods that fit side by side."""
 
@@ -32,7 +32,9 @@ def print_evaluation(
     for line in sorted(summary(evaluation, over=over, seed=seed), key=lambda line: line.figure.own):
         figure = line.figure
         if not figure.mode or figure.score == distortion:
-            found[line.method, (figure.score, figure.mode, figure.domain)] = (figure, line.value)
+            found[line.method, (figure.score, figure.mode, figure.domain, False)] = (figure, line.value)
+            if line.log is not None:
+                found[line.method, (figure.score, figure.mode, figure.domain, True)] = (figure, line.log)
     keys = sorted({key for _, key in found}, key=_place)
     arrows = {key: _ARROWS[figure.better] for (_, key), (figure, _) in found.items()}
     titles = [_title(*key) + arrows[key] for key in keys]
@@ -44,26 +46,27 @@ def print_evaluation(
         columns = [Column("", "bold"), *(Column(method, numbers=True) for method in methods)]
         print_table(columns, [(title, *row) for title, *row in zip(titles, *cells, strict=True)])
     else:
-        areas = sum(bool(mode) for _, mode, _ in keys)
-        for part in (slice(0, areas), slice(areas, None)):
+        areas, logs = sum(bool(mode) for _, mode, *_ in keys), sum(log for *_, log in keys)
+        for part in (slice(0, areas - logs), slice(areas - logs, areas), slice(areas, None)):
             if not titles[part]:
                 continue
             columns = [Column("method", "bold"), *(Column(title, numbers=True) for title in titles[part])]
             print_table(columns, [(method, *row[part]) for method, row in zip(methods, cells, strict=True)])
             print()
-    print("means over photos ± half the 95 % interval; areas under the curves for kept and randomised;")
+    print("means over photos ± half the 95 % interval; areas under the curves for kept and randomised,")
+    print("over the share p of the components and over log p;")
     print("* the domain that the method's explanations live in")
 
 
-def _place(key: tuple[str, str, str]) -> tuple[int, str, str, str]:
-    score, mode, domain = key
-    return (0 if mode else 1, domain if mode else "", mode, score + domain)
+def _place(key: Key) -> tuple[int, bool, str, str, str]:
+    score, mode, domain, log = key
+    return (0 if mode else 1, log, domain if mode else "", mode, score + domain)
 
 
-def _title(score: str, mode: str, domain: str) -> str:
+def _title(score: str, mode: str, domain: str, log: bool) -> str:
     where = {"pixel": "pixels", "wavelet": "wavelets", "shearlet": "shearlets"}[domain]
     if mode:
-        return f"{score} {'kept' if mode == 'keep' else 'randomised'}, {where}"
+        return f"{score} {'kept' if mode == 'keep' else 'randomised'}, {where}{', log p' if log else ''}"
     return f"{score}, {where}" if domain != "pixel" else score
 
 

@@ -15,7 +15,7 @@ SQUARES = 226
 """Forward passes of occlusion: one for each grey square on a photo, and one for the photo itself."""
 BEST_STEPS, BEST_DRAWS = 778, 4
 PUBLISHED_PERCENTAGES = tuple(float(percent) for percent in range(101))
-PERCENTAGES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.5, *(float(percent) for percent in range(10, 101, 5)))
+PERCENTAGES = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 7.5, *(float(percent) for percent in range(10, 101, 5)))
 COMMON_SPARSITY = 10.0
 """λk of both mask methods in the corrected figure 5: the same rule for both."""
 FRESH = 288
