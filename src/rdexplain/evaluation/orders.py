@@ -81,7 +81,8 @@ def slopes(subject: Subject) -> Tensor:
     Raises:
         ModelError: the network has none.
     """
-    label, parts = subject.label(), []
+    parts: list[Tensor] = []
+    label = subject.label()
     # One at a time, so that no order depends on the rows beside it.
     for row in range(len(subject)):
         images = subject.images[row : row + 1].clone()
