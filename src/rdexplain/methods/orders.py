@@ -15,7 +15,7 @@ from rdexplain.core.solver import Settings, Solution, Watch
 ORDERS = ("time", "path", "none")
 """``time``: the mean of an entry over the optimiser's steps, so that what came to zero later comes first; it costs no
 evaluation of the network. ``path``: its mean over a path of λ, so that what leaves at a larger λ comes first, see
-`path.lasting`. ``none``: no order is kept."""
+`path.lasting`; that costs a fifth of the solution. ``none``: no order is kept."""
 LEVELS = 256
 
 

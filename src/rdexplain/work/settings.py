@@ -207,8 +207,8 @@ class Masks(Options, title="method"):
         _MASKS,
         "order",
         ORDERS,
-        "where an order of what the mask leaves at zero comes from: the steps, or a path of λ at a third of the cost "
-        "more (default time)",
+        "where an order of what the mask leaves at zero comes from: the steps, or a path of λ at a fifth more "
+        "of the cost (default time)",
     )
     seed: int | None = _of((), "of the noise, or whatever is random (default 0)", whole(0), "N")
 
