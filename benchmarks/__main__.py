@@ -11,11 +11,13 @@ from typing import Any
 
 import torch
 
-from benchmarks import growth, quality, stability, step, transform
+import rdexplain as rx
+from benchmarks import growth, orders, quality, stability, step, transform
 from benchmarks.compare import compare
 from benchmarks.machine import machine
 
 PARTS = ("step", "transform", "growth", "quality", "stability")
+OTHERS = ("orders",)  # of what was made before, so not among all
 
 
 def main() -> None:
@@ -33,14 +35,16 @@ def main() -> None:
     found: dict[str, Any] = {"machine": where}
     for part in options.parts or PARTS:
         measured = {"step": _step, "transform": _transform, "growth": _growth, "quality": _quality}
-        found[part] = (measured | {"stability": _stability})[part](options)
+        found[part] = (measured | {"stability": _stability, "orders": _orders})[part](options)
         if options.json:
             options.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default all), or compare A B")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default all), orders, or compare A B"
+    )
     parser.add_argument("--networks", nargs="+", choices=step.NETWORKS, default=list(step.NETWORKS))
     parser.add_argument("--draws", type=int, default=16, help="noise draws of a timed step (default 16)")
     parser.add_argument("--rounds", type=int, default=7, help="rounds; the median is printed (default 7)")
@@ -59,8 +63,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--results", type=Path, help="quality: a JSON file of runs; those in it are not run again")
     parser.add_argument("--keep", type=Path, help="stability: a folder for the explanations (default a temporary one)")
     parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--folders", nargs="+", type=Path, help="orders: explanations of the same masks")
     options = parser.parse_args()
-    unknown = [part for part in options.parts if part not in PARTS]
+    unknown = [part for part in options.parts if part not in (*PARTS, *OTHERS)]
+    if "orders" in options.parts and not options.folders:
+        parser.error("orders is measured on explanations: give --folders")
     if unknown:
         parser.error(f"no part {unknown[0]!r}: choose from {', '.join(PARTS)}, or compare A B")
     return options
@@ -86,6 +93,23 @@ def _transform(options: argparse.Namespace) -> list[dict[str, Any]]:
     for row in rows:
         print(f"{row['library']:<20} {row['ms_per_image']:>12.2f} {row['over_rdexplain']:>10.2f}", flush=True)
     return rows
+
+
+def _orders(options: argparse.Namespace) -> list[dict[str, Any]]:
+    print()
+    model = rx.load_model("efficientnet_lite0", device=options.device)
+    rows = orders.measure(options.folders, model, options.results, lambda text: print(text, flush=True))
+    table = orders.summary(rows)
+    titles = "".join(f"{figure:>32}" for figure in orders.FIGURES)
+    print(f"\n{'method':<10} {'domain':<8} {'zero':>6} {'photos':>6} {'order':<18}{titles}   (minus random, 95 %)")
+    for line in table:
+        cells = ""
+        for figure in orders.FIGURES:
+            mean, low, high, _ = line[f"{figure} difference"]
+            cells += f"{line[figure]:>10.3f} {mean:+.3f} [{low:+.3f}, {high:+.3f}]".rjust(32)
+        head = f"{line['method']:<10} {line['domain']:<8} {line['zero']:>6.1%} {line['photos']:>6}"
+        print(f"{head} {line['order']:<18}{cells}")
+    return table
 
 
 def _growth(options: argparse.Namespace) -> list[dict[str, Any]]:

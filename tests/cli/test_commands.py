@@ -56,6 +56,7 @@ def test_public_names_are_imported_when_used():
 
 def test_names_are_those_of_the_library():
     from rdexplain.core import initial, noise
+    from rdexplain.methods import orders
     from rdexplain.models.decisions import distortions
     from rdexplain.photos import images
 
@@ -63,6 +64,7 @@ def test_names_are_those_of_the_library():
     assert options.NOISES == noise.KINDS
     assert set(options.NOISE_SCALINGS) == set(noise.SCALINGS)
     assert options.INITS == initial.INITS
+    assert options.ORDERS == orders.ORDERS
     assert get_args(Activation) == options.ACTIVATIONS
     assert set(options.FITS) == set(images._FITS)
     for name, method in METHODS.items():

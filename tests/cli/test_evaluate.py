@@ -37,6 +37,8 @@ from rdexplain.work.values import percentages
 
 FILES = [
     "agreement.png",
+    "curves.log.png",
+    "curves.own.log.png",
     "curves.own.png",
     "curves.png",
     "differences.csv",
@@ -136,7 +138,7 @@ def test_from_photos_to_files(evaluate, place):
     assert evaluate(again)[:2] == (0, "")
     assert load_evaluation("evaluation").methods == ["pixel_rde"]
     # A figure of the photos of before would not be of these tables.
-    assert sorted(file.name for file in Path("evaluation").iterdir()) == [x for x in FILES if x != "curves.own.png"]
+    assert sorted(file.name for file in Path("evaluation").iterdir()) == [x for x in FILES if ".own." not in x]
 
 
 def test_one_process_at_a_time(evaluate, place):
@@ -516,10 +518,10 @@ def test_boxes(evaluate):
     assert "has no box for any of the photos" in evaluate("photos --out other --boxes boxes.csv")[2]
 
 
-def test_many_methods_without_scores_are_one_table(evaluate):
+def test_many_methods_have_tables_of_areas_and_of_scores(evaluate):
     methods = "random_pixel,random_wavelet,occlusion,lrp,grad_cam,smooth_grad"
     stepless = TINY.replace("--steps 2 ", "")
-    for scores, tables in (("none", 1), ("sparseness", 2)):
+    for scores, tables in (("none", 2), ("sparseness", 3)):  # areas over p, over log p, scores
         _, out, _ = evaluate(f"photos --methods {methods} --scores {scores} --out {scores}", stepless)
         assert sum(line.startswith("method") for line in out.splitlines()) == tables
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rdexplain.evaluation import Curve, CurveKey, Entry, Evaluation, area, bootstrap
+from rdexplain.evaluation import Curve, CurveKey, Entry, Evaluation, area, bootstrap, log_area
 from rdexplain.evaluation.plots import COLOURS, curves_figure
 from rdexplain.render import save_figure
 
@@ -103,3 +103,14 @@ def test_the_title_says_what_is_shown():
     titles = [curves_figure(evaluation(["lime"]), measure).texts[0].get_text() for measure in ("l2", "agreement")]
     assert titles[0].startswith("Top components kept and randomised, all methods")
     assert titles[1].startswith("Predictions that stay, all methods")
+
+
+def test_a_logarithmic_axis_shows_what_is_above_zero_and_the_areas_over_log_p():
+    whole = evaluation(["cartoonx", "pixel_rde"])
+    figure = curves_figure(whole, view="own", axis="log")
+    for axes in figure.axes:
+        assert axes.get_xscale() == "log"
+        assert axes.get_xlim() == pytest.approx((20, 100))  # the least percentage above zero
+    labels = "".join(text.get_text() for text in figure.legends[0].get_texts())
+    for line in figure.axes[0].lines:
+        assert f"{float(log_area(line.get_xdata() / 100, line.get_ydata())):.3f}" in labels

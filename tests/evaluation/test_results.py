@@ -22,6 +22,7 @@ from rdexplain.evaluation import (
     differences,
     interval,
     load_evaluation,
+    log_area,
     merge,
     paired_difference,
     save_evaluation,
@@ -247,3 +248,44 @@ def test_a_folder_is_made_where_its_parent_is(tmp_path):
         save_evaluation(evaluation([1]), tmp_path / "gone" / "deeper")
     save_evaluation(evaluation([1]), tmp_path / "new")
     assert load_evaluation(tmp_path / "new").curves
+
+
+def test_the_area_over_log_p_by_hand():
+    """Of y = a + b log10 p the mean over log10 p from 0.001 to 1, which the trapezoid rule gives exactly."""
+    shares = np.array([0.0, 0.001, 0.004, 0.03, 0.5, 1.0])
+    values = np.concatenate(([99.0], 0.7 + 0.2 * np.log10(shares[1:])))
+    assert log_area(shares, values) == pytest.approx(0.7 + 0.2 * -3 / 2)
+    # Two tenfolds at 1, then one that falls to 0: (1 + 1 + 1/2) / 3.
+    assert log_area([0, 0.001, 0.01, 0.1, 1], [5, 1, 1, 1, 0]) == pytest.approx(2.5 / 3)
+    # A share that comes twice adds nothing, and rows stand by themselves.
+    assert log_area([[0.1, 0.1, 1], [0, 0.5, 1]], [[9, 1, 3], [9, 2, 4]]) == pytest.approx([2, 3])
+    assert np.isnan(log_area([0, 0, 1], [1, 1, 0]))
+    with pytest.raises(OptionError, match="rising order"):
+        log_area([0.5, 0.1, 1], [0, 0, 0])
+
+
+def test_the_summary_has_the_area_over_log_p_beside_the_linear_one(tmp_path):
+    whole = evaluation([2, 0, 1])
+    for line in summary(whole):
+        areas = [
+            float(log_area(curve.share, curve.measures[line.figure.score]))
+            for (entry, mode), curve in sorted(whole.curves.items(), key=lambda item: item[0].entry.key)
+            if (entry.method, entry.domain, mode) == (line.method, line.figure.domain, line.figure.mode)
+        ]
+        assert line.log == (interval(areas) if areas else None)
+    save_evaluation(whole, tmp_path)
+    for name, lines in (("summary.csv", summary(whole)), ("differences.csv", differences(whole))):
+        with (tmp_path / name).open() as rows:
+            for row, line in zip(csv.DictReader(rows), lines, strict=True):
+                cells = [row["log_mean"], row["log_low"], row["log_high"]]
+                assert cells == (["", "", ""] if line.log is None else [f"{value:.6g}" for value in line.log[:3]])
+    (pair,) = (x for x in differences(whole) if x.figure[:3] == ("l2", "keep", "pixel"))
+    first, second = (line for line in summary(whole) if line.figure[:3] == ("l2", "keep", "pixel"))
+    assert pair.log.mean == pytest.approx(first.log.mean - second.log.mean)
+
+
+def test_an_area_over_log_p_that_is_not_defined_is_left_out():
+    entry = Entry("0.jpg", "0", "3", "cat", "a", "wavelet", True)
+    one = Evaluation({CurveKey(entry, "keep"): Curve(P, np.array([0, 1.0, 1, 1]), {"l2": np.ones(4)}, 8)})
+    assert summary(one)[0].log is None
+    assert summary(one, over="percentage")[0].log.mean == pytest.approx(1)

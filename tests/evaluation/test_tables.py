@@ -57,9 +57,11 @@ def evaluated(found):
 
 def test_the_numbers_are_means_with_their_intervals():
     found = table(evaluation(), ["<b>a", "lrp"], "l2")
-    assert (found.titles, found.areas) == (["l2 kept, pixels ↓", "deletion ↓"], 1)
-    assert found.cells["lrp"] == ["not applicable"] * 2
-    for cell, factor, star in zip(found.cells["<b>a"], (1, 2), ("*", ""), strict=True):
+    # A flat curve has the same area over p and over log p.
+    assert found.titles == ["l2 kept, pixels ↓", "l2 kept, pixels, log p ↓", "deletion ↓"]
+    assert found.areas == (1, 1)
+    assert found.cells["lrp"] == ["not applicable"] * 3
+    for cell, factor, star in zip(found.cells["<b>a"], (1, 1, 2), ("*", "*", ""), strict=True):
         expected = interval([factor * height for height in HEIGHTS])
         mean, half = cell.removesuffix("*").split(" ±")
         assert float(mean) == pytest.approx(factor * 0.5, abs=5e-4)

@@ -41,7 +41,7 @@ def assert_equal(one: Explanation, other: Explanation) -> None:
         if isinstance(a, torch.Tensor):
             assert a.dtype == b.dtype, item.name
             assert torch.equal(a, b), item.name
-        elif item.name == "mask":
+        elif item.name in ("mask", "order"):
             assert len(a) == len(b)
             assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
         elif item.name == "history":

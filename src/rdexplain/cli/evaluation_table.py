@@ -22,7 +22,8 @@ def print_evaluation(
         columns = [Column("", "bold"), *(Column(method, numbers=True) for method in methods)]
         print_table(columns, list(zip(found.titles, *found.cells.values(), strict=True)))
     else:
-        for part in (slice(0, found.areas), slice(found.areas, None)):
+        linear, log = found.areas
+        for part in (slice(0, linear), slice(linear, linear + log), slice(linear + log, None)):
             if not found.titles[part]:
                 continue
             columns = [Column("method", "bold"), *(Column(title, numbers=True) for title in found.titles[part])]

@@ -17,6 +17,9 @@ STAGES = 6
 """Weights that are tried after the first one."""
 FACTOR = 4.0
 """From one weight to the next, until one is too small and another too great."""
+RUNGS = (1 / 64, 1 / 16)
+"""The weights of `lasting`, over that of the solution. Three more, up to 4, made no order that could be told from that
+of these two, on 12 photos; the first alone made a worse one."""
 DRAWS = 256
 """Fresh draws on which each stage's distortion is measured: a few bad draws make most of it, so fewer would not do.
 They are those on which the explanation is measured, so that what is within a bound is also reported so."""
@@ -55,6 +58,22 @@ def follow_up(settings: Settings) -> Settings:
 def steps_of(settings: Settings, bounded: bool) -> int:
     """Number of steps of a solution; with a bound, those of all stages of `within`."""
     return settings.steps + bounded * STAGES * follow_up(settings).steps
+
+
+def lasting(objective: Objective, start: Tensor, settings: Settings, sparsity: Tensor) -> Tensor:
+    """How long each entry lasts along a path of λ: the mean of its mask values over `RUNGS`, (R, k) in [0, 1].
+
+    Far below the λk that is given, (R,), fewer entries are zero, and those differ in how soon they leave as λ rises.
+    Short solves are enough: with a quarter of the steps and half of the draws, and half of these steps from the second
+    on, they cost about a fifth of a solution.
+    """
+    short = replace(settings, steps=-(-settings.steps // 4), draws=-(-settings.draws // 2), cut=False)
+    weight = sparsity.where(sparsity > 0, 1.0)
+    total, mask = torch.zeros_like(start), start
+    for number, rung in enumerate(RUNGS):
+        mask = solve(objective, mask, short if number == 0 else follow_up(short), None, rung * weight).mask
+        total += mask
+    return total / len(RUNGS)
 
 
 def within(

@@ -5,14 +5,16 @@ from rdexplain.evaluation.domains import Explained, Importance, in_own, in_pixel
 from rdexplain.evaluation.evaluate import PERCENTAGES, Settings, evaluate
 from rdexplain.evaluation.files import load_evaluation, save_evaluation
 from rdexplain.evaluation.ordering import ranks
+from rdexplain.evaluation.orders import ORDERS, ordered
 from rdexplain.evaluation.results import Curve, CurveKey, Entry, Evaluation, ScoreKey, merge
 from rdexplain.evaluation.scores import DEFAULT_SCORES, SCORES, Candidate
-from rdexplain.evaluation.statistics import Interval, area, bootstrap, interval, paired_difference
+from rdexplain.evaluation.statistics import Interval, area, bootstrap, interval, log_area, paired_difference
 from rdexplain.evaluation.subject import Subject, subject
 from rdexplain.evaluation.summary import differences, summary
 
 __all__ = [
     "DEFAULT_SCORES",
+    "ORDERS",
     "PERCENTAGES",
     "SCORES",
     "Candidate",
@@ -36,7 +38,9 @@ __all__ = [
     "in_wavelets",
     "interval",
     "load_evaluation",
+    "log_area",
     "merge",
+    "ordered",
     "paired_difference",
     "ranks",
     "rate_distortion",

@@ -73,9 +73,10 @@ def rate_distortion(
         draws: noise draws per point; the same for every method, mode and percentage.
         distortions: names of `distortions.DISTORTIONS`; all of them cost one forward pass.
         noise: a strategy in place of the adaptive Gaussian.
-        protocol: ``corrected``: exact counts, ties in random order, adaptive noise. ``published``: as the study's
-            scripts, wavelets by a threshold that lets all ties in, and clip(N(0, 1), 0, 1) in place of pixels.
-        seed: of the noise and of the order of ties.
+        protocol: ``corrected``: exact counts, ties in the order of `importance.second`, adaptive noise. ``published``:
+            as the study's scripts, wavelets by a threshold that lets all ties in, pixels in a random order, and
+            clip(N(0, 1), 0, 1) in place of pixels.
+        seed: of the noise and of the random order of ties.
 
     Raises:
         OptionError: an invalid option.
@@ -92,7 +93,10 @@ def rate_distortion(
         else adaptive(coefficients, transform, subject.keys, seed, noise)
     )
     scores = importance.scores.to(subject.images.device)
-    order = ranks(scores, subject.keys, seed=seed, ties="together" if published and not pixels else "random")
+    if published:
+        order = ranks(scores, subject.keys, seed=seed, ties="random" if pixels else "together")
+    else:
+        order = ranks(scores, subject.keys, seed=seed, second=importance.second)
     return trace(
         subject, order, transform, replacement, mode, percentages=percentages, draws=draws, distortions=distortions
     )

@@ -53,11 +53,13 @@ class Importance:
         scores: (n, k), flat, higher is more important.
         representation: the representation of the components.
         own: whether the explanation was made in this representation, not converted to it.
+        second: (n, k), the order of equal scores, see `orders.ordered`; None for a random one.
     """
 
     scores: Tensor
     representation: Representation
     own: bool
+    second: Tensor | None = None
 
     @property
     def domain(self) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import get_args
 
 import numpy as np
@@ -15,6 +16,7 @@ from rdexplain.errors import OptionError, unknown
 from rdexplain.evaluation.curves import Curves, Mode, Protocol, rate_distortion
 from rdexplain.evaluation.domains import Explained, Importance, in_own, in_pixels, in_wavelets
 from rdexplain.evaluation.localisation import check_box
+from rdexplain.evaluation.orders import find_order, ordered
 from rdexplain.evaluation.results import Curve, CurveKey, Entry, Evaluation, ScoreKey
 from rdexplain.evaluation.scores import DEFAULT_SCORES, Candidate, find_score
 from rdexplain.evaluation.subject import Subject
@@ -23,7 +25,7 @@ from rdexplain.methods.outcome import targets_tensor
 from rdexplain.models.decisions import check_label
 from rdexplain.models.decisions.distortions import find_distortion
 
-PERCENTAGES = (0.0, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
+PERCENTAGES = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
 DOMAINS = ("own", "pixel", "wavelet")
 
 
@@ -40,6 +42,8 @@ class Settings:
         scores: names of `scores.SCORES`.
         wavelet: the one of the domain ``wavelet``.
         protocol: see `curves.rate_distortion`.
+        order: a name of `orders.ORDERS`: how components come that are equally important, in curves, insertion and
+            deletion. The published protocol has its own.
         seed: of every draw.
 
     Raises:
@@ -54,6 +58,7 @@ class Settings:
     scores: Sequence[str] = DEFAULT_SCORES
     wavelet: Wavelet = field(default_factory=Wavelet)
     protocol: Protocol = "corrected"
+    order: str = "kept"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -65,6 +70,7 @@ class Settings:
             for name in names:
                 if name not in known:
                     raise OptionError(unknown(kind, str(name), known))
+        find_order(self.order)
         check_whole("draws", self.draws, 1)
         rises = all(a < b for a, b in zip(self.percentages, self.percentages[1:], strict=False))
         if len(self.percentages) < 2 or not rises:
@@ -88,10 +94,12 @@ def evaluate(subject: Subject, candidate: Candidate, settings: Settings | None =
     _check_rows(subject, candidate.result)
     for box in (box for boxes in candidate.boxes or () for box in boxes):
         check_box(box, *subject.size)
+    order = "random" if settings.protocol == "published" else settings.order
+    candidate = replace(candidate, order=order)
     curves: dict[CurveKey, Curve] = {}
     scores: dict[ScoreKey, float] = {}
     home = candidate.result.representation.name
-    for importance in _rankings(candidate.result, settings):
+    for importance in _rankings(subject, candidate, settings):
         entries = _entries(subject, candidate.result, importance.domain, importance.own)
         for mode in settings.modes:
             found = rate_distortion(
@@ -114,17 +122,16 @@ def evaluate(subject: Subject, candidate: Candidate, settings: Settings | None =
     return Evaluation(curves, scores)
 
 
-def _rankings(result: Explained, settings: Settings) -> Iterator[Importance]:
+def _rankings(subject: Subject, candidate: Candidate, settings: Settings) -> Iterator[Importance]:
     """The explanation's scores in each of the wanted domains, without duplicates."""
-    own = in_own(result)
-    if "own" in settings.domains or own.domain in settings.domains:
-        yield own
-    if "pixel" in settings.domains and not isinstance(own.representation, Pixel):
-        yield in_pixels(result)
-    if "wavelet" in settings.domains:
-        common = in_wavelets(result, settings.wavelet)
-        if not common.own:
-            yield common
+    result, order = candidate.result, candidate.order
+    home = result.representation
+    if "own" in settings.domains or home.name in settings.domains:
+        yield ordered(subject, result, in_own, order)
+    if "pixel" in settings.domains and not isinstance(home, Pixel):
+        yield ordered(subject, result, in_pixels, order)
+    if "wavelet" in settings.domains and home.options() != settings.wavelet.options():
+        yield ordered(subject, result, partial(in_wavelets, wavelet=settings.wavelet), order)
 
 
 def _entries(subject: Subject, result: Explained, domain: str, own: bool) -> list[Entry]:

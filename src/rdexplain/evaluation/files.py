@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ ROWS, SCORES, SUMMARY, DIFFERENCES, RECORD = (
     "evaluation.json",
 )
 FORMAT = 1
+_LOG = ("log_mean", "log_low", "log_high")
 _KEYS = (*Entry._fields, "mode", "percentage", "share", "draws")
 
 
@@ -40,7 +42,8 @@ def save_evaluation(
     """Write an evaluation into a folder, which is created if its parent exists.
 
     ``rows.parquet`` has a row for each photo, target, method, domain, mode and percentage; ``scores.parquet`` for each
-    photo, target, method, domain and score; ``summary.csv`` for each method and figure, with its interval;
+    photo, target, method, domain and score; ``summary.csv`` for each method and figure, with its interval,
+    and for areas the same over log p;
     ``differences.csv`` for each two methods; ``evaluation.json`` holds the record.
 
     Args:
@@ -60,14 +63,14 @@ def save_evaluation(
     lines = summary(evaluation, over=over, seed=seed)
     write_csv(
         folder / SUMMARY,
-        ("method", *Figure._fields, *Interval._fields),
-        [(line.method, *line.figure, *line.value) for line in lines],
+        ("method", *Figure._fields, *Interval._fields, *_LOG),
+        [(line.method, *line.figure, *line.value, *_log(line.log)) for line in lines],
     )
     pairs = differences(evaluation, over=over, seed=seed)
     write_csv(
         folder / DIFFERENCES,
-        ("first", "second", *Figure._fields, *Interval._fields),
-        [(pair.first, pair.second, *pair.figure, *pair.value) for pair in pairs],
+        ("first", "second", *Figure._fields, *Interval._fields, *_LOG),
+        [(pair.first, pair.second, *pair.figure, *pair.value, *_log(pair.log)) for pair in pairs],
     )
     whole = {"format": FORMAT, "not_applicable": dict(sorted(evaluation.not_applicable.items())), **(record or {})}
     write_whole(folder / RECORD, (json.dumps(whole, indent=2) + "\n").encode())
@@ -101,6 +104,10 @@ def write_csv(path: Path, titles: Sequence[str], rows: Iterable[Sequence[Any]]) 
     writer.writerow(titles)
     writer.writerows([_cell(value) for value in row] for row in rows)
     write_whole(path, text.getvalue().encode())
+
+
+def _log(value: Interval | None) -> tuple[float, ...]:
+    return (math.nan,) * len(_LOG) if value is None else value[: len(_LOG)]
 
 
 def _cell(value: Any) -> Any:

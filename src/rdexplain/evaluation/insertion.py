@@ -49,7 +49,7 @@ def _curve(
     subject: Subject, pixels: Importance, mode: Mode, substrate: Tensor, steps: int, seed: int
 ) -> tuple[Tensor, Curves]:
     transform = pixels.representation.transform_of(subject.images)
-    order = ranks(pixels.scores.to(subject.images.device), subject.keys, seed=seed)
+    order = ranks(pixels.scores.to(subject.images.device), subject.keys, seed=seed, second=pixels.second)
     percentages = [100 * step / steps for step in range(steps + 1)]
     curves = trace(subject, order, transform, Fixed(transform.analysis(substrate)), mode, percentages=percentages)
     return torch.from_numpy(area(curves.share.numpy(), curves.measures[PROBABILITY].numpy())), curves

@@ -14,7 +14,9 @@ from rdexplain.errors import OptionError, unknown
 Ties = Literal["random", "together"]
 
 
-def ranks(scores: Tensor, keys: Sequence[int], *, seed: int = 0, ties: Ties = "random") -> Tensor:
+def ranks(
+    scores: Tensor, keys: Sequence[int], *, seed: int = 0, ties: Ties = "random", second: Tensor | None = None
+) -> Tensor:
     """The rank of each component, 0 for the most important.
 
     A component is among the top m where its rank is below m, so one array of ranks stands for the nested sets of all
@@ -28,12 +30,14 @@ def ranks(scores: Tensor, keys: Sequence[int], *, seed: int = 0, ties: Ties = "r
             ``together``: a component's rank is the number of components with a higher score, so "rank below m" is
             "score at least the m-th largest": equal scores come in together, and more than m may come. That is the
             published scripts' threshold on wavelet masks.
+        second: (n, k), higher comes first among equal scores, such as the zeros of a mask; what is equal in both comes
+            in a random order. Only where ties are ``random``.
 
     Returns:
         int64 (n, k).
 
     Raises:
-        OptionError: scores that are NaN, not (n, k) for n keys, or an unknown `ties`.
+        OptionError: scores that are NaN, not (n, k) for n keys, `second` of another shape, or an unknown `ties`.
     """
     if scores.ndim != 2 or len(scores) != len(keys):
         raise OptionError(
@@ -41,16 +45,19 @@ def ranks(scores: Tensor, keys: Sequence[int], *, seed: int = 0, ties: Ties = "r
         )
     if ties not in get_args(Ties):
         raise OptionError(unknown("order of ties", str(ties), get_args(Ties)))
-    if bool(scores.isnan().any()):
+    if second is not None and second.shape != scores.shape:
+        raise OptionError(f"an order of {tuple(second.shape)} for scores of shape {tuple(scores.shape)}")
+    if any(bool(values.isnan().any()) for values in (scores, second) if values is not None):
         raise OptionError("scores that are NaN cannot be ordered")
     if ties == "together":
         rising, order = (-scores).sort(dim=1)
         places = torch.searchsorted(rising, rising)  # the first index of equal values
     else:
         streams = [philox.Stream(seed, key, 0, 0, philox.TIES) for key in keys]
-        shuffle = philox.random_bits(streams, scores.shape[1], scores.device).argsort(dim=1)
+        order = philox.random_bits(streams, scores.shape[1], scores.device).argsort(dim=1)
         # A stable sort leaves equal scores in the order in which it finds them.
-        order = shuffle.gather(1, scores.gather(1, shuffle).argsort(dim=1, descending=True, stable=True))
+        for values in (scores,) if second is None else (second, scores):
+            order = order.gather(1, values.gather(1, order).argsort(dim=1, descending=True, stable=True))
         places = torch.arange(scores.shape[1], device=scores.device).expand_as(order)
     return torch.empty_like(order).scatter_(1, order, places.contiguous())
 

@@ -14,11 +14,12 @@ from matplotlib.lines import Line2D
 
 from rdexplain.evaluation.curves import AGREEMENT, PROBABILITY
 from rdexplain.evaluation.results import Curve, CurveKey, Evaluation, Over
-from rdexplain.evaluation.statistics import Array, area, bootstrap, mean_by, shown
+from rdexplain.evaluation.statistics import Array, area, bootstrap, log_area, mean_by, shown
 from rdexplain.render.layout import FONT, INK, RULE, SOFT
 from rdexplain.render.words import method_title
 
 View = Literal["common", "own"]
+Axis = Literal["linear", "log"]
 
 # Okabe and Ito's colours for every kind of colour vision, without their yellow, which is too light for lines.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
@@ -41,6 +42,7 @@ def curves_figure(
     *,
     view: View = "common",
     over: Over = "share",
+    axis: Axis = "linear",
     methods: Sequence[str] | None = None,
     title: str | None = None,
     subtitle: str | None = None,
@@ -58,6 +60,7 @@ def curves_figure(
             7b; methods of different domains are then not compared like for like.
         over: the x axis, also of the areas: the share of components that was kept or randomised, or the percentage that
             was asked for, as in the study; ties make a share larger.
+        axis: ``log`` shows the first per cent as widely as the rest, and gives areas over log p.
         methods: the methods to draw, in this order; None for all, in alphabetical order.
         title: above the panels.
         subtitle: small, below the title.
@@ -97,14 +100,15 @@ def curves_figure(
         )
         for axes_row, domain in zip(grid, domains, strict=True):
             for axes, mode in zip(axes_row, modes, strict=True):
-                _panel(axes, [x for x in lines if x.mode == mode and (view == "own" or x.domain == domain)], methods)
+                here = [x for x in lines if x.mode == mode and (view == "own" or x.domain == domain)]
+                _panel(axes, here, methods, axis)
                 where = "each in its own domain" if view == "own" else f"in {_DOMAINS[domain]}"
                 axes.set_title(f"Top components {_MODES[mode]}, {where}", loc="left", size=12, **_INK)
                 axes.set_xlabel(f"components {_MODES[mode]}, %", size=11, **_INK)
             tops = [np.nanmax(np.stack([line.mean, line.high])) for line in lines]
             axes_row[0].set_ylim(0, 1.04 * max(1e-9, *tops))
             axes_row[0].set_ylabel(_MEASURES.get(measure, measure), size=11, **_INK)
-    _legend(figure, methods, lines, view)
+    _legend(figure, methods, lines, view, axis)
     if view == "common" and any(not line.own for line in lines):
         figure.text(0.02, 0.08 / height, "dashed: brought to this domain", va="bottom", size=9, color=SOFT, family=FONT)
     if note:
@@ -150,7 +154,7 @@ def _lines(evaluation: Evaluation, measure: str, view: View, over: Over, seed: i
     return lines
 
 
-def _panel(axes: Axes, lines: Sequence[_Line], methods: Sequence[str]) -> None:
+def _panel(axes: Axes, lines: Sequence[_Line], methods: Sequence[str], axis: Axis) -> None:
     for line in lines:
         colour, marker = style(methods.index(line.method))
         dash = (0, (3, 1.6)) if not line.own else "-"
@@ -158,7 +162,13 @@ def _panel(axes: Axes, lines: Sequence[_Line], methods: Sequence[str]) -> None:
         axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.13, linewidth=0)
         marks: dict[str, Any] = {"marker": marker, "markersize": 4, "markevery": every}
         axes.plot(line.x, line.mean, color=colour, linestyle=dash, linewidth=2, **marks)
-    axes.set_xlim(0, 100)
+    if axis == "log":
+        least = min((float(line.x[line.x > 0].min()) for line in lines if (line.x > 0).any()), default=1.0)
+        axes.set_xscale("log")
+        axes.set_xlim(min(least, 99), 100)
+        axes.xaxis.set_major_formatter("{x:g}")
+    else:
+        axes.set_xlim(0, 100)
     style_axes(axes)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(SOFT)
@@ -180,7 +190,7 @@ def style(place: int) -> tuple[str, str]:
     return COLOURS[place % len(COLOURS)], _MARKERS[place // len(COLOURS) % len(_MARKERS)]
 
 
-def _legend(figure: Figure, methods: Sequence[str], lines: Sequence[_Line], view: View) -> None:
+def _legend(figure: Figure, methods: Sequence[str], lines: Sequence[_Line], view: View, axis: Axis) -> None:
     handles = []
     for place, method in enumerate(methods):
         colour, marker = style(place)
@@ -192,7 +202,7 @@ def _legend(figure: Figure, methods: Sequence[str], lines: Sequence[_Line], view
                 marker=marker,
                 markersize=4,
                 linewidth=2.4,
-                label=method_title(method) + (_areas(method, lines) if view == "own" else ""),
+                label=method_title(method) + (_areas(method, lines, axis) if view == "own" else ""),
             )
         )
     if handles:
@@ -207,10 +217,10 @@ def _legend(figure: Figure, methods: Sequence[str], lines: Sequence[_Line], view
         )
 
 
-def _areas(method: str, lines: Sequence[_Line]) -> str:
+def _areas(method: str, lines: Sequence[_Line], axis: Axis) -> str:
     """The areas under a method's curves, in the order of the panels."""
     mine = [line for mode in _MODES for line in lines if (line.method, line.mode) == (method, mode)]
-    found = [float(area(line.x / 100, line.mean)) for line in mine]
+    found = [float((log_area if axis == "log" else area)(line.x / 100, line.mean)) for line in mine]
     return f"  ({', '.join(shown(value) for value in found)})" if found else ""
 
 

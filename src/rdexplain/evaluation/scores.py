@@ -17,6 +17,7 @@ from rdexplain.evaluation.hallucination import hallucination
 from rdexplain.evaluation.insertion import deletion, insertion
 from rdexplain.evaluation.localisation import Box, energy_in_box, inside, pointing_game
 from rdexplain.evaluation.masked import masked
+from rdexplain.evaluation.orders import ordered
 from rdexplain.evaluation.perturbation import infidelity, max_sensitivity
 from rdexplain.evaluation.randomisation import rank_correlation, structural_similarity
 from rdexplain.evaluation.subject import Subject
@@ -31,12 +32,14 @@ class Candidate:
         method: the method itself, for ``max_sensitivity``, which explains again.
         on_randomised: the same method on a network with random parameters, for ``randomisation``.
         boxes: for each row the boxes of its object, empty where there is none, for ``localisation``.
+        order: a name of `orders.ORDERS`, for ``insertion`` and ``deletion``; `evaluate` takes that of its settings.
     """
 
     result: Explained
     method: Any = None
     on_randomised: Any = None
     boxes: Sequence[Sequence[Box]] | None = None
+    order: str = "kept"
 
 
 Values = dict[tuple[str, str], Tensor]
@@ -60,11 +63,15 @@ class Score:
 
 
 def _insertion(subject: Subject, candidate: Candidate, seed: int) -> Values:
-    return {("insertion", PIXEL): insertion(subject, in_pixels(candidate.result), seed=seed)[0]}
+    return {("insertion", PIXEL): insertion(subject, _pixels(subject, candidate), seed=seed)[0]}
 
 
 def _deletion(subject: Subject, candidate: Candidate, seed: int) -> Values:
-    return {("deletion", PIXEL): deletion(subject, in_pixels(candidate.result), seed=seed)[0]}
+    return {("deletion", PIXEL): deletion(subject, _pixels(subject, candidate), seed=seed)[0]}
+
+
+def _pixels(subject: Subject, candidate: Candidate) -> Importance:
+    return ordered(subject, candidate.result, in_pixels, candidate.order)
 
 
 def _everywhere(name: str, formula: Callable[[Tensor], Tensor]) -> Callable[[Subject, Candidate, int], Values]:

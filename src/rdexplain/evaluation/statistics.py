@@ -58,6 +58,27 @@ def area(share: npt.ArrayLike, values: npt.ArrayLike) -> Array:
     return (widths * (y[..., 1:] + y[..., :-1]) / 2).sum(axis=-1)
 
 
+def log_area(share: npt.ArrayLike, values: npt.ArrayLike) -> Array:
+    """The mean of curves over log p, from the smallest share above zero to the largest, over the last axis:
+
+        sum_i (log p_(i+1) - log p_i) (y_i + y_(i+1)) / 2 / (log p_max - log p_min)
+
+    Every tenfold of the share counts alike, so that the first per cent of a sparse explanation is as much as the rest
+    of it. In the unit of the values, as `area` over all of [0, 1] is. NaN where fewer than two shares are above zero.
+
+    Args: as `area`'s.
+    """
+    x, y = np.asarray(share, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    there = x > 0
+    logs = np.log(np.where(there, x, 1.0))
+    widths = np.where(there[..., 1:] & there[..., :-1], np.diff(logs, axis=-1), 0.0)
+    if (widths < 0).any():
+        raise OptionError("an area needs percentages in rising order")
+    whole = widths.sum(axis=-1)
+    total = (widths * (y[..., 1:] + y[..., :-1]) / 2).sum(axis=-1)
+    return np.where(whole > 0, total / np.where(whole > 0, whole, 1.0), np.nan)
+
+
 def bootstrap(
     values: npt.ArrayLike, *, seed: int = 0, resamples: int = RESAMPLES, level: float = LEVEL
 ) -> tuple[Array, Array, Array]:

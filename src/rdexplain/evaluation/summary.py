@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from typing import NamedTuple
 from rdexplain.evaluation.curves import AGREEMENT, PROBABILITY
 from rdexplain.evaluation.results import Entry, Evaluation, Over
 from rdexplain.evaluation.scores import BETTER
-from rdexplain.evaluation.statistics import Interval, area, interval, mean_by, paired_difference
+from rdexplain.evaluation.statistics import Interval, area, interval, log_area, mean_by, paired_difference
 
 
 class Figure(NamedTuple):
@@ -34,21 +35,27 @@ class Figure(NamedTuple):
 
 @dataclass(frozen=True)
 class Line:
-    """A figure of a method over all photos."""
+    """A figure of a method over all photos.
+
+    Attributes:
+        log: for an area the same over log p, see `statistics.log_area`; else None.
+    """
 
     method: str
     figure: Figure
     value: Interval
+    log: Interval | None = None
 
 
 @dataclass(frozen=True)
 class Difference:
-    """first - second over the photos that both have."""
+    """first - second over the photos that both have; `log` as in `Line`."""
 
     first: str
     second: str
     figure: Figure
     value: Interval
+    log: Interval | None = None
 
 
 Photo = tuple[str, str]
@@ -57,19 +64,22 @@ Values = dict[tuple[str, Figure], dict[tuple[Photo, str], float]]
 """Numbers by method and figure, then by photo and target."""
 
 
-def values(evaluation: Evaluation, over: Over = "share") -> Values:
+def values(evaluation: Evaluation, over: Over = "share", log: bool = False) -> Values:
     """The number of each photo and target, by method and figure: areas under its curves, and its scores.
 
     Args:
         over: the x axis of the areas.
+        log: the areas over its logarithm, and no scores; those that are not defined are left out.
     """
     found: Values = defaultdict(dict)
     for (entry, mode), curve in evaluation.curves.items():
         axis = curve.axis(over)
         for name, measure in curve.measures.items():
             figure = Figure(name, mode, entry.domain, entry.own, _better(name, mode))
-            found[entry.method, figure][_row(entry)] = float(area(axis, measure))
-    for (entry, score), value in evaluation.scores.items():
+            value = float((log_area if log else area)(axis, measure))
+            if math.isfinite(value):
+                found[entry.method, figure][_row(entry)] = value
+    for (entry, score), value in () if log else evaluation.scores.items():
         figure = Figure(score, "", entry.domain, entry.own, BETTER.get(score, ""))
         found[entry.method, figure][_row(entry)] = value
     # Sorted, because the result of the bootstrap depends on the order of the photos.
@@ -79,9 +89,14 @@ def values(evaluation: Evaluation, over: Over = "share") -> Values:
 def summary(evaluation: Evaluation, *, over: Over = "share", seed: int = 0) -> list[Line]:
     """The mean of each figure over the photos, with its bootstrap interval. A photo's figure is the mean over its
     targets."""
+    logs = values(evaluation, over, log=True)
     return [
-        Line(method, figure, interval(_each_photo(rows), seed=seed))
-        for (method, figure), rows in values(evaluation, over).items()
+        Line(
+            *key,
+            interval(_each_photo(rows), seed=seed),
+            interval(_each_photo(logs[key]), seed=seed) if key in logs else None,
+        )
+        for key, rows in values(evaluation, over).items()
     ]
 
 
@@ -91,21 +106,25 @@ def differences(evaluation: Evaluation, *, over: Over = "share", seed: int = 0) 
 
     Two methods are compared in one domain, even if it is the own domain of only one; `Figure.own` is that of the first.
     """
-    return list(_differences(values(evaluation, over), seed))
+    found, logs = values(evaluation, over), values(evaluation, over, log=True)
+    pairs = []
+    for first, second in combinations(sorted({method for method, _ in found}), 2):
+        for figure in (figure for method, figure in found if method == first):
+            value = _difference(found, first, second, figure, seed)
+            if value is not None:
+                pairs.append(Difference(first, second, figure, value, _difference(logs, first, second, figure, seed)))
+    return pairs
 
 
-def _differences(found: Values, seed: int) -> Iterator[Difference]:
-    methods = sorted({method for method, _ in found})
-    for first, second in combinations(methods, 2):
-        for (method, figure), rows in found.items():
-            if method != first:
-                continue
-            other = found.get((second, figure)) or found.get((second, figure._replace(own=not figure.own)))
-            shared = [row for row in rows if other is not None and row in other]
-            if other is None or not shared:
-                continue
-            one, two = (_each_photo({row: numbers[row] for row in shared}) for numbers in (rows, other))
-            yield Difference(first, second, figure, paired_difference(one, two, seed=seed))
+def _difference(found: Values, first: str, second: str, figure: Figure, seed: int) -> Interval | None:
+    """first - second; None where they share no photo."""
+    rows = found.get((first, figure), {})
+    other = found.get((second, figure)) or found.get((second, figure._replace(own=not figure.own)), {})
+    shared = [row for row in rows if row in other]
+    if not shared:
+        return None
+    one, two = (_each_photo({row: numbers[row] for row in shared}) for numbers in (rows, other))
+    return paired_difference(one, two, seed=seed)
 
 
 def _row(entry: Entry) -> tuple[Photo, str]:

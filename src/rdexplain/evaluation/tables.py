@@ -15,11 +15,16 @@ from rdexplain.evaluation.statistics import Interval, shown
 from rdexplain.evaluation.summary import Figure, summary
 
 LEGEND = (
-    "means over photos ± half the 95 % interval; areas under the curves for kept and randomised",
+    "means over photos ± half the 95 % interval",
+    "areas under the curves for kept and randomised, over the share p of the components and over log p",
     "* the domain that the method's explanations live in",
 )
 _ARROWS = {"higher": " ↑", "lower": " ↓", "zero": " →0", "": ""}
 _DOMAINS = {"pixel": "pixels", "wavelet": "wavelets", "shearlet": "shearlets"}
+
+
+Key = tuple[str, str, str, bool]
+"""Score, mode, domain, and whether it is an area over log p."""
 
 
 @dataclass(frozen=True)
@@ -29,31 +34,35 @@ class Table:
     Attributes:
         titles: of the lines, with an arrow for what is better.
         cells: for each method a text for each line; a star marks the domain that its explanations live in.
-        areas: how many lines are areas.
+        areas: how many lines are areas over p, and then over log p.
     """
 
     titles: list[str]
     cells: dict[str, list[str]]
-    areas: int
+    areas: tuple[int, int]
 
 
 def table(
     evaluation: Evaluation, methods: Sequence[str], distortion: str, over: Over = "share", seed: int = 0
 ) -> Table:
     """The table of some methods, in their order."""
-    found: dict[tuple[str, tuple[str, str, str]], tuple[Figure, Interval]] = {}
+    found: dict[tuple[str, Key], tuple[Figure, Interval]] = {}
     # Where a method has figures for two wavelets, those of its own come last and stay.
     for line in sorted(summary(evaluation, over=over, seed=seed), key=lambda line: line.figure.own):
         figure = line.figure
         if not figure.mode or figure.score == distortion:
-            found[line.method, (figure.score, figure.mode, figure.domain)] = (figure, line.value)
+            found[line.method, (figure.score, figure.mode, figure.domain, False)] = (figure, line.value)
+            if line.log is not None:
+                found[line.method, (figure.score, figure.mode, figure.domain, True)] = (figure, line.log)
     keys = sorted({key for _, key in found}, key=_place)
     arrows = {key: _ARROWS[figure.better] for (_, key), (figure, _) in found.items()}
     cells = {method: [_cell(found.get((method, key))) for key in keys] for method in methods}
     for method in methods:
         if method in evaluation.not_applicable and not any(name == method for name, _ in found):
             cells[method] = ["not applicable"] * len(keys)
-    return Table([_title(*key) + arrows[key] for key in keys], cells, sum(bool(mode) for _, mode, _ in keys))
+    logs = sum(log for *_, log in keys)
+    areas = sum(bool(mode) for _, mode, *_ in keys) - logs, logs
+    return Table([_title(*key) + arrows[key] for key in keys], cells, areas)
 
 
 def as_html(
@@ -84,15 +93,15 @@ def as_html(
     return f'{text}<br><img alt="{words}" style="max-width: 100%" src="data:image/png;base64,{picture}">'
 
 
-def _place(key: tuple[str, str, str]) -> tuple[int, str, str, str]:
-    score, mode, domain = key
-    return (0 if mode else 1, domain if mode else "", mode, score + domain)
+def _place(key: Key) -> tuple[int, bool, str, str, str]:
+    score, mode, domain, log = key
+    return (0 if mode else 1, log, domain if mode else "", mode, score + domain)
 
 
-def _title(score: str, mode: str, domain: str) -> str:
+def _title(score: str, mode: str, domain: str, log: bool) -> str:
     where = _DOMAINS[domain]
     if mode:
-        return f"{score} {'kept' if mode == 'keep' else 'randomised'}, {where}"
+        return f"{score} {'kept' if mode == 'keep' else 'randomised'}, {where}{', log p' if log else ''}"
     return f"{score}, {where}" if domain != "pixel" else score
 
 

@@ -24,6 +24,7 @@ from rdexplain.errors import SolverError
 from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
 from rdexplain.methods.interface import CaptumInterface
 from rdexplain.methods.options import Own, SharedOptions, resolve
+from rdexplain.methods.orders import Trail, levels, with_order
 from rdexplain.methods.outcome import Outcome, parts_of, samples, solve_rows, targets_tensor
 from rdexplain.methods.per_task import for_task
 from rdexplain.methods.presets import Presets
@@ -204,14 +205,14 @@ class RateDistortion(CaptumInterface):
                 progress = stack.enter_context(progress_bar(options.steps, self.get_name()))
             reports = iter(shared(progress, len(parts) * repeats, options.steps))
 
-            def solve_one(objective: Objective) -> Solution:
+            def solve_one(objective: Objective, order: str = "none") -> Solution:
                 watch = None if preview is None else partial(self._shown, problem, objective, preview, stops)
-                return self._solve(problem, objective, options.settings, next(reports, None), watch)
+                return self._solve(problem, objective, options.settings, next(reports, None), watch, order)
 
             gentle = replace(options.settings, emphasis=1.0)
-            again = partial(self._solve, problem, settings=gentle) if options.retry else None
+            again = partial(self._solve, problem, settings=gentle, order=options.order) if options.retry else None
             try:
-                outcome = solve_rows(parts, solve_one, again)
+                outcome = solve_rows(parts, partial(solve_one, order=options.order), again)
                 repeated = repeat_rows(parts, solve_one, outcome.mask, repeats) if repeats > 1 else None
             except SolverError as error:
                 if not error.photos:
@@ -235,6 +236,7 @@ class RateDistortion(CaptumInterface):
         settings: Settings,
         progress: Progress | None = None,
         watch: Watch | None = None,
+        order: str = "none",
     ) -> Solution:
         init = self.options.init
         if isinstance(init, str):
@@ -246,9 +248,13 @@ class RateDistortion(CaptumInterface):
         if settings.anchor:
             sensitivity = objective.sensitivity(problem.label) * objective.spread
             pulls = weights(sensitivity, objective.transform, settings.anchor)
+        trail = Trail(watch) if order == "time" else None
+        watch = trail or watch
         if self.options.bound is not None:
-            return within(objective, start, settings, self.options.bound, progress, pulls, watch)
-        return solve(objective, start, settings, progress, weights=pulls, watch=watch)
+            solution = within(objective, start, settings, self.options.bound, progress, pulls, watch)
+        else:
+            solution = solve(objective, start, settings, progress, weights=pulls, watch=watch)
+        return with_order(solution, order, trail, objective, start, settings)
 
     def _explanation(
         self,
@@ -296,6 +302,7 @@ class RateDistortion(CaptumInterface):
             repeats=1 if repeated is None else repeated.solutions,
             selection_frequency=None if repeated is None else transform.split(repeated.frequency.cpu()),
             agreement=None if repeated is None else repeated.agreement.cpu(),
+            order=transform.split(levels(outcome.order)) if outcome.order.shape[1] else None,
             device=str(outcome.mask.device),
             options=self.record(),
             versions=versions(),

@@ -12,8 +12,9 @@ from rdexplain.core.initial import Init, check_init
 from rdexplain.core.noise import Noise
 from rdexplain.core.path import Bound, steps_of
 from rdexplain.core.solver import Settings
-from rdexplain.errors import OptionError
+from rdexplain.errors import OptionError, unknown
 from rdexplain.methods.checks import check_number, check_whole
+from rdexplain.methods.orders import ORDERS
 from rdexplain.methods.presets import Preset, Presets, find_preset
 from rdexplain.models.decisions.distortions import Distortion, find_distortion
 
@@ -32,6 +33,8 @@ class SharedOptions(TypedDict, total=False):
         noise_scaling: "original", "linear", "inverse_linear" or "exponential".
         distortion: "label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root" or "kl".
         init: "ones", "coarse", "random", "gradient" or a mask.
+        order: what the order of the components that a mask does not tell apart comes from: "time" (default), "path" or
+            "none", see `methods.orders`.
         seed: of the noise.
         internal_batch_size: images in one forward pass; bounds the memory, not the result.
         batch_invariant: whether every row (a photo and a target) is solved by itself, so that its mask is the same to
@@ -53,6 +56,7 @@ class SharedOptions(TypedDict, total=False):
     noise_scaling: str
     distortion: str
     init: Init | None
+    order: str
     seed: int
     internal_batch_size: int | None
     batch_invariant: bool | None
@@ -88,6 +92,7 @@ class Options:
     noise: Noise
     distortion: Distortion
     init: Init
+    order: str
     seed: int
     internal_batch_size: int | None
     batch_invariant: bool | None
@@ -113,6 +118,7 @@ class Options:
             "noise_scaling": self.noise.scaling,
             "distortion": self.distortion.name,
             "init": self.init if isinstance(self.init, str) else "given",
+            "order": self.order,
             "internal_batch_size": self.internal_batch_size,
             "batch_invariant": self.batch_invariant,
             "accelerate": self.accelerate,
@@ -149,12 +155,19 @@ def resolve(given: Mapping[str, Any], presets: Presets, own: Own, owner: str) ->
         noise=Noise(given.get("noise", own.noise), _underscored(given.get("noise_scaling", "original")), own.grey),
         distortion=find_distortion(_underscored(given.get("distortion", preset.distortion))),
         init=check_init(_or(given.get("init"), preset.init)),
+        order=_order(_or(given.get("order"), "time")),
         seed=check_whole("seed", given.get("seed", 0), 0),
         internal_batch_size=None if size is None else check_whole("internal_batch_size", size, 1),
         batch_invariant=given.get("batch_invariant"),
         accelerate=bool(given.get("accelerate", True)),
         retry=preset.retry and given.get("max_distortion") is None and given.get("rate") is None,
     )
+
+
+def _order(name: str) -> str:
+    if name not in ORDERS:
+        raise OptionError(unknown("order", str(name), ORDERS))
+    return name
 
 
 def _bound(given: Mapping[str, Any]) -> Bound | None:

@@ -13,6 +13,7 @@ from rdexplain.core.memory import batches
 from rdexplain.core.objective import Objective
 from rdexplain.core.solver import Solution
 from rdexplain.errors import SolverError
+from rdexplain.methods.orders import Ordered
 from rdexplain.methods.problem import Problem
 
 FRESH_DRAWS = 256
@@ -37,6 +38,7 @@ class Outcome:
         penalty: (R,) the spatial penalty, 0 for none.
         distortion, non_sparsity, empty_distortion, collapsed, kept_probability: (R,), as in `Explanation`.
         distortions, rates: (R, steps), the solver's history.
+        order: (R, k) in [0, 1], higher comes first; (R, 0) for none.
         evaluations, measurements: (R,) images sent through the network forward and backward, and forward only.
     """
 
@@ -50,6 +52,7 @@ class Outcome:
     kept_probability: Tensor
     distortions: Tensor
     rates: Tensor
+    order: Tensor
     evaluations: Tensor
     measurements: Tensor
 
@@ -132,6 +135,7 @@ def measure(objective: Objective, solution: Solution, evaluations: int) -> Outco
         evaluations: images that each row's solution sent through the network.
     """
     mask, random = solution.mask, objective.noise.is_random
+    order = solution.order if isinstance(solution, Ordered) else None
     fresh, few = (FRESH_DRAWS, EMPTY_DRAWS) if random else (1, 1)
     distortions, reading = objective.measure_draws(mask, fresh)
     # On the same draws as the empty mask: on different ones the two estimates would differ by chance.
@@ -150,6 +154,7 @@ def measure(objective: Objective, solution: Solution, evaluations: int) -> Outco
         kept_probability=objective.decision.score(reading, rows),
         distortions=solution.distortion.mT,
         rates=solution.non_sparsity.mT,
+        order=mask[:, :0] if order is None else order,
         evaluations=torch.full_like(rows, evaluations),
         measurements=torch.full_like(rows, fresh + few),
     )

@@ -49,11 +49,14 @@ class Explanation(Result):
             that keep a coefficient, with a mask value above 0.3.
         agreement: (n,) in [0, 1], the same in one number: the mean over all pairs of solutions of the intersection over
             the union of what they keep; NaN where all solutions keep everything, or all keep nothing.
+        order: list of bands like `mask`, uint8, where an order of all components is kept: 0 comes first, and among what
+            the mask does not tell apart, such as its zeros, it says what is more important. A level is a few per cent
+            of a rank, see `methods.orders.levels`; what it comes from is the option ``order``.
     """
 
     LAYOUT = Layout(
         kind="explanation",
-        bands=("mask", "selection_frequency"),
+        bands=("mask", "selection_frequency", "order"),
         tensors=(
             *("images", "picture", "distortion", "non_sparsity", "objective", "sparsity", "empty_distortion"),
             *("collapsed", "target", "probability", "kept_probability", "photo"),
@@ -89,6 +92,7 @@ class Explanation(Result):
     repeats: int = 1
     selection_frequency: list[Tensor] | None = None
     agreement: Tensor | None = None
+    order: list[Tensor] | None = None
 
     def __getitem__(self, row: int | slice | Sequence[int]) -> Self:
         one, rows = super().__getitem__(row), self._places(row)

@@ -32,7 +32,8 @@ from rdexplain.work.sizes import check_size
 
 LOCK = "evaluation.lock"  # the folder may be that of a run, which has a lock of its own
 CURVES, OWN, AGREEMENT = "curves.png", "curves.own.png", "agreement.png"
-FILES = (ROWS, SCORE_ROWS, SUMMARY, DIFFERENCES, RECORD, CURVES, OWN, AGREEMENT)
+LOG, OWN_LOG = "curves.log.png", "curves.own.log.png"
+FILES = (ROWS, SCORE_ROWS, SUMMARY, DIFFERENCES, RECORD, CURVES, OWN, AGREEMENT, LOG, OWN_LOG)
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ def _settings(options: Evaluate) -> Settings:
         domains=options.domains,
         scores=scores,
         protocol=options.protocol,
+        order=options.order,
         seed=options.seed or 0,
     )
 
@@ -177,10 +179,13 @@ def _write(outputs: Outputs, work: Evaluator, options: Evaluate, settings: Setti
 
     evaluation, order, over = work.evaluation, _order(options, work.evaluation), _over(settings)
     note = f"{work.model.name}  ·  {settings.draws} draws  ·  {settings.protocol} protocol"
+    distortion = settings.distortions[0]
 
-    def figure(measure: str, view: Any) -> Callable[[Path], object]:
+    def figure(measure: str, view: Any, axis: Any = "linear") -> Callable[[Path], object]:
         return lambda path: save_figure(
-            curves_figure(evaluation, measure, view=view, over=over, methods=order, note=note, seed=settings.seed),
+            curves_figure(
+                evaluation, measure, view=view, over=over, axis=axis, methods=order, note=note, seed=settings.seed
+            ),
             path,
         )
 
@@ -188,11 +193,12 @@ def _write(outputs: Outputs, work: Evaluator, options: Evaluate, settings: Setti
         "": lambda folder: save_evaluation(
             evaluation, folder, record=_record(work, settings, finished), over=over, seed=settings.seed
         ),
-        CURVES: figure(settings.distortions[0], "common"),
+        CURVES: figure(distortion, "common"),
+        LOG: figure(distortion, "common", "log"),
         AGREEMENT: figure("agreement", "common"),
     }
     if "own" in settings.domains:
-        writers[OWN] = figure(settings.distortions[0], "own")
+        writers |= {OWN: figure(distortion, "own"), OWN_LOG: figure(distortion, "own", "log")}
     outputs.write("", writers, FILES)
 
 
@@ -230,6 +236,7 @@ def _record(work: Evaluator, settings: Settings, finished: bool) -> dict[str, An
         "scores": list(settings.scores),
         "wavelet": settings.wavelet.options(),
         "protocol": settings.protocol,
+        "order": settings.order,
         "seed": settings.seed,
         "methods": work.options,
         "versions": versions(),

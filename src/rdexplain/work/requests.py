@@ -56,6 +56,7 @@ SCORES = (
 DEFAULT_SCORES = SCORES[:4]
 DOMAINS = ("own", "pixel", "wavelet")
 PROTOCOLS = ("corrected", "published")
+TIES = ("kept", "random", "magnitude", "sensitivity")
 LAYOUTS = ("auto", "folder", "tree", "manifest", "webdataset", "huggingface")
 MASKS = ("float32", "bf16", "uint8")
 FORMATS = ("pictures", "panels", "numpy", "quantus", "fiftyone", "coco")
@@ -70,6 +71,11 @@ def _several(kind: str, known: Sequence[str], help: str, default: Any = None, no
     more = (*known, "all", "none") if none else known
     kinds = several_or_all(kind, tuple(known), none)
     return option(help, kinds, "NAMES", default, choices=tuple(more), listed=True)
+
+
+def _ties() -> Any:
+    help = "how components come that are equally important, such as a mask's zeros: kept with the explanation, or by"
+    return choice("order", TIES, f"{help} another rule (default kept)", "kept")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +203,7 @@ class _Evaluated(Options, title="what is evaluated"):
         "corrected, or published: the study's ties and pixel noise (default corrected)",
         "corrected",
     )
+    order: str = _ties()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -341,6 +348,7 @@ class _Made(Options, title="what is made again"):
     limit: int | None = option("the first N photos alone", whole(1), "N")
     budget: float | None = option("scale down to what this device does in so many minutes", positive, "MINUTES")
     size: int | None = option("side of the square photos, in pixels (default 256, figure-9 480)", whole(1), "PIXELS")
+    order: str = _ties()
     seed: int = option("of all noise (default 0)", whole(0), "N", 0)
 
 

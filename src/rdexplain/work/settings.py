@@ -29,6 +29,7 @@ NOISES = ("gaussian", "uniform", "zero")
 NOISE_SCALINGS = ("original", "linear", "inverse_linear", "exponential")
 DISTORTIONS = ("label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root", "kl")
 DEFAULT_CONFIDENCE = 0.25
+ORDERS = ("time", "path", "none")
 INITS = ("ones", "coarse", "random", "gradient")
 ACTIVATIONS = ("auto", "softmax", "sigmoid", "none")
 PRECISIONS = ("float32", "float16", "bfloat16")
@@ -204,6 +205,13 @@ class Masks(Options, title="method"):
     noise: str | None = _choice(_MASKS, "noise", NOISES, "what replaces the rest (default gaussian or uniform)")
     noise_scaling: str | None = _choice(
         _MASKS, "noise scaling", NOISE_SCALINGS, "of the noise over the scales (default original)"
+    )
+    order: str | None = _choice(
+        _MASKS,
+        "order",
+        ORDERS,
+        "where an order of what the mask leaves at zero comes from: the steps, or a path of λ at a fifth more "
+        "of the cost (default time)",
     )
     seed: int | None = _of((), "of the noise, or whatever is random (default 0)", whole(0), "N")
 

@@ -32,6 +32,8 @@ def test_many_small_shards_become_one(command, equal, monkeypatch):
     assert len(files()) == 40
     opened = open_run("a")
     before = [opened.mask(place) for place in range(len(opened))]
+    orders = [getattr(one, "order", None) for one in opened]
+    assert [order is not None for order in orders] == [True, False] * 10  # heatmaps have none
     table = opened.table()
     assert equal("a", "whole")
     # A run that was opened before its shards were joined is read all the same.
@@ -39,6 +41,7 @@ def test_many_small_shards_become_one(command, equal, monkeypatch):
     assert command("run", "a", small=False).status == 0
     assert files() == ["00020.parquet", "00020.safetensors"]
     assert all(opened.mask(place).equal(mask) for place, mask in enumerate(before))
+    assert all(opened[place].order[0].equal(order[0]) for place, order in enumerate(orders) if order is not None)
     assert opened.table().equals(table)
     assert opened[-1].photos == ("09.png",)
     assert equal("a", "whole")

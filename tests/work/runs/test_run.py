@@ -64,6 +64,7 @@ def test_masks_are_the_same_with_any_batch_in_a_folder_and_alone(command, equal,
         alone = method.explain(rx.load_photo(f"photos/{number:02}.png", 8).pixels[None])
         assert alone.mask[0].std() > 1e-3
         assert torch.equal(run[number].mask[0], alone.mask[0])
+        assert torch.equal(run[number].order[0], alone.order[0])
         folder = rx.load_explanation(f"folder/{number:02}.pixel_rde")
         assert torch.equal(folder.mask[0], alone.mask[0])
         assert torch.equal(folder.objective, alone.objective)
@@ -81,6 +82,11 @@ def test_a_baseline_comes_back(command):
     span = float(expected.scores[0].max() - expected.scores[0].min())
     assert float((found.scores[0] - expected.scores[0]).abs().max()) <= span / 510 * 1.01
     assert found.labels == expected.labels
+
+
+def test_no_order_is_kept_where_none_is_wanted(command):
+    assert command("run", "--out a", "--order none").status == 0
+    assert all(one.order is None for one in open_run("a"))
 
 
 @pytest.mark.parametrize(("kind", "most"), [("float32", 0.0), ("bf16", 2**-8), ("uint8", 1 / 510 + 1e-7)])

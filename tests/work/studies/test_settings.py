@@ -56,7 +56,7 @@ def test_options_are_those_of_the_study(protocol, name, method, wanted):
     assert found == {option: {value} if isinstance(value, str) else value for option, value in wanted.items()}
 
 
-@pytest.mark.parametrize(("protocol", "points", "draws"), [("published", 101, 1), ("corrected", 26, 8)])
+@pytest.mark.parametrize(("protocol", "points", "draws"), [("published", 101, 1), ("corrected", 29, 8)])
 def test_curves_are_measured_as_the_study_has_it(protocol, points, draws):
     (recipe,) = find_recipes(["figure-5"])
     for unit in recipe.units(plan_of(protocol)):

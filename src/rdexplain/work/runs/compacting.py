@@ -68,6 +68,6 @@ def _rows(folder: Path, number: int) -> list[shards.Row]:
     figures = shards.read_rows(folder, number).to_pylist()
     masks, headers = shards.read_masks(folder, number, range(len(figures)))
     return [
-        shards.Row({name: value for name, value in row.items() if name != "header"}, headers[row["header"]], mask)
+        shards.Row({name: value for name, value in row.items() if name != "header"}, headers[row["header"]], *mask)
         for row, mask in zip(figures, masks, strict=True)
     ]

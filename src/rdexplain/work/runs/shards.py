@@ -38,11 +38,13 @@ class Row:
         figures: a value for each column; those that are missing are null.
         header: what explanations of one call have in common (options, versions, device), ready for JSON.
         mask: packed, (k,), see `pack`.
+        order: `Explanation.order`, flat, uint8 (k,), where there is one.
     """
 
     figures: dict[str, Any]
     header: dict[str, Any]
     mask: Tensor
+    order: Tensor | None = None
 
 
 def pack(flat: Tensor, kind: str, low: float = 0.0, high: float = 1.0) -> Tensor:
@@ -79,8 +81,9 @@ def write(folder: Path, number: int, rows: Sequence[Row]) -> None:
     parquet = needed("pyarrow.parquet", "a run", RUNS)
     table = needed("pyarrow", "a run", RUNS).Table.from_pylist(figures, schema=schema())
     with _no_safetensors_error(tensors_path), whole_file(tensors_path) as temporary:
-        masks = {str(place): row.mask for place, row in enumerate(rows)}
-        save_file(masks, temporary, {"rdexplain": json.dumps({"format": 1, "headers": headers})})
+        tensors = {str(place): row.mask for place, row in enumerate(rows)}
+        tensors |= {f"order.{place}": row.order for place, row in enumerate(rows) if row.order is not None}
+        save_file(tensors, temporary, {"rdexplain": json.dumps({"format": 1, "headers": headers})})
     with whole_file(rows_path) as temporary:
         parquet.write_table(table, temporary)
     flush_folder(folder)
@@ -95,13 +98,20 @@ def read_rows(folder: Path, number: int) -> Any:
         raise RDExplainError(f"{path} cannot be read: {one_line(error)}") from error
 
 
-def read_masks(folder: Path, number: int, rows: Iterable[int]) -> tuple[list[Tensor], list[dict[str, Any]]]:
-    """Packed masks of some rows of a shard, and the shard's headers."""
+def read_masks(
+    folder: Path, number: int, rows: Iterable[int]
+) -> tuple[list[tuple[Tensor, Tensor | None]], list[dict[str, Any]]]:
+    """Packed masks of some rows of a shard, with their orders, and the shard's headers."""
     path = paths(folder, number)[0]
     try:
         with safe_open(path, framework="pt") as content:
             found = json.loads(content.metadata()["rdexplain"])
-            masks = [content.get_tensor(str(row)) for row in rows]
+            there = set(content.keys())
+            orders = {row: f"order.{row}" for row in rows}
+            masks = [
+                (content.get_tensor(str(row)), content.get_tensor(name) if name in there else None)
+                for row, name in orders.items()
+            ]
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise RDExplainError(f"{path} cannot be read: {one_line(error)}") from error
     return masks, [json.loads(header) for header in found["headers"]]

@@ -82,16 +82,17 @@ class Run:
             return [self[one] for one in range(len(self))[place]]
         number, shard, row = self._place(place)
         figures = self._shard(shard)[row]
-        (packed,), headers = read_masks(self.folder / SHARDS, shard, [row])
+        ((packed, order),), headers = read_masks(self.folder / SHARDS, shard, [row])
         entry = self._entries[number]
         flat = unpack(packed, figures["low"], figures["high"])
-        return _result(figures, headers[figures["header"]], flat, entry, self._root)
+        return _result(figures, headers[figures["header"]], flat, order, entry, self._root)
 
     def mask(self, place: int) -> Tensor:
         """The mask (or scores) at a place, flat (k,) float32, low-pass first, without the photo being read."""
         _, shard, row = self._place(place)
         figures = self._shard(shard)[row]
-        return unpack(read_masks(self.folder / SHARDS, shard, [row])[0][0], figures["low"], figures["high"])
+        ((packed, _),), _ = read_masks(self.folder / SHARDS, shard, [row])
+        return unpack(packed, figures["low"], figures["high"])
 
     def undistorted(self, place: int) -> Tensor | None:
         """The photo at a place (3, h, w) in [0, 1], in its own shape, for a panel; None where a crop was explained.
@@ -157,7 +158,9 @@ def open_run(folder: str | Path, photos: str | Path | None = None) -> Run:
     return Run(folder, photos)
 
 
-def _result(figures: dict[str, Any], header: dict[str, Any], flat: Tensor, entry: Entry, root: str) -> Result:
+def _result(
+    figures: dict[str, Any], header: dict[str, Any], flat: Tensor, order: Tensor | None, entry: Entry, root: str
+) -> Result:
     height, width = header["size"]
     if height != width:
         raise RDExplainError(f"{entry.photo} was explained at {height} x {width} pixels: runs are of squares")
@@ -165,7 +168,8 @@ def _result(figures: dict[str, Any], header: dict[str, Any], flat: Tensor, entry
     images = photo.pixels[None]
     frame = {} if photo.frame is None else {"frame": list(photo.frame)}
     representation = representation_from(header["options"])
-    bands = [band.unsqueeze(0) for band in representation.transform((height, width), torch.float32).split(flat)]
+    transform = representation.transform((height, width), torch.float32)
+    bands = [band.unsqueeze(0) for band in transform.split(flat)]
     axes = figures["target_axes"]
     common: dict[str, Any] = {
         "images": images,
@@ -195,5 +199,6 @@ def _result(figures: dict[str, Any], header: dict[str, Any], flat: Tensor, entry
         draws=header["draws"],
         measurements=torch.tensor([figures["measurements"]]),
         target_kind=header["target_kind"],
+        order=None if order is None else [band.unsqueeze(0) for band in transform.split(order)],
         **common,
     )

@@ -225,7 +225,9 @@ class Worker:
         else:
             figures |= {"low": float(flat.min()), "high": float(flat.max())}
             header |= {"kind": "heatmap"}
-        return Row(figures, header, pack(flat, self.recipe.masks, figures["low"], figures["high"]))
+        packed = pack(flat, self.recipe.masks, figures["low"], figures["high"])
+        bands = one.order if isinstance(one, Explanation) else None
+        return Row(figures, header, packed, None if bands is None else transform.join([band[0] for band in bands]))
 
     def _method(self, home: str, options: dict[str, Any]) -> Any:
         module, _, name = home.partition(":")

@@ -9,7 +9,7 @@ import numpy as np
 
 from rdexplain.evaluation import Evaluation
 from rdexplain.evaluation.results import Over
-from rdexplain.evaluation.statistics import Array, Interval, area, bootstrap, interval, paired_difference
+from rdexplain.evaluation.statistics import Array, Interval, area, bootstrap, interval, log_area, paired_difference
 from rdexplain.render.words import method_title
 from rdexplain.work.studies import figures
 from rdexplain.work.studies.plan import Plan
@@ -54,13 +54,15 @@ def over(plan: Plan) -> Over:
     return "percentage" if plan.published else "share"
 
 
-def areas(plan: Plan, evaluation: Evaluation, mode: str, measure: str, domain: str) -> dict[str, Numbers]:
-    """The area under each photo's curve, by method and photo."""
+def areas(
+    plan: Plan, evaluation: Evaluation, mode: str, measure: str, domain: str, log: bool = False
+) -> dict[str, Numbers]:
+    """The area under each photo's curve, by method and photo; with `log` over the logarithm of the percentage."""
     found: dict[str, Numbers] = {}
     for (entry, at), curve in evaluation.curves.items():
         if at == mode and (entry.own if domain == "own" else entry.domain == domain):
             found.setdefault(entry.method, {})[entry.photo] = float(
-                area(curve.axis(over(plan)), curve.measures[measure])
+                (log_area if log else area)(curve.axis(over(plan)), curve.measures[measure])
             )
     return found
 
@@ -110,6 +112,7 @@ def compare_areas(
     domains = ["own"] if plan.published else ["own", "pixel", "wavelet"]
     for domain in domains:
         numbers = areas(plan, evaluation, mode, measure, domain)
+        logs = areas(plan, evaluation, mode, measure, domain, log=True)
         for name in curve_methods(plan)[1:]:
             if name in evaluation.not_applicable:
                 why = f"{method_title(name)} is not applicable: {evaluation.not_applicable[name]}"
@@ -123,6 +126,8 @@ def compare_areas(
             ]
             shown = " and ".join(words(one) for one in values)
             text = f"areas {shown}; difference {words(found)}" if found is not None else ""
+            over_log = difference(logs, "cartoonx", name, plan.seed)
+            text += f", over log p {words(over_log)}" if over_log is not None else ""
             where = f"{claim} than {method_title(name)}, {_PLACES[domain]}"
             verdicts.append(judge(where, known if domain == "own" else "", text, found, scaled, sign))
     return verdicts
@@ -140,6 +145,9 @@ def _figure_5(plan: Plan, results: Results) -> Findings:
     methods = curve_methods(plan)
     findings.figures[""] = figures.curves(
         evaluation, "l2", methods, title, note, overlay, over=over(plan), seed=plan.seed
+    )
+    findings.figures[".log"] = figures.curves(
+        evaluation, "l2", methods, title, note, overlay, over=over(plan), axis="log", seed=plan.seed
     )
     if not plan.published:
         common = f"{title}, all methods in the same domain"
@@ -174,6 +182,9 @@ def _accuracy(plan: Plan, results: Results) -> Findings:
     small, known, methods = note_of(plan, scaled), {"keep": "acc"}, curve_methods(plan)
     findings.figures[""] = figures.curves(
         evaluation, "agreement", methods, title, small, known, over=over(plan), seed=plan.seed
+    )
+    findings.figures[".log"] = figures.curves(
+        evaluation, "agreement", methods, title, small, known, over=over(plan), axis="log", seed=plan.seed
     )
     claim = "CartoonX keeps more predictions"
     findings.verdicts += compare_areas(plan, evaluation, "keep", "agreement", "acc", claim, 1)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rdexplain.errors import PhotoError
 from rdexplain.evaluation import Evaluation
-from rdexplain.evaluation.plots import COLOURS, View, curves_figure, style, style_axes
+from rdexplain.evaluation.plots import COLOURS, Axis, View, curves_figure, style, style_axes
 from rdexplain.evaluation.results import Over
 from rdexplain.evaluation.statistics import Array, Interval
 from rdexplain.photos.images import load_photo
@@ -54,6 +54,7 @@ def curves(
     experiments: dict[str, str],
     view: View = "own",
     over: Over = "share",
+    axis: Axis = "linear",
     seed: int = 0,
 ) -> Figure:
     """`curves_figure`, with the published curves dashed over the panels of `experiments` (by mode)."""
@@ -61,7 +62,16 @@ def curves(
     absent = [method_title(name) for name in methods if name in evaluation.not_applicable]
     small = f"not applicable: {', '.join(absent)}" if absent else None
     figure = curves_figure(
-        evaluation, measure, view=view, over=over, methods=present, title=title, subtitle=note, note=small, seed=seed
+        evaluation,
+        measure,
+        view=view,
+        over=over,
+        axis=axis,
+        methods=present,
+        title=title,
+        subtitle=note,
+        note=small,
+        seed=seed,
     )
     modes = [mode for mode in ("keep", "randomise") if any(key.mode == mode for key in evaluation.curves)]
     overlaid = False

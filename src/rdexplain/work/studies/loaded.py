@@ -71,6 +71,7 @@ class Networks:
             (),
             segmenter=self._task_network("segmenter", STUDYS_SEGMENTER),
             detector=self._task_network("detector", STUDYS_DETECTOR),
+            order=wanted.order,
         )
 
     def load(self, name: str) -> Model:

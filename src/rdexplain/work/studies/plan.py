@@ -87,6 +87,8 @@ class Plan:
         scales: by group of recipes, in place of `scale`.
         segmenter, detector: the networks of figures 8 and 9.
         scenes: the photos of figures 8 and 9; None for `photos`.
+        order: a name of `evaluation.ORDERS`: how components come in curves that are equally important, where the
+            protocol does not say.
     """
 
     protocol: Protocol
@@ -100,6 +102,7 @@ class Plan:
     segmenter: TaskNetwork = SEGMENTER
     detector: TaskNetwork = DETECTOR
     scenes: tuple[Known, ...] | None = None
+    order: str = "kept"
 
     def of(self, group: str) -> Plan:
         """The plan at the scale of a group of recipes."""

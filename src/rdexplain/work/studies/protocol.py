@@ -15,7 +15,7 @@ SQUARES = 226
 """Forward passes of occlusion: one for each grey square on a photo, and one for the photo itself."""
 BEST_STEPS, BEST_DRAWS = 778, 4
 PUBLISHED_PERCENTAGES = tuple(float(percent) for percent in range(101))
-PERCENTAGES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.5, *(float(percent) for percent in range(10, 101, 5)))
+PERCENTAGES = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 7.5, *(float(percent) for percent in range(10, 101, 5)))
 COMMON_SPARSITY = 10.0
 """λk of both mask methods in the corrected figure 5: the same rule for both."""
 FRESH = 288
@@ -37,7 +37,8 @@ def mask_options(plan: Plan, sparsity: float, steps: int, draws: int, **more: An
 
 def backwards(options: dict[str, Any]) -> int:
     """Number of images sent forward and backward for a mask."""
-    return int(options["steps"]) * int(options.get("draws", BEST_DRAWS))
+    count = int(options["steps"]) * int(options.get("draws", BEST_DRAWS))
+    return count + count // 5 if options.get("order") == "path" else count
 
 
 def curve_options(plan: Plan, method: str) -> dict[str, Any]:
@@ -46,7 +47,8 @@ def curve_options(plan: Plan, method: str) -> dict[str, Any]:
         wavelet = method == "cartoonx"
         if plan.published:
             return mask_options(plan, 10.0 if wavelet else 4.0, 100, 16 if wavelet else 64)
-        return mask_options(plan, COMMON_SPARSITY, 0, 0)
+        # Most of a curve is about what the mask leaves at zero, and a path orders that best.
+        return mask_options(plan, COMMON_SPARSITY, 0, 0, order="path" if plan.order == "kept" else "none")
     if method == "integrated_gradients":
         score = "probability" if plan.published else "logit"
         return {"steps": plan.times(100, 4), "references": plan.times(10, 1), "score": score}

@@ -49,7 +49,7 @@ class Unit:
 
     @cached_property
     def name(self) -> str:
-        """A hash of everything that the result depends on, except size, seed and protocol, which the plan fixes."""
+        """A hash of all that the result depends on, except size, seed, protocol and order, which the plan fixes."""
         key = [self.kind, self.photo.source, self.photo.key, self.model, self.method, self.options, self.measured]
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
 

@@ -104,6 +104,7 @@ def _curves(context: Context, unit: Unit, model: Model, photo: Photo) -> list[Ro
         distortions=("l2", "label"),
         scores=(),
         protocol=plan.protocol,
+        order=plan.order,
         seed=plan.seed,
     )
     method = context.method(unit, model)
