@@ -13,6 +13,7 @@ from rdexplain.evaluation import PERCENTAGES, Evaluation, Settings, save_evaluat
 from rdexplain.evaluation.files import DIFFERENCES, RECORD, ROWS, SUMMARY
 from rdexplain.evaluation.files import SCORES as SCORE_ROWS
 from rdexplain.evaluation.results import Over
+from rdexplain.evaluation.scores import find_score
 from rdexplain.models import Model, load_model
 from rdexplain.photos.images import find_photos
 from rdexplain.text.extras import needed
@@ -142,7 +143,7 @@ def _settings(options: Evaluate) -> Settings:
         scores.append("localisation")
     if options.boxes is not None and (options.fit not in (None, "squash") or options.explanations is not None):
         raise OptionError("`boxes` is for photos that are squashed to the square, not `explanations` or another `fit`")
-    again = [name for name in ("max_sensitivity", "randomisation") if name in scores]
+    again = [name for name in scores if find_score(name).again]
     if again and options.explanations is not None:
         raise OptionError(f"{' and '.join(again)} explain again, which `explanations` does not")
     return Settings(
