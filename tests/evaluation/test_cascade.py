@@ -16,6 +16,10 @@ from rdexplain.errors import ModelError
 from rdexplain.evaluation import (
     Candidate,
     Cascade,
+    Curve,
+    CurveKey,
+    Entry,
+    Evaluation,
     Settings,
     evaluate,
     load_evaluation,
@@ -25,6 +29,7 @@ from rdexplain.evaluation import (
     summary,
 )
 from rdexplain.evaluation.cascade import cascade
+from rdexplain.evaluation.cascade_plot import cascade_figure
 from rdexplain.evaluation.randomisation import randomised
 from rdexplain.methods.baselines import Occlusion
 from rdexplain.models import as_model, load_model
@@ -213,3 +218,24 @@ def test_the_curve_and_its_area_are_kept(tmp_path, smooth_network, make_photos):
     lines = {line.figure.score: line for line in summary(found)}
     assert "ssim" not in lines  # a curve's area is there once, as a score
     assert lines["cascade_ssim"].figure.better == "zero"
+
+
+def test_the_figure_shows_means_over_photos():
+    key = CurveKey(Entry("a", "1", "1", "", "lrp", "pixel", True), "cascade")
+    curves = {
+        key._replace(entry=key.entry._replace(photo=photo, key=photo)): Curve(
+            np.array([0.0, 50, 100]),
+            np.array([0, 0.5, 1]),
+            {"rank_correlation": np.array([1, 0.4, low]), "ssim": np.array([1, 0.2, 0.1])},
+            1,
+        )
+        for photo, low in (("a", 0.2), ("b", -0.6))
+    }
+    figure = cascade_figure(Evaluation(curves), note="a network")
+    rank, ssim = figure.axes
+    assert rank.lines[0].get_xdata().tolist() == [0, 50, 100]
+    assert rank.lines[0].get_ydata().tolist() == pytest.approx([1, 0.4, -0.2])
+    assert ssim.lines[0].get_ydata().tolist() == pytest.approx([1, 0.2, 0.1])
+    assert rank.get_ylim()[0] < -0.6
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["LRP"]
+    assert not cascade_figure(Evaluation()).legends

@@ -75,7 +75,8 @@ def cascade(subject: Subject, method: Any, result: Explained, networks: Cascade)
         method: its `again` gives the same method for another model.
 
     Returns:
-        ``rank_correlation`` and ``ssim`` over the share of the layers, (n, stages); 1 at 0.
+        ``rank_correlation`` and ``ssim`` over the share of the layers, (n, stages); 1 at 0, unless
+        the explanation itself is constant.
     """
     maps = pixel_map(result)
     found: dict[str, list[Tensor]] = {RANK: [], SSIM: []}

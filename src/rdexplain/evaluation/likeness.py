@@ -72,7 +72,8 @@ def iou(first: Explained, second: Explained) -> Tensor:
 def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
     """Spearman's correlation of the rows of (n, k), (n,); equal scores share a rank, NaN where all are equal."""
     a, b = (_centred_ranks(scores) for scores in (first, second))
-    return (a * b).sum(dim=1) / (a.norm(dim=1) * b.norm(dim=1))
+    # Of equal ranks it is exactly 1, which the product of two norms would miss by rounding.
+    return (a * b).sum(dim=1) / ((a * a).sum(dim=1) * (b * b).sum(dim=1)).sqrt()
 
 
 def _centred_ranks(scores: Tensor) -> Tensor:

@@ -32,8 +32,8 @@ from rdexplain.work.runs.lock import locked
 from rdexplain.work.sizes import check_size
 
 LOCK = "evaluation.lock"  # the folder may be that of a run, which has a lock of its own
-CURVES, OWN, AGREEMENT = "curves.png", "curves.own.png", "agreement.png"
-FILES = (ROWS, SCORE_ROWS, SUMMARY, DIFFERENCES, RECORD, CURVES, OWN, AGREEMENT)
+CURVES, OWN, AGREEMENT, CASCADE = "curves.png", "curves.own.png", "agreement.png", "cascade.png"
+FILES = (ROWS, SCORE_ROWS, SUMMARY, DIFFERENCES, RECORD, CURVES, OWN, AGREEMENT, CASCADE)
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,7 @@ def _evaluator(options: Evaluate, count: Count, settings: Settings) -> Evaluator
 
 def _write(outputs: Outputs, work: Evaluator, options: Evaluate, settings: Settings, finished: bool) -> None:
     """Write all results or none. Files of an earlier call that this one does not write again are removed."""
+    from rdexplain.evaluation.cascade_plot import cascade_figure
     from rdexplain.evaluation.plots import curves_figure
     from rdexplain.render import save_figure
 
@@ -194,6 +195,10 @@ def _write(outputs: Outputs, work: Evaluator, options: Evaluate, settings: Setti
     }
     if "own" in settings.domains:
         writers[OWN] = figure(settings.distortions[0], "own")
+    if "cascade" in settings.scores:
+        writers[CASCADE] = lambda path: save_figure(
+            cascade_figure(evaluation, methods=order, note=work.model.name, seed=settings.seed), path
+        )
     outputs.write("", writers, FILES)
 
 
