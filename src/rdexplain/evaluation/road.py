@@ -46,7 +46,7 @@ def road(
 
     Args:
         pixels: scores of pixels, `in_pixels`.
-        least_first: whether the least important are removed first (LeRF).
+        least_first: whether the least important are removed first (LeRF), in the opposite order.
         percentages: of the pixels, in [0, 100).
         noise: standard deviation of the noise on what is filled in, in units of [0, 1]; the filled-in values are
             clamped to [0, 1].
@@ -60,7 +60,9 @@ def road(
     if int(limits.max()) >= pixels.scores.shape[1]:
         raise OptionError("nothing can be filled in where all pixels are removed: give percentages below 100")
     scores = pixels.scores.cpu()
-    order = ranks(-scores if least_first else scores, subject.keys, seed=seed)
+    order = ranks(scores, subject.keys, seed=seed)
+    if least_first:
+        order = order.shape[1] - 1 - order
     measures = {name: torch.zeros(len(subject), len(limits), dtype=torch.float64) for name in (AGREEMENT, PROBABILITY)}
     for row, image in enumerate(subject.images.double().cpu()):
         filled = []
