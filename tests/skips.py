@@ -15,6 +15,7 @@ ALLOWED = (
     "needs a GPU",
     "needs the weights beside the repository",
     "needs the photos beside the repository",
+    "needs the extra quantus",
     "mounting is not allowed here",
     "this file system takes Unicode names only",
     "there is no /dev/full here",

@@ -141,6 +141,37 @@ def test_from_photos_to_files(evaluate, place):
     assert sorted(file.name for file in Path("evaluation").iterdir()) == [x for x in FILES if ".own." not in x]
 
 
+def test_what_the_field_asks(evaluate, place):
+    """Every new score of a mask and of a method that is not random, and the figure of the randomised layers."""
+    scores = "road,irof,cascade,seeds,small_changes"
+    small = TINY.replace("--steps 2", "--steps 8")
+    status, out, err = evaluate(f"photos --methods pixel_rde,occlusion --domains own --scores {scores}", small)
+    assert (status, err) == (0, "")
+    found = load_evaluation("evaluation")
+    columns = {"cascade_rank", "cascade_ssim", "irof", "jpeg_rank", "jpeg_ssim", "road_lerf", "road_morf", "seeds_iou"}
+    columns |= {"seeds_rank", "shift_rank", "shift_ssim"}
+    for method in ("pixel_rde", "occlusion"):
+        there = {key.score for key in found.scores if key.entry.method == method}
+        # Of masks so short on their way nothing is kept, and they have nothing in common.
+        assert columns - there <= ({"seeds_iou"} if method == "pixel_rde" else set())
+        assert there <= columns
+    steady = [value for (entry, name), value in found.scores.items() if entry.method == "occlusion" and "seeds" in name]
+    assert set(steady) == {1}
+    assert {key.mode for key in found.curves} == {"keep", "randomise", "cascade"}
+    assert "cascade_ssim →0" in out
+    assert "seeds_iou ↑" in out
+    assert Path("evaluation/cascade.png").stat().st_size > 10_000
+    # A photo's scores do not depend on the others of its batch.
+    again = f"photos --methods pixel_rde,occlusion --domains own --scores {scores} --out apart --photos-per-batch 1"
+    assert evaluate(again, small)[0] == 0
+    apart = load_evaluation("apart")
+    assert apart.scores.keys() == found.scores.keys()
+    for key, value in found.scores.items():
+        assert apart.scores[key] == pytest.approx(value, abs=1e-4), key
+    assert evaluate("photos --methods pixel_rde --domains own --scores road --overwrite", small)[0] == 0
+    assert not Path("evaluation/cascade.png").exists()
+
+
 def test_one_process_at_a_time(evaluate, place):
     command, stepless = "photos --methods random_pixel --scores none", TINY.replace("--steps 2 ", "")
     code = """
@@ -614,6 +645,10 @@ def test_small_numbers_are_not_printed_as_nothing():
         ("photos --scores insertion,gini", "unknown score 'gini'"),
         ("photos --scores localisation", "give --boxes"),
         ("--explanations photos --scores randomisation", "randomisation explain again"),
+        (
+            "--explanations photos --scores road,seeds,small_changes,cascade",
+            "seeds and small_changes and cascade explain again, which --explanations does not",
+        ),
         ("photos --boxes gone.csv", "cannot read the boxes in gone.csv: No such file or directory"),
         ("photos --size 4", "an image of 4 x 4 is too small for db3"),
         ("gone.jpg", "no such file or folder: gone.jpg"),

@@ -30,6 +30,10 @@ TOO_MANY = "5 levels of db3 are too many for an image of 20 x 20: at most 4 fit,
             "evaluate photos --size 2 --methods pixel_rde --domains own,pixel --scores randomisation",
             "--size 2 is too small for randomisation: 3 pixels at least",
         ),
+        (
+            "evaluate photos --size 3 --methods pixel_rde --domains own,pixel --scores small_changes",
+            "--size 3 is too small for small_changes: 4 pixels at least",
+        ),
         ("detect photos --size 8193", "--size must be at most 8192 pixels, not 8193"),
     ],
 )

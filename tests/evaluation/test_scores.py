@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import captum.metrics
 import numpy as np
 import pytest
 import torch
-from scipy import stats
-from skimage.metrics import structural_similarity as skimage_ssim
 from torch import nn
 
 from rdexplain import CartoonX, PixelRDE
-from rdexplain.errors import ModelError, OptionError
-from rdexplain.evaluation import Candidate, evaluate, in_own, scores, subject
+from rdexplain.errors import OptionError
+from rdexplain.evaluation import Candidate, Cascade, evaluate, in_own, scores, subject
 from rdexplain.evaluation import Settings as EvaluationSettings
 from rdexplain.evaluation.concentration import complexity, sparseness
 from rdexplain.evaluation.insertion import deletion, emptied, insertion
 from rdexplain.evaluation.localisation import energy_in_box, inside, pointing_game
 from rdexplain.evaluation.perturbation import infidelity, max_sensitivity
-from rdexplain.evaluation.randomisation import randomised, rank_correlation, structural_similarity
-from rdexplain.models import as_model, load_model
+from rdexplain.models import as_model
 from rdexplain.work.requests import DEFAULT_SCORES, DOMAINS, PROTOCOLS, SCORES
 
 
@@ -158,104 +154,13 @@ def test_max_sensitivity_is_captums(smooth_network, make_photos):
         assert float(expected) > 0
 
 
-def test_rank_correlation_and_ssim_are_those_of_scipy_and_skimage():
-    generator = torch.Generator().manual_seed(8)
-    a = torch.randn(2, 90, generator=generator).mul(2).round()  # with ties
-    b = a + torch.randn(2, 90, generator=generator).round()
-    found = rank_correlation(a, b)
-    for row in range(2):
-        assert float(found[row]) == pytest.approx(stats.spearmanr(a[row].numpy(), b[row].numpy()).statistic)
-    assert rank_correlation(torch.ones(1, 5), torch.arange(5.0)[None]).isnan().all()
-    maps, others = a.view(2, 9, 10).double(), b.view(2, 9, 10).double()
-    ssim = structural_similarity(maps, others)
-    for row in range(2):
-        one, other = ((m[row] - m[row].min()) / (m[row].max() - m[row].min()) for m in (maps, others))
-        assert float(ssim[row]) == pytest.approx(skimage_ssim(one.numpy(), other.numpy(), data_range=1.0))
-    assert structural_similarity(maps, maps).tolist() == pytest.approx([1, 1])
-
-
-class WithOwnParameter(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.token = nn.Parameter(torch.randn(4, 3))
-        self.layers = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return images.mean(dim=(2, 3)) @ self.token.T + self.layers(images.mean(dim=(2, 3)))
-
-
-def test_randomised_parameters_are_on_a_copy_and_a_function_of_the_seed():
-    network = WithOwnParameter().eval()
-    kept = {name: value.clone() for name, value in network.state_dict().items()}
-    state = torch.random.get_rng_state()
-    model = as_model(network, mean=0.5, std=0.2)
-    first, again, other = (randomised(model, (16, 16), seed) for seed in (1, 1, 2))
-    assert torch.equal(torch.random.get_rng_state(), state)
-    assert all(torch.equal(value, kept[name]) for name, value in network.state_dict().items())
-    for name in ("token", "layers.0.weight", "layers.0.bias"):
-        ours = first.network.get_parameter(name)
-        assert torch.equal(ours, again.network.get_parameter(name))
-        assert not torch.equal(ours, other.network.get_parameter(name))
-        assert not torch.equal(ours, kept[name])
-    assert first.mean == model.mean
-    assert not first.network.training
-    with pytest.raises(ModelError, match="no parameters that could be randomised"):
-        randomised(as_model(lambda images: images), (8, 8))
-
-
-def test_randomised_parameters_are_drawn_on_the_cpu_alone(monkeypatch):
-    """As each module draws them from the CPU's generator; those of the GPUs, which nobody puts back, stay untouched."""
-    network = WithOwnParameter().eval()
-    expected = copy.deepcopy(network)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(5)
-        token = expected.token
-        token.copy_(token.mean() + token.std() * torch.randn(4, 3))
-        expected.layers[0].reset_parameters()
-
-    def fail(seed):
-        raise AssertionError("a GPU's generator was seeded")
-
-    monkeypatch.setattr(torch.cuda, "manual_seed_all", fail)
-    found = randomised(as_model(network), (16, 16), 5).network
-    for name in ("token", "layers.0.weight", "layers.0.bias"):
-        assert torch.equal(found.get_parameter(name), expected.get_parameter(name))
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_randomised_on_a_gpu_is_what_it_is_on_the_cpu():
-    network = WithOwnParameter().eval()
-    here = randomised(as_model(network), (16, 16), 5)
-    state = torch.cuda.get_rng_state()
-    there = randomised(as_model(network).on("cuda"), (16, 16), 5)
-    assert torch.equal(torch.cuda.get_rng_state(), state)
-    assert there.device.type == "cuda"
-    for name, parameter in here.network.named_parameters():
-        assert torch.equal(parameter, there.network.get_parameter(name).cpu())
-    for name, buffer in here.network.named_buffers():
-        torch.testing.assert_close(buffer, there.network.get_buffer(name).cpu())
-
-
-def test_a_randomised_network_still_decides_something(make_photos):
-    """A deep network with the statistics that its normalisations are born with gives every image the same output."""
-    model = load_model("efficientnet_lite0")
-    images, other = make_photos(4, 64), randomised(model, (64, 64))
-    with torch.no_grad():
-        probabilities = other(images).softmax(1)
-    assert probabilities.isfinite().all()
-    assert probabilities.std(dim=0).max() > 1e-3
-    norms = [module for module in other.network.modules() if isinstance(module, nn.BatchNorm2d)]
-    assert norms
-    assert all(not norm.training and norm.momentum is not None for norm in norms)
-
-
 def test_all_scores_of_a_method(smooth_network, make_photos):
     network, images = smooth_network(), make_photos(2, 32)
     model = as_model(network)
     options = {"steps": 2, "draws": 2, "levels": 2}
     method = CartoonX(model, **options)
     result = method.explain(images, [1, 2], photos=["a.png", None])
-    candidate = Candidate(result, method, CartoonX(randomised(model, (32, 32)), **options), [[(2, 2, 9, 9)], []])
+    candidate = Candidate(result, method, Cascade(model, (32, 32)), [[(2, 2, 9, 9)], []])
     settings = EvaluationSettings(percentages=(0, 50, 100), draws=1, scores=tuple(scores.SCORES))
     with subject(model, images, [1, 2]) as rows:
         found = evaluate(rows, candidate, settings)
@@ -272,9 +177,9 @@ def test_all_scores_of_a_method(smooth_network, make_photos):
     assert {key.score for key in found.scores} == columns
     # A photo without a box has no such score.
     assert [key.entry.photo for key in found.scores if key.score == "pointing_game"] == ["a.png"]
-    domains = {(key.entry.domain, key.entry.own) for key in found.curves}
+    domains = {(key.entry.domain, key.entry.own) for key in found.curves if key.mode != "cascade"}
     assert domains == {("wavelet", True), ("pixel", False)} | {("wavelet", False)}  # two levels are not the common five
-    for name in ("max_sensitivity", "randomisation", "localisation"):
+    for name in ("max_sensitivity", "randomisation", "cascade", "seeds", "small_changes", "localisation"):
         with subject(model, images, [1, 2]) as rows, pytest.raises(OptionError, match=name):
             evaluate(rows, Candidate(result), EvaluationSettings(percentages=(0, 100), scores=[name]))
 

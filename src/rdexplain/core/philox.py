@@ -25,9 +25,9 @@ _WEYL = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
 _ROUNDS = 10
 
 
-OPTIMISE, MEASURE, SHOW, START, EVALUATE, TIES, PERTURB = range(7)
+OPTIMISE, MEASURE, SHOW, START, EVALUATE, TIES, PERTURB, RANDOMISE = range(8)
 """Purposes of streams: the solver's draws, the fresh ones of a measurement, the ones to look at, random masks; an
-evaluation's draws, its order of equal scores, and its perturbations of images."""
+evaluation's draws, its order of equal scores, its perturbations of images, and its random networks."""
 
 
 class Stream(NamedTuple):

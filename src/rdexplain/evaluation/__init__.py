@@ -1,13 +1,17 @@
 """How good an explanation is: rate-distortion curves and the other scores, over photos and methods."""
 
+from rdexplain.evaluation.candidate import Candidate
+from rdexplain.evaluation.cascade import Cascade
 from rdexplain.evaluation.curves import Curves, rate_distortion, trace
 from rdexplain.evaluation.domains import Explained, Importance, in_own, in_pixels, in_wavelets
 from rdexplain.evaluation.evaluate import PERCENTAGES, Settings, evaluate
 from rdexplain.evaluation.files import load_evaluation, save_evaluation
+from rdexplain.evaluation.likeness import Likeness, likeness
 from rdexplain.evaluation.ordering import ranks
 from rdexplain.evaluation.orders import ORDERS, ordered
+from rdexplain.evaluation.quantus import explain_func
 from rdexplain.evaluation.results import Curve, CurveKey, Entry, Evaluation, ScoreKey, merge
-from rdexplain.evaluation.scores import DEFAULT_SCORES, SCORES, Candidate
+from rdexplain.evaluation.scores import DEFAULT_SCORES, SCORES
 from rdexplain.evaluation.statistics import Interval, area, bootstrap, interval, log_area, paired_difference
 from rdexplain.evaluation.subject import Subject, subject
 from rdexplain.evaluation.summary import differences, summary
@@ -18,6 +22,7 @@ __all__ = [
     "PERCENTAGES",
     "SCORES",
     "Candidate",
+    "Cascade",
     "Curve",
     "CurveKey",
     "Curves",
@@ -26,6 +31,7 @@ __all__ = [
     "Explained",
     "Importance",
     "Interval",
+    "Likeness",
     "ScoreKey",
     "Settings",
     "Subject",
@@ -33,10 +39,12 @@ __all__ = [
     "bootstrap",
     "differences",
     "evaluate",
+    "explain_func",
     "in_own",
     "in_pixels",
     "in_wavelets",
     "interval",
+    "likeness",
     "load_evaluation",
     "log_area",
     "merge",

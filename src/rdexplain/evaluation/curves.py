@@ -134,18 +134,18 @@ def trace(
             mixed = torch.where(kept, coefficients[rows].unsqueeze(1), noise.unsqueeze(1))
             images = transform.synthesis(mixed.flatten(0, 1)).clamp_(0, 1)
             at = torch.tensor(rows, device=images.device).repeat_interleave(high - low)
-            for name, values in _compare(subject, label, distances, images, at).items():
+            for name, values in compare(subject, label, distances, images, at).items():
                 part = values.double().cpu().view(last - first, high - low)
                 sums[name][:, low:high].index_add_(0, torch.tensor(rows), part)
         return {name: total / draws for name, total in sums.items()}
 
     with torch.no_grad():
         measures = subject.limit.run(work)
-    _check_finite(measures)
+    check_finite(measures)
     return Curves(tuple(map(float, percentages)), true_share(order, limits).cpu(), measures, draws)
 
 
-def _check_finite(measures: dict[str, Tensor]) -> None:
+def check_finite(measures: dict[str, Tensor]) -> None:
     """Raise SolverError for values that are not finite: a single NaN would make the mean over all photos NaN."""
     finite = torch.stack(list(measures.values())).isfinite().all(dim=0).all(dim=1)
     if not bool(finite.all()):
@@ -153,7 +153,7 @@ def _check_finite(measures: dict[str, Tensor]) -> None:
         raise SolverError.of(blamed, SolverError("obfuscated, the network gives values that are not finite"))
 
 
-def _compare(
+def compare(
     subject: Subject, label: Label, distances: Sequence[Distortion], images: Tensor, rows: Tensor
 ) -> dict[str, Tensor]:
     """Every measure (b,) of images (b, c, h, w) made of the rows (b,), from one forward pass."""

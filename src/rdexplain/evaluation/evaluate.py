@@ -13,12 +13,13 @@ import torch
 
 from rdexplain.core.representations import Pixel, Wavelet
 from rdexplain.errors import OptionError, unknown
+from rdexplain.evaluation.candidate import Candidate
 from rdexplain.evaluation.curves import Curves, Mode, Protocol, rate_distortion
 from rdexplain.evaluation.domains import Explained, Importance, in_own, in_pixels, in_wavelets
 from rdexplain.evaluation.localisation import check_box
 from rdexplain.evaluation.orders import find_order, ordered
 from rdexplain.evaluation.results import Curve, CurveKey, Entry, Evaluation, ScoreKey
-from rdexplain.evaluation.scores import DEFAULT_SCORES, Candidate, find_score
+from rdexplain.evaluation.scores import DEFAULT_SCORES, find_score
 from rdexplain.evaluation.subject import Subject
 from rdexplain.methods.checks import check_whole
 from rdexplain.methods.outcome import targets_tensor
@@ -116,6 +117,9 @@ def evaluate(subject: Subject, candidate: Candidate, settings: Settings | None =
     for name in settings.scores:
         for (column, domain), values in find_score(name).measure(subject, candidate, settings.seed).items():
             entries = _entries(subject, candidate.result, domain, domain == home)
+            if isinstance(values, Curves):
+                curves |= {CurveKey(entry, column): _curve(values, row) for row, entry in enumerate(entries)}
+                continue
             pairs = zip(entries, values.tolist(), strict=True)
             # A score that is not defined, such as that of a photo without a box, is left out.
             scores |= {ScoreKey(entry, column): value for entry, value in pairs if math.isfinite(value)}

@@ -6,64 +6,94 @@ Adebayo et al.: Sanity Checks for Saliency Maps, NeurIPS 2018, arXiv 1810.03292.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from rdexplain.errors import ModelError, OptionError
+from rdexplain.core import philox
+from rdexplain.errors import ModelError
 from rdexplain.models import Model, frozen
-from rdexplain.text.extras import needed
 
 IMAGES = 16
 """Number of images from which batch normalisations take their statistics."""
-LEAST_SIZE = 3
-"""Least side of a map in pixels: the smallest window of the structural similarity."""
 
 
-def randomised(model: Model, size: tuple[int, int], seed: int = 0) -> Model:
-    """The model on a copy of its network with all parameters drawn anew: by a module's `reset_parameters`, or else from
-    a normal distribution with the parameter's own mean and standard deviation.
+def layers_of(model: Model) -> list[str]:
+    """The names of the modules with parameters or statistics of their own, in the order of `named_modules`.
 
-    Batch normalisations then take their statistics from random smooth images: with the initial ones, the signal of a
-    deep network vanishes and every image gives the same output. All numbers are drawn on the CPU, so that they are the
+    Raises:
+        ModelError: a network that is no ``nn.Module``, or has none.
+    """
+    if not isinstance(model.network, nn.Module) or isinstance(model.network, torch.jit.ScriptModule):
+        raise ModelError(f"{model.name} has no parameters that could be randomised")
+    names = [
+        name
+        for name, module in model.network.named_modules()
+        if next(module.parameters(recurse=False), None) is not None or _has_statistics(module)
+    ]
+    if not names:
+        raise ModelError(f"{model.name} has no parameters that could be randomised")
+    return names
+
+
+def randomised(model: Model, size: tuple[int, int], seed: int = 0, layers: Sequence[str] | None = None) -> Model:
+    """The model on a copy of its network with the parameters of some layers drawn anew: by a module's
+    `reset_parameters`, or else from a normal distribution with the parameter's own mean and standard deviation.
+
+    Batch normalisations among the layers then take their statistics from random smooth images: with the initial ones,
+    the signal of a deep network vanishes and every image gives the same output. All numbers are functions of the seed
+    and the layer's name (philox seeds the generator that a module draws from), drawn on the CPU, so that they are the
     same on every device and no GPU's generator changes.
 
     Args:
         size: (h, w) of the images to explain.
+        layers: names of modules with parameters of their own; None for all.
 
     Raises:
-        ModelError: a network that is no ``nn.Module`` or cannot be copied.
+        ModelError: a network that is no ``nn.Module``, has no parameters or cannot be copied.
     """
-    if not isinstance(model.network, nn.Module) or isinstance(model.network, torch.jit.ScriptModule):
-        raise ModelError(f"{model.name} has no parameters that could be randomised")
+    layers = layers_of(model) if layers is None else layers
     try:
-        network = copy.deepcopy(model.network).cpu()
+        network = copy.deepcopy(model.network).cpu()  # type: ignore[attr-defined]
     except (RuntimeError, TypeError) as error:
         raise ModelError(f"{model.name} cannot be copied: {' '.join(str(error).split())}") from error
     # Modules draw from the CPU's global generator, which is restored afterwards. torch.manual_seed would seed the
     # GPUs' generators as well.
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.default_generator.manual_seed(seed)
-        for module in network.modules():
-            reset = getattr(module, "reset_parameters", None)
-            if callable(reset):
-                reset()
-            else:
-                for parameter in module.parameters(recurse=False):
-                    spread = parameter.std() if parameter.numel() > 1 else parameter.abs().sum()
-                    parameter.copy_(parameter.mean() + spread * torch.randn_like(parameter))
+        for name in layers:
+            _seed(seed, name)
+            _draw(network.get_submodule(name))
         other = model.with_network(network.to(model.device), name=f"{model.name} (randomised)")
-        _take_statistics(other, size)
+        _seed(seed, "statistics")
+        _take_statistics(other, [network.get_submodule(name) for name in layers], size)
     return other
 
 
-def _take_statistics(model: Model, size: tuple[int, int]) -> None:
-    """Set the running statistics of a model's batch normalisations from random images (h, w) = `size`."""
-    norms = [
-        module
-        for module in model.network.modules()  # type: ignore[attr-defined]
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
-    ]
+def _seed(seed: int, name: str) -> None:
+    bits = philox.random_bits([philox.Stream(seed, philox.name_key(name), 0, 0, philox.RANDOMISE)], 1)
+    torch.default_generator.manual_seed(int(bits))
+
+
+def _draw(layer: nn.Module) -> None:
+    """Give a module's own parameters new values."""
+    reset = getattr(layer, "reset_parameters", None)
+    if callable(reset):
+        reset()
+        return
+    for parameter in layer.parameters(recurse=False):
+        spread = parameter.std() if parameter.numel() > 1 else parameter.abs().sum()
+        parameter.copy_(parameter.mean() + spread * torch.randn_like(parameter))
+
+
+def _has_statistics(module: nn.Module) -> bool:
+    return isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
+
+
+def _take_statistics(model: Model, layers: Sequence[Any], size: tuple[int, int]) -> None:
+    """Set the running statistics of the batch normalisations among some layers from random images (h, w) = `size`."""
+    norms = [layer for layer in layers if _has_statistics(layer)]
     if not norms:
         return
     coarse = 0.5 + 0.25 * torch.randn(IMAGES, 3, 8, 8)
@@ -76,37 +106,3 @@ def _take_statistics(model: Model, size: tuple[int, int]) -> None:
         model(images)
     for norm, momentum, training in before:
         norm.momentum, norm.training = momentum, training
-
-
-def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
-    """Spearman's correlation of the rows of (n, k), (n,); equal scores share a rank, NaN where all are equal."""
-    a, b = (_centred_ranks(scores) for scores in (first, second))
-    return (a * b).sum(dim=1) / (a.norm(dim=1) * b.norm(dim=1))
-
-
-def _centred_ranks(scores: Tensor) -> Tensor:
-    rising = scores.double().sort(dim=1).values
-    values = scores.double().contiguous()
-    below, upto = torch.searchsorted(rising, values), torch.searchsorted(rising, values, right=True)
-    ranks = (below + upto).double() / 2
-    return ranks - ranks.mean(dim=1, keepdim=True)
-
-
-def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
-    """SSIM (Wang et al. 2004) of the pixel maps (n, h, w), each rescaled to [0, 1], (n,), by scikit-image.
-
-    Raises:
-        OptionError: the maps are smaller than `LEAST_SIZE`, or scikit-image is not installed.
-    """
-    if min(first.shape[1:]) < LEAST_SIZE:
-        raise OptionError(f"the structural similarity needs maps of {LEAST_SIZE} x {LEAST_SIZE} pixels at least")
-    ssim = needed("skimage.metrics", "this score").structural_similarity
-    pairs = zip(_unit(first).cpu().numpy(), _unit(second).cpu().numpy(), strict=True)
-    side = min(7, 2 * ((min(first.shape[1:]) - 1) // 2) + 1)
-    return torch.tensor([float(ssim(a, b, data_range=1.0, win_size=side)) for a, b in pairs], dtype=torch.float64)
-
-
-def _unit(maps: Tensor) -> Tensor:
-    maps = maps.double()
-    low, high = maps.amin(dim=(1, 2), keepdim=True), maps.amax(dim=(1, 2), keepdim=True)
-    return (maps - low) / (high - low).clamp_min(torch.finfo(maps.dtype).tiny)

@@ -2,64 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from rdexplain.errors import OptionError, unknown
+from rdexplain.evaluation.again import AGAIN
+from rdexplain.evaluation.candidate import Candidate, Score, Values
 from rdexplain.evaluation.concentration import complexity, sparseness
 from rdexplain.evaluation.conciseness import conciseness, entropy, l1, retained_probability
-from rdexplain.evaluation.domains import PIXEL, Explained, Importance, in_own, in_pixels, pixel_map
+from rdexplain.evaluation.curves import PROBABILITY
+from rdexplain.evaluation.domains import PIXEL, Importance, in_own, in_pixels, pixel_map
 from rdexplain.evaluation.hallucination import hallucination
 from rdexplain.evaluation.insertion import deletion, insertion
-from rdexplain.evaluation.localisation import Box, energy_in_box, inside, pointing_game
+from rdexplain.evaluation.irof import irof
+from rdexplain.evaluation.localisation import energy_in_box, inside, pointing_game
 from rdexplain.evaluation.masked import masked
 from rdexplain.evaluation.orders import ordered
-from rdexplain.evaluation.perturbation import infidelity, max_sensitivity
-from rdexplain.evaluation.randomisation import rank_correlation, structural_similarity
+from rdexplain.evaluation.perturbation import infidelity
+from rdexplain.evaluation.road import road
 from rdexplain.evaluation.subject import Subject
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """An explanation to evaluate, with further data that some scores need.
-
-    Attributes:
-        result: the explanation of the subject's rows.
-        method: the method itself, for ``max_sensitivity``, which explains again.
-        on_randomised: the same method on a network with random parameters, for ``randomisation``.
-        boxes: for each row the boxes of its object, empty where there is none, for ``localisation``.
-        order: a name of `orders.ORDERS`, for ``insertion`` and ``deletion``; `evaluate` takes that of its settings.
-    """
-
-    result: Explained
-    method: Any = None
-    on_randomised: Any = None
-    boxes: Sequence[Sequence[Box]] | None = None
-    order: str = "kept"
-
-
-Values = dict[tuple[str, str], Tensor]
-"""Values (n,) by a score's column and domain."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """A named score, which gives one or several columns.
-
-    Attributes:
-        columns: their names, with what is better: ``higher``, ``lower``, or ``zero`` for what has a sign and should be
-            near 0.
-        measure: maps the subject, the candidate and a seed to the values.
-    """
-
-    name: str
-    summary: str
-    columns: dict[str, str]
-    measure: Callable[[Subject, Candidate, int], Values]
 
 
 def _insertion(subject: Subject, candidate: Candidate, seed: int) -> Values:
@@ -74,6 +37,16 @@ def _pixels(subject: Subject, candidate: Candidate) -> Importance:
     return ordered(subject, candidate.result, in_pixels, candidate.order)
 
 
+def _road(subject: Subject, candidate: Candidate, seed: int) -> Values:
+    pixels = _pixels(subject, candidate)
+    first, last = (road(subject, pixels, least_first=least, seed=seed).measures[PROBABILITY] for least in (False, True))
+    return {("road_morf", PIXEL): first.mean(dim=1), ("road_lerf", PIXEL): last.mean(dim=1)}
+
+
+def _irof(subject: Subject, candidate: Candidate, seed: int) -> Values:
+    return {("irof", PIXEL): irof(subject, _pixels(subject, candidate), seed=seed)}
+
+
 def _everywhere(name: str, formula: Callable[[Tensor], Tensor]) -> Callable[[Subject, Candidate, int], Values]:
     def measure(subject: Subject, candidate: Candidate, seed: int) -> Values:
         domains: list[Importance] = [in_own(candidate.result), in_pixels(candidate.result)]
@@ -84,12 +57,6 @@ def _everywhere(name: str, formula: Callable[[Tensor], Tensor]) -> Callable[[Sub
 
 def _infidelity(subject: Subject, candidate: Candidate, seed: int) -> Values:
     return {("infidelity", PIXEL): infidelity(subject, pixel_map(candidate.result), seed=seed)}
-
-
-def _max_sensitivity(subject: Subject, candidate: Candidate, seed: int) -> Values:
-    if candidate.method is None:
-        raise OptionError("max_sensitivity explains again: it needs the method, not a saved explanation")
-    return {("max_sensitivity", PIXEL): max_sensitivity(subject, candidate.method.attribute, seed=seed)}
 
 
 def _localisation(subject: Subject, candidate: Candidate, seed: int) -> Values:
@@ -106,17 +73,6 @@ def _localisation(subject: Subject, candidate: Candidate, seed: int) -> Values:
 
 def _undefined(subject: Subject) -> Tensor:
     return torch.full((len(subject),), torch.nan, dtype=torch.float64)
-
-
-def _randomisation(subject: Subject, candidate: Candidate, seed: int) -> Values:
-    if candidate.on_randomised is None:
-        raise OptionError("randomisation explains another network: it needs the method, not a saved explanation")
-    other = candidate.on_randomised.explain(subject.images, target=subject.target)
-    maps, others = pixel_map(candidate.result), pixel_map(other)
-    return {
-        ("randomisation_rank", PIXEL): rank_correlation(maps.flatten(1), others.flatten(1)),
-        ("randomisation_ssim", PIXEL): structural_similarity(maps, others),
-    }
 
 
 def _conciseness(subject: Subject, candidate: Candidate, seed: int) -> Values:
@@ -152,22 +108,10 @@ SCORES = {
         Score("complexity", "entropy of the scores", {"complexity": "lower"}, _everywhere("complexity", complexity)),
         Score("infidelity", "how well the scores foretell changes", {"infidelity": "lower"}, _infidelity),
         Score(
-            "max_sensitivity",
-            "how far a small change of the image moves the explanation",
-            {"max_sensitivity": "lower"},
-            _max_sensitivity,
-        ),
-        Score(
             "localisation",
             "the pointing game, and the energy in the object's box",
             {"pointing_game": "higher", "energy_in_box": "higher"},
             _localisation,
-        ),
-        Score(
-            "randomisation",
-            "likeness to the explanation of a network with random parameters",
-            {"randomisation_rank": "zero", "randomisation_ssim": "zero"},
-            _randomisation,
         ),
         Score(
             "conciseness",
@@ -181,6 +125,14 @@ SCORES = {
             {"hallucination": "lower"},
             _hallucination,
         ),
+        Score(
+            "road",
+            "probability as pixels are removed and filled in from their neighbours",
+            {"road_morf": "lower", "road_lerf": "higher"},
+            _road,
+        ),
+        Score("irof", "how far the probability falls as segments are removed", {"irof": "higher"}, _irof),
+        *AGAIN,
     )
 }
 DEFAULT_SCORES = ("insertion", "deletion", "sparseness", "complexity")

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
-from rdexplain.evaluation.curves import AGREEMENT, PROBABILITY
+from rdexplain.evaluation.curves import AGREEMENT, PROBABILITY, Mode
 from rdexplain.evaluation.results import Entry, Evaluation, Over
 from rdexplain.evaluation.scores import BETTER
 from rdexplain.evaluation.statistics import Interval, area, interval, log_area, mean_by, paired_difference
@@ -73,6 +73,8 @@ def values(evaluation: Evaluation, over: Over = "share", log: bool = False) -> V
     """
     found: Values = defaultdict(dict)
     for (entry, mode), curve in evaluation.curves.items():
+        if mode not in get_args(Mode):  # its areas are among the scores
+            continue
         axis = curve.axis(over)
         for name, measure in curve.measures.items():
             figure = Figure(name, mode, entry.domain, entry.own, _better(name, mode))

@@ -12,6 +12,7 @@ from torch import Tensor
 from rdexplain.methods.base import RateDistortion
 from rdexplain.methods.checks import check_whole
 from rdexplain.methods.interface import same_ids
+from rdexplain.models import Model
 
 
 class Attribution(RateDistortion):
@@ -21,6 +22,14 @@ class Attribution(RateDistortion):
         started = time.perf_counter()
         with self.problem(images, target, None, same_ids(images), arguments) as problem:
             return self._explain(problem, started, show_progress=show_progress).picture
+
+    def again(self, model: Model | None = None, seed: int | None = None) -> Self:
+        """This method with the same options for another model, or with another seed."""
+        method = copy.copy(self)
+        method.model = self.model if model is None else model
+        if seed is not None:
+            method.options = replace(self.options, seed=check_whole("seed", seed, 0))
+        return method
 
     def _with(self, n_steps: int | None, internal_batch_size: int | None) -> Self:
         method, options = copy.copy(self), self.options

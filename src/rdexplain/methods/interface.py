@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
@@ -29,10 +29,12 @@ class CaptumInterface(ABC):
     Attributes:
         model: what is explained.
         multiplies_by_inputs: whether the attribution is a gradient (or the like) times the input, for captum.
+        uses_seed: whether anything in it is random; if not, every seed gives the same.
     """
 
     model: Model
     multiplies_by_inputs = False
+    uses_seed: ClassVar[bool] = True
 
     @property
     def forward_func(self) -> Model:
@@ -86,6 +88,10 @@ class CaptumInterface(ABC):
         found = method._attribution(single, _one_each(target), additional_forward_args, show_progress)
         attribution = found.to(single).expand_as(single).contiguous()
         return (attribution,) if isinstance(inputs, tuple) else attribution
+
+    @abstractmethod
+    def again(self, model: Model | None = None, seed: int | None = None) -> Self:
+        """This method with the same options for another model, or with another seed."""
 
     @abstractmethod
     def _with(self, n_steps: int | None, internal_batch_size: int | None) -> Self:

@@ -46,7 +46,7 @@ def repeat_rows(parts: Sequence[Objective], solve: Solve, first: Tensor, repeats
         others = [replace(part, seed=part.seed + number, evaluations=0) for part in parts]
         kept.append(torch.cat([solve_part(one, solve).mask for one in others]) > KEPT)
         evaluations += torch.tensor([one.evaluations // one.rows for one in others for _ in range(one.rows)])
-    pairs = [_jaccard(one, other) for one, other in itertools.combinations(kept, 2)]
+    pairs = [overlap(one, other) for one, other in itertools.combinations(kept, 2)]
     frequency = torch.stack(kept).float().mean(dim=0)
     agreement = torch.stack(pairs).mean(dim=0).where(separates(frequency), torch.nan)
     return Repeats(repeats, frequency, agreement, evaluations)
@@ -57,7 +57,7 @@ def separates(frequency: Tensor) -> Tensor:
     return ~((frequency == 0).all(dim=1) | (frequency == 1).all(dim=1))
 
 
-def _jaccard(one: Tensor, other: Tensor) -> Tensor:
-    """Intersection over union of sets (R, k); 1 for two empty ones."""
+def overlap(one: Tensor, other: Tensor) -> Tensor:
+    """Intersection over union of sets (R, k), (R,) in [0, 1]; 1 for two empty ones."""
     union = (one | other).sum(dim=1)
     return torch.where(union == 0, 1.0, (one & other).sum(dim=1) / union.clamp_min(1))

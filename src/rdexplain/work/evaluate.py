@@ -13,6 +13,7 @@ from rdexplain.evaluation import PERCENTAGES, Evaluation, Settings, save_evaluat
 from rdexplain.evaluation.files import DIFFERENCES, RECORD, ROWS, SUMMARY
 from rdexplain.evaluation.files import SCORES as SCORE_ROWS
 from rdexplain.evaluation.results import Over
+from rdexplain.evaluation.scores import find_score
 from rdexplain.models import Model, load_model
 from rdexplain.photos.images import find_photos
 from rdexplain.text.extras import needed
@@ -31,9 +32,9 @@ from rdexplain.work.runs.lock import locked
 from rdexplain.work.sizes import check_size
 
 LOCK = "evaluation.lock"  # the folder may be that of a run, which has a lock of its own
-CURVES, OWN, AGREEMENT = "curves.png", "curves.own.png", "agreement.png"
+CURVES, OWN, AGREEMENT, CASCADE = "curves.png", "curves.own.png", "agreement.png", "cascade.png"
 LOG, OWN_LOG = "curves.log.png", "curves.own.log.png"
-FILES = (ROWS, SCORE_ROWS, SUMMARY, DIFFERENCES, RECORD, CURVES, OWN, AGREEMENT, LOG, OWN_LOG)
+FILES = (ROWS, SCORE_ROWS, SUMMARY, DIFFERENCES, RECORD, CURVES, OWN, AGREEMENT, LOG, OWN_LOG, CASCADE)
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _settings(options: Evaluate) -> Settings:
         scores.append("localisation")
     if options.boxes is not None and (options.fit not in (None, "squash") or options.explanations is not None):
         raise OptionError("`boxes` is for photos that are squashed to the square, not `explanations` or another `fit`")
-    again = [name for name in ("max_sensitivity", "randomisation") if name in scores]
+    again = [name for name in scores if find_score(name).again]
     if again and options.explanations is not None:
         raise OptionError(f"{' and '.join(again)} explain again, which `explanations` does not")
     return Settings(
@@ -174,6 +175,7 @@ def _evaluator(options: Evaluate, count: Count, settings: Settings) -> Evaluator
 
 def _write(outputs: Outputs, work: Evaluator, options: Evaluate, settings: Settings, finished: bool) -> None:
     """Write all results or none. Files of an earlier call that this one does not write again are removed."""
+    from rdexplain.evaluation.cascade_plot import cascade_figure
     from rdexplain.evaluation.plots import curves_figure
     from rdexplain.render import save_figure
 
@@ -199,6 +201,10 @@ def _write(outputs: Outputs, work: Evaluator, options: Evaluate, settings: Setti
     }
     if "own" in settings.domains:
         writers |= {OWN: figure(distortion, "own"), OWN_LOG: figure(distortion, "own", "log")}
+    if "cascade" in settings.scores:
+        writers[CASCADE] = lambda path: save_figure(
+            cascade_figure(evaluation, methods=order, note=work.model.name, seed=settings.seed), path
+        )
     outputs.write("", writers, FILES)
 
 

@@ -47,11 +47,16 @@ SCORES = (
     "sparseness",
     "complexity",
     "infidelity",
-    "max_sensitivity",
     "localisation",
-    "randomisation",
     "conciseness",
     "hallucination",
+    "road",
+    "irof",
+    "max_sensitivity",
+    "randomisation",
+    "cascade",
+    "seeds",
+    "small_changes",
 )
 DEFAULT_SCORES = SCORES[:4]
 DOMAINS = ("own", "pixel", "wavelet")

@@ -9,7 +9,8 @@ from rdexplain.core.representations import Shearlet, Wavelet
 from rdexplain.core.representations.dwt import check_levels
 from rdexplain.core.representations.meyer import check_scales
 from rdexplain.errors import OptionError
-from rdexplain.evaluation.randomisation import LEAST_SIZE
+from rdexplain.evaluation.likeness import LEAST_SIZE
+from rdexplain.evaluation.stability import SHIFT
 from rdexplain.photos.images import MAX_SIZE
 from rdexplain.work.settings import SHEARLETS, WAVELETS
 
@@ -44,8 +45,8 @@ def check_size(
         if name in SHEARLETS:
             check_scales((size, size), given.get("scales", Shearlet().scales))
     least = {f"`window` {given['window']}": given["window"] for given in methods.values() if "window" in given}
-    if "randomisation" in scores:
-        least["randomisation"] = LEAST_SIZE
+    structural = {"randomisation": LEAST_SIZE, "cascade": LEAST_SIZE, "small_changes": LEAST_SIZE + SHIFT}
+    least |= {name: pixels for name, pixels in structural.items() if name in scores}
     for what, pixels in least.items():
         if size < pixels:
             raise OptionError(f"`size` {size} is too small for {what}: {pixels} pixels at least")

@@ -203,6 +203,13 @@ class Baseline(CaptumInterface):
     def _attribution(self, images: Tensor, target: Any, arguments: Any, show_progress: bool) -> Tensor:
         return self._attributed(images, target, None, same_ids(images), arguments, show_progress)[2]
 
+    def again(self, model: Model | None = None, seed: int | None = None) -> Self:
+        """This method with the same options for another model, or with another seed."""
+        method = copy.copy(self)
+        method.model = self.model if model is None else model
+        method.seed = self.seed if seed is None else check_whole("seed", seed, 0)
+        return method
+
     def _with(self, n_steps: int | None, internal_batch_size: int | None) -> Self:
         method = copy.copy(self)
         if n_steps is not None:

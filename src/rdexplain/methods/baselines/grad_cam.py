@@ -34,6 +34,7 @@ class GradCAM(Baseline):
     """
 
     name = "grad_cam"
+    uses_seed = False
     own_options = ("score", "layer")
     may_accelerate = False
 

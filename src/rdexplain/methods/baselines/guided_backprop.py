@@ -34,6 +34,7 @@ class GuidedBackprop(Baseline):
     """
 
     name = "guided_backprop"
+    uses_seed = False
     may_accelerate = False
 
     def __init__(

@@ -45,6 +45,7 @@ class LRP(Baseline):
     """
 
     name = "lrp"
+    uses_seed = False
     own_options = ("score", "rule", "epsilon")
     may_accelerate = False
     multiplies_by_inputs = True

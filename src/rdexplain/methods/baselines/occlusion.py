@@ -35,6 +35,7 @@ class Occlusion(Baseline):
     """
 
     name = "occlusion"
+    uses_seed = False
     own_options = ("score", "window", "stride")
     reduction = "mean"
     multiplies_by_inputs = True

@@ -9,9 +9,8 @@ from typing import Any
 import torch
 
 from rdexplain.errors import ModelError, OptionError, PhotoError, SolverError
-from rdexplain.evaluation import Candidate, Evaluation, Subject, evaluate, merge, subject
+from rdexplain.evaluation import Candidate, Cascade, Evaluation, Subject, evaluate, merge, subject
 from rdexplain.evaluation.localisation import Box, check_box
-from rdexplain.evaluation.randomisation import randomised
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, load_model
 from rdexplain.photos.images import Photo, load_photo
@@ -55,15 +54,13 @@ class PhotosWorker:
         size, settings = (recipe.size, recipe.size), recipe.settings
         if "wavelet" in settings.domains:  # fails early if the size does not fit
             settings.wavelet.transform(size, model.dtype, model.device)
-        other = randomised(model, size, settings.seed) if "randomisation" in settings.scores else None
+        random = {"randomisation", "cascade"} & set(settings.scores)
+        self._networks = Cascade(model, size, settings.seed) if random else None
         self.methods: dict[str, Any] = {}
         self.not_applicable: dict[str, str] = {}
-        self._on_randomised: dict[str, Any] = {}
         for name in recipe.methods:
             try:
-                self.methods[name] = self._method(name, model)
-                if other is not None:
-                    self._on_randomised[name] = self._method(name, other)
+                self.methods[name] = self._method(name)
             except ModelError as error:
                 self.not_applicable[name] = str(error)
         self._planned = tuple(self.methods)  # what the bar expects of each photo
@@ -144,13 +141,13 @@ class PhotosWorker:
     def _measured(self, name: str, rows: Subject, photos: list[Photo], result: Explanation | Heatmap) -> Evaluation:
         self._count.stage(f"{name}: evaluating {_which(photos)}")
         boxes = None if self.recipe.boxes is None else [self._boxes(photo) for photo in photos]
-        candidate = Candidate(result, self.methods[name], self._on_randomised.get(name), boxes)
+        candidate = Candidate(result, self.methods[name], self._networks, boxes)
         return evaluate(rows, candidate, self.recipe.settings)
 
-    def _method(self, name: str, model: Model) -> Any:
+    def _method(self, name: str) -> Any:
         kind = METHODS[name].load()
         known = options_of(kind)
-        return kind(model, **{key: value for key, value in self.recipe.given.items() if key in known})
+        return kind(self.model, **{key: value for key, value in self.recipe.given.items() if key in known})
 
     def _check_boxes(self, photo: Photo) -> None:
         for box in self.recipe.boxes_of(photo.source):
