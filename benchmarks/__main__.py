@@ -48,7 +48,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--photos", nargs="+", default=["sample:cat"], help="quality: photos (default sample:cat)")
     parser.add_argument("--size", type=int, default=128, help="quality: pixels (default 128)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="quality: seeds (default 0)")
-    parser.add_argument("--method", choices=("cartoonx", "pixel_rde"), default="cartoonx", help="quality: the method")
+    parser.add_argument("--method", choices=quality.METHODS, default="cartoonx", help="quality: the method")
     parser.add_argument(
         "--settings",
         nargs="+",

@@ -316,7 +316,12 @@ class Report(Options, title="explanations"):
 @dataclass(frozen=True, kw_only=True)
 class _Made(Options, title="what is made again"):
     targets: Sequence[str] = option(
-        "figure-1 to figure-21, table-1, accuracy, or all", str, "TARGET", (), many=True, positional=True
+        "figure-1 to figure-21, table-1, accuracy, or all of these; shearletx for the claims of later papers",
+        str,
+        "TARGET",
+        (),
+        many=True,
+        positional=True,
     )
     photos: str | None = option("a folder, a glob pattern or a photo", str, "DIR")
     protocol: Literal["corrected", "published"] = choice(
