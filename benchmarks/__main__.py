@@ -90,10 +90,13 @@ def _transform(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _growth(options: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
-    print(f"\n{'photos':>6} {'draws':>6} {'size':>6} {'batch':>6} {'step ms an image':>17} {'peak MiB':>9}")
+    print(
+        f"\n{'method':<10} {'photos':>6} {'draws':>6} {'size':>6} {'batch':>6} {'step ms an image':>17} {'peak MiB':>9}"
+    )
     for row in growth.measure(options.device):
         rows.append(row)
         print(
+            f"{row['method']:<10} "
             f"{row['photos']:>6} {row['draws']:>6} {row['size']:>6} {row['internal_batch_size']:>6} "
             f"{row['step_ms_per_image']:>17.2f} {row['peak_mib']:>9.0f}",
             flush=True,

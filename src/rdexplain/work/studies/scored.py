@@ -65,7 +65,8 @@ def explain_and_score(unit: Unit, method: Attribution, photo: Photo) -> tuple[Ex
         kept = masked(rows, found)
         assert kept is not None
         retained = float(retained_probability(rows, kept.image))
-    row = explained_row(found) | {"retained": retained if math.isfinite(retained) else None}
+    row = explained_row(found) | {"objective": float(found.objective[0])}
+    row |= {"retained": retained if math.isfinite(retained) else None}
     return found, row | {key.score: value for key, value in scores.items()}
 
 
