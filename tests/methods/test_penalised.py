@@ -213,6 +213,7 @@ def test_the_panel_shows_where_shearlets_are_kept(make_photos, smooth_network):
     assert fine.kept == pytest.approx(float(entries.mean()), rel=1e-5)
     assert coarse.extent(32, 40) == (0, 40, 32, 0)
     assert found.plot().axes
+    assert replace(found, mask=[torch.zeros_like(band) for band in found.mask]).plot().axes  # no stroke at all
 
 
 @pytest.mark.parametrize("sampled", [True, False])

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
+from functools import partial
 
 import pytest
 import torch
@@ -71,13 +72,16 @@ def test_an_explanation_is_the_commands(desk):
     assert (said["kept"], said["probability"]) == (float(other.non_sparsity), float(other.probability))
 
 
-def test_scales_alone(desk):
+@pytest.mark.parametrize(
+    ("name", "method"), [("cartoonx", partial(rx.CartoonX, levels=2)), ("shearletx", partial(rx.ShearletX, scales=2))]
+)
+def test_scales_alone(desk, name, method):
     """All scales are the explanation; none is noise; a scale that there is not is refused."""
     photo = desk.read("sample:cat", None)
-    ask = Ask(0, method="cartoonx")
+    ask = Ask(0, method=name)
     desk.size = SIZE
-    method = rx.CartoonX(desk.model, levels=2, steps=3, draws=2)
-    desk._method = lambda ask: method
+    made = method(desk.model, steps=3, draws=2)
+    desk._method = lambda ask: made
     result = desk.explain(photo, ask)
     chance, picture = desk.with_scales(photo, ask, result, {0, 1, 2})
     assert picture == desk.pictures(photo, result)["grey.png"]

@@ -88,14 +88,14 @@ def _of_shearlets(one: Explanation) -> list[Scale]:
         entries = torch.cat([interpolate(part[None], size=common, mode="nearest-exact")[0] for part in maps])
         kept = float(torch.cat([band.flatten() for band in bands]).mean())
         name = f"{4**number}\N{NO-BREAK SPACE}px" if place else "low-pass"
-        strokes = _strokes(place - 1, [part for one in maps for part in one], step) if place else ()
+        block = step if bands[0].ndim == 3 else 1
+        strokes = _strokes(place - 1, [part for one in maps for part in one], block) if place else ()
         found.append(Scale(name, step, kept, entries.mean(dim=0), strokes))
     return found
 
 
-def _strokes(j: int, maps: list[Tensor], step: int) -> tuple[tuple[float, Tensor], ...]:
+def _strokes(j: int, maps: list[Tensor], block: int) -> tuple[tuple[float, Tensor], ...]:
     """The directions of the scale j, from the coarsest, 0; where nothing was sampled the largest entry of a block."""
-    alike = len({part.shape for part in maps}) == 1 and step > 1
-    pooled = [max_pool2d(part[None], step, ceil_mode=True)[0] if alike else part for part in maps]
+    pooled = [max_pool2d(part[None], block, ceil_mode=True)[0] for part in maps]
     angles = [math.atan2(x, -y) for x, y in (wave(j, o) for o in range(len(maps)))]
     return tuple(zip(angles, pooled, strict=True))
