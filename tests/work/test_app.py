@@ -73,7 +73,11 @@ def test_an_explanation_is_the_commands(desk):
 
 
 @pytest.mark.parametrize(
-    ("name", "method"), [("cartoonx", partial(rx.CartoonX, levels=2)), ("shearletx", partial(rx.ShearletX, scales=2))]
+    ("name", "method"),
+    [
+        ("cartoonx", partial(rx.CartoonX, levels=2)),
+        ("shearletx", partial(rx.ShearletX, scales=2, sparsity=0, spatial=0)),
+    ],
 )
 def test_scales_alone(desk, name, method):
     """All scales are the explanation; none is noise; a scale that there is not is refused."""
