@@ -52,7 +52,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--photos", nargs="+", default=["sample:cat"], help="quality: photos (default sample:cat)")
     parser.add_argument("--size", type=int, default=128, help="quality: pixels (default 128)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="quality: seeds (default 0)")
-    parser.add_argument("--method", choices=("cartoonx", "pixel_rde"), default="cartoonx", help="quality: the method")
+    parser.add_argument("--method", choices=quality.METHODS, default="cartoonx", help="quality: the method")
     parser.add_argument(
         "--settings",
         nargs="+",
@@ -114,10 +114,13 @@ def _orders(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _growth(options: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
-    print(f"\n{'photos':>6} {'draws':>6} {'size':>6} {'batch':>6} {'step ms an image':>17} {'peak MiB':>9}")
+    print(
+        f"\n{'method':<10} {'photos':>6} {'draws':>6} {'size':>6} {'batch':>6} {'step ms an image':>17} {'peak MiB':>9}"
+    )
     for row in growth.measure(options.device):
         rows.append(row)
         print(
+            f"{row['method']:<10} "
             f"{row['photos']:>6} {row['draws']:>6} {row['size']:>6} {row['internal_batch_size']:>6} "
             f"{row['step_ms_per_image']:>17.2f} {row['peak_mib']:>9.0f}",
             flush=True,

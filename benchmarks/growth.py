@@ -14,14 +14,21 @@ import torch
 
 import rdexplain as rx
 from rdexplain.core.solver import Settings, solve
+from rdexplain.methods.registry import METHODS
 
-BASE = {"photos": 1, "draws": 16, "size": 128, "internal_batch_size": 8}
-VARIED = {"draws": (4, 16, 64), "size": (64, 128, 256), "photos": (1, 8, 32), "internal_batch_size": (4, 8, 16, 32)}
+BASE = {"photos": 1, "draws": 16, "size": 128, "internal_batch_size": 8, "method": "cartoonx"}
+VARIED = {
+    "draws": (4, 16, 64),
+    "size": (64, 128, 256),
+    "photos": (1, 8, 32),
+    "internal_batch_size": (4, 8, 16, 32),
+    "method": ("cartoonx", "shearletx"),
+}
 
 
-def cases() -> list[dict[str, int]]:
+def cases() -> list[dict[str, Any]]:
     """The base case with one of its numbers changed at a time."""
-    found: list[dict[str, int]] = []
+    found: list[dict[str, Any]] = []
     for key, values in VARIED.items():
         found += [case for value in values if (case := {**BASE, key: value}) not in found]
     return found
@@ -41,13 +48,14 @@ def one(case: dict[str, Any]) -> dict[str, Any]:
     model = rx.load_model(case["model"], device=str(device))
     size, photos = case["size"], case["photos"]
     images = torch.rand(photos, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
-    method = rx.CartoonX(model, internal_batch_size=case["internal_batch_size"])
+    method = METHODS[case["method"]].load()(model, internal_batch_size=case["internal_batch_size"])
+    spatial = method.options.settings.spatial
     before = _peak(device)
     with method.problem(images) as problem:
         mask = torch.full((photos, problem.objective.transform.count), 0.5, device=device)
-        solve(problem.objective, mask, Settings(1, case["draws"], 0.1, 20.0))
+        solve(problem.objective, mask, Settings(1, case["draws"], 0.1, 20.0, spatial=spatial))
         started = time.perf_counter()
-        solve(problem.objective, mask, Settings(2, case["draws"], 0.1, 20.0))
+        solve(problem.objective, mask, Settings(2, case["draws"], 0.1, 20.0, spatial=spatial))
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         seconds = time.perf_counter() - started

@@ -19,6 +19,13 @@ from typing import Any
 import rdexplain as rx
 from rdexplain.methods.presets import Preset
 
+METHODS = {
+    "cartoonx": "CartoonX",
+    "pixel_rde": "PixelRDE",
+    "smooth_pixel_rde": "SmoothPixelRDE",
+    "waveletx": "WaveletX",
+    "shearletx": "ShearletX",
+}
 RUN_KEYS = ("setting", "method", "model", "photo", "size", "seed")
 
 
@@ -91,7 +98,7 @@ def measure(
     Args:
         keep: a folder for the explanations themselves.
     """
-    classes: dict[str, Any] = {"cartoonx": rx.CartoonX, "pixel_rde": rx.PixelRDE}
+    classes: dict[str, Any] = {name: getattr(rx, title) for name, title in METHODS.items()}
     base = classes[method]
     model = rx.load_model(model_name, device=device)
     rows = []

@@ -11,6 +11,7 @@ from benchmarks.machine import interleaved, median_ratio
 from rdexplain.core.solver import Settings, solve
 
 NETWORKS = {"efficientnet_lite0": 256, "mobilenet_v3_small": 256, "resnet50": 256, "vit_b_16": 224}
+METHODS = (rx.CartoonX, rx.PixelRDE, rx.ShearletX)
 
 
 def measure(draws: int, rounds: int, device: torch.device, networks: list[str]) -> list[dict[str, Any]]:
@@ -25,15 +26,17 @@ def measure(draws: int, rounds: int, device: torch.device, networks: list[str]) 
         model = rx.load_model(name, weights=weights, device=str(device))
         size = NETWORKS[name]
         images = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
-        rows += [_row(model, method, images, draws, rounds, device) for method in (rx.CartoonX, rx.PixelRDE)]
+        rows += [_row(model, method, images, draws, rounds, device) for method in METHODS]
     return rows
 
 
 def _row(
     model: rx.Model, method: Any, images: torch.Tensor, draws: int, rounds: int, device: torch.device
 ) -> dict[str, Any]:
-    settings = Settings(steps=1, draws=draws, step_size=0.1, sparsity=20.0)
-    with method(model).problem(images) as problem:
+    explainer = method(model)
+    spatial = explainer.options.settings.spatial
+    settings = Settings(steps=1, draws=draws, step_size=0.1, sparsity=20.0, spatial=spatial)
+    with explainer.problem(images) as problem:
         objective = problem.objective
         batch = objective.limit.size
         mask = torch.ones(1, objective.transform.count, device=device)

@@ -52,6 +52,14 @@ def test_a_photo(run):
     assert picture_size("explanations/cat.pixel_rde.png") == (16, 16)
 
 
+@pytest.mark.parametrize(("flag", "sampled"), [("", True), (" --no-sampled", False)])
+def test_shearlets_with_and_without_sampling(run, flag, sampled):
+    assert run(f"explain photos/cat.jpg --method shearletx --scales 2 --size 16{flag}").status == 0
+    assert record("cat.shearletx")["options"]["sampled"] is sampled
+    found = rx.load_explanation("explanations/cat.shearletx")
+    assert len(found.mask) == (1 + 4 + 8 if sampled else 3)
+
+
 def test_cartoonx_is_the_default_and_its_panel_is_drawn(place, capsys):
     options = "--model cli_test_nets:tiny --size 16 --levels 1 --steps 1 --samples 2 --sparsity 0 --activation softmax"
     assert main(["explain", "photos/cat.jpg", *options.split()]) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from rdexplain.errors import OptionError
 from rdexplain.evaluation import Candidate, Settings, evaluate, subject
 from rdexplain.methods import outcome
 from rdexplain.render.scales import places_of, scales
+from rdexplain.render.strip import strokes
 
 WAVELETS = {"wavelet": "db2", "levels": 2}
 METHODS = [
@@ -64,7 +67,7 @@ def test_the_paper_s_table(method, sparsity, spatial, clamp, representation):
     fast = method(model).record()
     assert (fast["preset"], fast["distortion"], fast["noise"]) == ("fast", "label", "uniform")
     assert (fast["sparsity"], fast["spatial"]) == (sparsity, spatial)
-    assert fast["steps"] == CartoonX(model).options.settings.steps
+    assert (fast["steps"], fast["draws"], fast["init"]) == (97, 4, "ones")
 
 
 def test_the_others_have_no_spatial_penalty_unless_it_is_asked_for():
@@ -210,6 +213,30 @@ def test_the_panel_shows_where_shearlets_are_kept(make_photos, smooth_network):
     assert fine.kept == pytest.approx(float(entries.mean()), rel=1e-5)
     assert coarse.extent(32, 40) == (0, 40, 32, 0)
     assert found.plot().axes
+    assert replace(found, mask=[torch.zeros_like(band) for band in found.mask]).plot().axes  # no stroke at all
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+@pytest.mark.parametrize(("place", "number"), [(1, 0), (1, 1), (1, 3), (2, 1), (2, 4), (2, 7)])
+def test_strokes_lie_across_the_wave_of_their_coefficient(sampled, place, number, make_photos, smooth_network):
+    """Against the direction in which most of the energy of one coefficient's picture oscillates."""
+    found = ShearletX(smooth_network(), scales=2, sampled=sampled, **QUICK).explain(make_photos(1, (32, 40)), 1)
+    bands = [torch.zeros_like(band) for band in found.mask]
+    band = bands[[0, 1, 5][place] + number] if sampled else bands[place][:, number]
+    row, column = band.shape[-2] // 2, band.shape[-1] // 2
+    band[0, row, column] = 1
+    transform = found.representation.transform_of(found.images)
+    picture = transform.synthesis(transform.join(bands)[:, None])[0, 0].double()
+    y, x = torch.meshgrid(torch.fft.fftfreq(32), torch.fft.fftfreq(40), indexing="ij")
+    waves = torch.nn.functional.normalize(torch.stack([x.flatten(), y.flatten()]).double(), dim=0)
+    energy = torch.fft.fft2(picture).abs().square().flatten()
+    across = torch.linalg.eigh(energy * waves @ waves.mT).eigenvectors[:, -1]
+    middles, values = strokes(scales(replace(found, mask=bands))[place], (32, 40))
+    assert values.tolist() == [1]
+    x, y, dx, dy = middles[0]
+    assert abs(float(across @ torch.tensor([dx, dy]))) < 0.2 * (dx**2 + dy**2) ** 0.5
+    height, width = band.shape[-2:]
+    assert (x, y) == pytest.approx((column * 40 / width, row * 32 / height), abs=2)
 
 
 def test_segmentations_keep_the_label_under_the_published_preset():

@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -107,7 +108,7 @@ def test_the_path_goes_on_from_a_mask(desk):
     method = rx.PixelRDE(desk.model)
     with method.problem(photo.pixels[None], 1) as problem:
         start = problem.objective.transform.join(first.mask)
-        settings = replace(follow_up(method.options.settings), steps=after.steps, block=0)
+        settings = replace(follow_up(method.options.settings), steps=after.steps)
         settings = replace(settings, sparsity=float(after.sparsity))
         (mask,) = problem.objective.transform.split(solve(problem.objective, start, settings).mask)
     assert torch.equal(mask, after.mask[0])
@@ -116,13 +117,20 @@ def test_the_path_goes_on_from_a_mask(desk):
     assert "--sparsity" in said["command"]
 
 
-def test_scales_alone(desk):
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("cartoonx", partial(rx.CartoonX, levels=2)),
+        ("shearletx", partial(rx.ShearletX, scales=2, sparsity=0, spatial=0)),
+    ],
+)
+def test_scales_alone(desk, name, method):
     """All scales are the explanation; none is noise; a scale that there is not is refused."""
     photo = desk.read("sample:cat", None)
-    ask = Ask(0, method="cartoonx")
+    ask = Ask(0, method=name)
     desk.size = SIZE
-    method = rx.CartoonX(desk.model, levels=2, steps=3, draws=2)
-    desk._method = lambda ask: method
+    made = method(desk.model, steps=3, draws=2)
+    desk._method = lambda ask: made
     result = desk.explain(photo, ask)
     chance, picture = desk.with_scales(photo, ask, result, {0, 1, 2})
     assert picture == desk.pictures(photo, result)["grey.png"]

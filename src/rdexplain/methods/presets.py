@@ -88,6 +88,34 @@ BEST_STEPS = 777
 """3,181 network evaluations."""
 
 
+PENALISED_STEPS = 97
+"""With the draws of the guard, the cut and the anchor 461 network evaluations a photo, where `paper` has 4,800."""
+
+
+def penalised(steps: int, step_size: float) -> Preset:
+    """The optimiser for the published weights of ShearletX and its kin; docs/speed.md compares.
+
+    Their distortion is of the size of 1 and their prices are small, so that masks may move in bolder steps.
+    """
+    return Preset(
+        steps=steps,
+        draws=4,
+        step_size=step_size,
+        schedule="cosine",
+        betas=(0.7, 0.999),
+        init="ones",
+        antithetic=True,
+        warmup=1 / 6,
+        emphasis=3.0,
+        power=2,
+        block=2,
+        anchor=0.5,
+        guard=0.5,
+        cut=True,
+        retry=True,
+    )
+
+
 def smooth(preset: Preset) -> Preset:
     """A preset for smooth masks: no blocks, since neighbours move together anyway, and no cut, which makes edges."""
     return replace(preset, block=0, cut=False)
@@ -99,6 +127,12 @@ Presets = dict[str, Preset]
 def presets_of(paper: Preset, init: str) -> Presets:
     """A method's presets: as it was published, and the two quick ones from a start `init`."""
     return {"paper": paper, "fast": quick(FAST_STEPS, init), "best": quick(BEST_STEPS, init)}
+
+
+def penalised_presets_of(step_size: float, smoothed: bool = False) -> Presets:
+    """The presets of a method of Kolek et al., CVPR 2023: as published, and the two quick ones."""
+    quicks = {"fast": penalised(PENALISED_STEPS, step_size), "best": penalised(BEST_STEPS, step_size)}
+    return {"paper": SHEARLETX_PAPER} | {name: smooth(one) if smoothed else one for name, one in quicks.items()}
 
 
 def find_preset(name: str, presets: Presets) -> Preset:

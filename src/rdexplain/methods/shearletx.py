@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Unpack
 from rdexplain.core.representations import Shearlet
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.options import Own, SharedOptions
-from rdexplain.methods.presets import SHEARLETX_PAPER, Presets, presets_of
+from rdexplain.methods.presets import Presets, penalised_presets_of
 from rdexplain.models import Model
 
 
@@ -34,7 +34,7 @@ class ShearletX(Attribution):
     """
 
     name = "shearletx"
-    presets: ClassVar[Presets] = presets_of(SHEARLETX_PAPER, "ones")
+    presets: ClassVar[Presets] = penalised_presets_of(0.3)
 
     def __init__(
         self,

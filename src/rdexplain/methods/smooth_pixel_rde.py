@@ -9,7 +9,7 @@ from rdexplain.core.representations import Pixel
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.checks import check_number
 from rdexplain.methods.options import Own, SharedOptions
-from rdexplain.methods.presets import BEST_STEPS, FAST_STEPS, SHEARLETX_PAPER, Presets, quick, smooth
+from rdexplain.methods.presets import Presets, penalised_presets_of
 from rdexplain.models import Model
 
 SMOOTHNESS = 1 / 32
@@ -33,11 +33,7 @@ class SmoothPixelRDE(Attribution):
     """
 
     name = "smooth_pixel_rde"
-    presets: ClassVar[Presets] = {
-        "paper": SHEARLETX_PAPER,
-        "fast": smooth(quick(FAST_STEPS, "ones")),
-        "best": smooth(quick(BEST_STEPS, "ones")),
-    }
+    presets: ClassVar[Presets] = penalised_presets_of(0.2, smoothed=True)
 
     def __init__(
         self,

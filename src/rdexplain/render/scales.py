@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, max_pool2d
 
+from rdexplain.core.representations.meyer import wave
 from rdexplain.errors import OptionError
 from rdexplain.render.words import is_pixel, one_row
 from rdexplain.results.explanation import Explanation
@@ -24,12 +26,15 @@ class Scale:
         kept: share of the coefficients kept at this scale, the mean mask value, in [0, 1]. It counts every entry,
             also those of the padding beyond the photo's border.
         entries: (h', w') in [0, 1], the mask, averaged over the orientations.
+        strokes: of shearlets, each direction's angle, that of the edges it is made for, in radians from the x axis
+            towards the y axis, which points downwards, and its mask (h', w'), evenly over the explained image.
     """
 
     name: str
     step: int
     kept: float
     entries: Tensor
+    strokes: tuple[tuple[float, Tensor], ...] = ()
 
     def extent(self, height: int, width: int) -> tuple[float, float, float, float]:
         """Left, right, bottom and top of the entries, in pixels of the explained image (height, width), y downwards.
@@ -83,5 +88,14 @@ def _of_shearlets(one: Explanation) -> list[Scale]:
         entries = torch.cat([interpolate(part[None], size=common, mode="nearest-exact")[0] for part in maps])
         kept = float(torch.cat([band.flatten() for band in bands]).mean())
         name = f"{4**number}\N{NO-BREAK SPACE}px" if place else "low-pass"
-        found.append(Scale(name, step, kept, entries.mean(dim=0)))
+        block = step if bands[0].ndim == 3 else 1
+        strokes = _strokes(place - 1, [part for one in maps for part in one], block) if place else ()
+        found.append(Scale(name, step, kept, entries.mean(dim=0), strokes))
     return found
+
+
+def _strokes(j: int, maps: list[Tensor], block: int) -> tuple[tuple[float, Tensor], ...]:
+    """The directions of the scale j, from the coarsest, 0; where nothing was sampled the largest entry of a block."""
+    pooled = [max_pool2d(part[None], block, ceil_mode=True)[0] for part in maps]
+    angles = [math.atan2(x, -y) for x, y in (wave(j, o) for o in range(len(maps)))]
+    return tuple(zip(angles, pooled, strict=True))

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import torch
+from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -16,6 +17,7 @@ from rdexplain.render.scales import Scale
 from rdexplain.render.words import percent
 
 HEADING = "What is kept at each scale, from coarse to fine"
+DIRECTED = ": each stroke lies as the edges that it draws"
 CELL = Style(10.5)
 GAP = 0.13
 # A few cells are grouped at the left, more of them fill the page's width.
@@ -28,6 +30,9 @@ GAMMA = 0.6
 OPACITY = 0.9
 MOST_ENTRIES = 96
 """Largest number of entries drawn across one scale: finer ones would be smaller than a dot and vanish."""
+STROKE = 0.8
+MOST_STROKES = 1500
+FAINTEST = 0.02
 # The darkest grey of the faded photo.
 _PALEST = 0.76
 _KEY = (0.9, 0.1)
@@ -72,7 +77,8 @@ def draw_strip(
         frame: top, left, height and width of the photo in it.
     """
     x, y = place
-    page.text(x, y, [HEADING], CAPTION)
+    heading = HEADING + (DIRECTED if any(scale.strokes for scale in found) else "")
+    page.text(x, y, [heading if CAPTION.width(heading) < content - 2 * sum(_KEY) else HEADING], CAPTION)
     _key(page, x + content, y)
     y += CAPTION.height() + 0.06
     background = _PALEST + (1 - _PALEST) * as_array(photo.float().mean(dim=0, keepdim=True))
@@ -100,9 +106,40 @@ def _draw_map(
     (x, y), (width, height), (top, left, rows, columns) = place, cell, frame
     axes = page.axes(x, y, width, height)
     show(axes, background, (left, left + columns, top + rows, top))
-    entries, extent = pooled(scale, size)
-    show(axes, entries.clamp(0, 1).pow(GAMMA).numpy(), extent, cmap=_COLOURS, interpolation="nearest")
+    if scale.strokes:
+        axes.add_collection(_drawn(scale, size), autolim=False)
+    else:
+        entries, extent = pooled(scale, size)
+        show(axes, entries.clamp(0, 1).pow(GAMMA).numpy(), extent, cmap=_COLOURS, interpolation="nearest")
     axes.set(xlim=(left, left + columns), ylim=(top + rows, top))
+
+
+def _drawn(scale: Scale, size: tuple[int, int]) -> LineCollection:
+    """The largest entries of all directions as strokes, the larger the less transparent."""
+    middles, values = strokes(scale, size)
+    lines = np.stack([middles[:, :2] - middles[:, 2:], middles[:, :2] + middles[:, 2:]], axis=1)
+    colours = _COLOURS(np.power(values, GAMMA))
+    return LineCollection(list(lines), colors=colours, linewidths=STROKE, capstyle="butt")
+
+
+def strokes(scale: Scale, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Middles and halves of a scale's strokes, (k, 4) of x, y, dx, dy in pixels of the image (h, w), and values (k,).
+
+    Entries are drawn from the smallest to the largest, at most `MOST_STROKES`, and none below `FAINTEST`. A stroke is
+    as long as the entries of its direction are apart along it.
+    """
+    found, every = [], []
+    for angle, mask in scale.strokes:
+        rows, columns = (mask >= FAINTEST).nonzero(as_tuple=True)
+        apart = np.array([size[1] / mask.shape[1], size[0] / mask.shape[0]])
+        along = np.array([math.cos(angle), math.sin(angle)])
+        half = 0.5 / np.abs(along / apart).max() * along
+        places = np.stack([columns.numpy(), rows.numpy()], axis=1) * apart
+        found.append(np.concatenate([places, np.broadcast_to(half, places.shape)], axis=1))
+        every.append(mask[rows, columns].clamp(0, 1).numpy())
+    middles, values = np.concatenate(found), np.concatenate(every)
+    order = values.argsort(kind="stable")[-MOST_STROKES:]
+    return middles[order], values[order]
 
 
 def _draw_share(page: Page, place: tuple[float, float], width: float, scale: Scale, beside: bool) -> None:

@@ -140,7 +140,7 @@ def estimate(options: Reproduce, progress: Progress) -> list[Estimate]:
     Raises:
         RDExplainError: an option or the network is invalid.
     """
-    recipes = find_recipes(list(options.targets) or ["all"])
+    recipes = find_recipes(list(options.targets) or ["all", "shearletx"])
     check_size(options.size, {"cartoonx": {}})
     options = replace(options, device=find_crew(options).device)
     networks = Networks(options, progress, trained=False)
@@ -169,7 +169,7 @@ def _checked(options: Reproduce) -> Path:
     if options.out is None:
         raise OptionError("`out` DIR is missing")
     if not options.targets:
-        raise OptionError("which figures or tables? `rdexplain reproduce --list` explains them, all is every one")
+        raise OptionError("which figures or tables? `rdexplain reproduce --list` explains them, all is the study")
     return options.out
 
 

@@ -65,7 +65,10 @@ TIES = ("kept", "random", "magnitude", "sensitivity")
 LAYOUTS = ("auto", "folder", "tree", "manifest", "webdataset", "huggingface")
 MASKS = ("float32", "bf16", "uint8")
 FORMATS = ("pictures", "panels", "numpy", "quantus", "fiftyone", "coco")
-TARGETS = (*(f"figure-{number}" for number in range(1, 22)), "table-1", "accuracy", "all")
+_STUDY = (*(f"figure-{number}" for number in range(1, 22)), "table-1", "accuracy")
+_LATER = ("shearletx-conciseness", "shearletx-hallucination", "startgrad")
+TARGETS = (*_STUDY, "all", *_LATER, "shearletx")
+"""`all` is every target of the study, `shearletx` every one of the later papers."""
 STUDY_MODEL = "mobilenet_v3_small"
 SEGMENTER, DETECTOR = "deeplabv3_resnet50", "yolov5s"
 NETWORKS = ("mobilenet_v3_small", "resnet18", "resnet50", "vit_b_16")
@@ -335,7 +338,7 @@ class Report(Options, title="explanations"):
 @dataclass(frozen=True, kw_only=True)
 class _Made(Options, title="what is made again"):
     targets: Sequence[str] = option(
-        "figure-1 to figure-21, table-1, accuracy, or all",
+        "figure-1 to figure-21, table-1, accuracy, or all of these; shearletx for the claims of later papers",
         str,
         "TARGET",
         (),

@@ -226,6 +226,14 @@ class Wavelets(Options, title="wavelets, shearlets and smooth masks"):
     levels: int | None = _of(WAVELETS, "scales (default 5)", whole(1), "N")
     padding: str | None = _of(WAVELETS, "boundary mode of PyWavelets (default zero)", str, "MODE")
     scales: int | None = _of(SHEARLETS, "scales of shearletx (default 4, for 128 pixels or more)", whole(1), "N")
+    sampled: bool | None = _of(
+        SHEARLETS,
+        "each direction of shearletx has as many coefficients as its spectrum needs (default true)",
+        None,
+        flags=("--no-sampled",),
+        gives=False,
+        flag_help="a coefficient of shearletx for each pixel and direction, as published: about 18 times as many",
+    )
     smoothness: float | None = _of(
         ("smooth_pixel_rde",), "of the mask: a share of the photo's side (default 1/32)", not_negative, "SHARE"
     )

@@ -245,4 +245,5 @@ def test_a_folder_without_photos_is_refused(run, tmp_path):
 def test_list_needs_no_photos_and_no_weights(run, capsys):
     assert main(["reproduce", "--list", "--model", "tiny", "--size", "40"]) == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in ("figure-1 ", "figure-21 ", "table-1 ", "accuracy "))
+    assert all(name in out for name in ("figure-1 ", "figure-21 ", "table-1 ", "accuracy ", "shearletx-hallucination "))
+    assert "startgrad " in out

@@ -14,6 +14,7 @@ from rdexplain.methods.registry import METHODS
 from rdexplain.results.loading import load_explanation
 from rdexplain.work.requests import TARGETS
 from rdexplain.work.studies import RECIPES, Known, find_recipes, reproduce
+from rdexplain.work.studies.catalogue import LATER, STUDY
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("captum")
@@ -27,7 +28,7 @@ def files_of(folder: Path) -> dict[str, str]:
 
 
 def test_the_command_line_completes_their_names():
-    assert (*RECIPES, "all") == TARGETS
+    assert (*STUDY, "all", *LATER, "shearletx") == TARGETS
 
 
 @pytest.mark.parametrize("protocol", ["corrected", "published"])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model
 from rdexplain.photos.images import Photo
+from rdexplain.results.loading import load_explanation
 from rdexplain.work.studies import Known, Plan, find_recipes
 from rdexplain.work.studies.published import first_noisy_class
+from rdexplain.work.studies.scored import fast_options, scored_unit
 from rdexplain.work.studies.work import KINDS, Context
 
 PAPER = {"preset": "paper"}
@@ -100,3 +105,64 @@ def test_table_1_measures_every_mask_under_the_unscaled_noise(make_plan, model, 
     for scaling in ("linear", "exponential", "inverse_linear"):
         # More noise than it was made for distorts more.
         assert rows[scaling]["common_distortion"] > 1.03 * rows[scaling]["distortion"], scaling
+
+
+def test_the_published_settings_of_shearletx_and_startgrad():
+    """SPEC section 2: Adam 0.1, 300 steps, 16 draws, maximise label; (λk, l2) 1 and 2, 2 and 10, 1 and 0."""
+    pixels, *others = shearlet_units("published", "startgrad")
+    expected = {"preset": "paper", "steps": 300, "draws": 16, "step_size": 0.1, "distortion": "maximise_label"}
+    assert pixels.options == expected | {"sparsity": 1, "noise": "uniform", "init": "ones"}
+    assert [unit.options["init"] for unit in (pixels, *others)[:3]] == ["ones", "random", "gradient"]
+    assert all(unit.options == expected | {"init": unit.options["init"]} for unit in others[2:])
+    for unit in shearlet_units("published", "shearletx-hallucination"):
+        assert {key: unit.options[key] for key in expected} == expected
+
+
+def test_the_corrected_protocol_has_every_method_s_fast_preset_for_its_published_objective():
+    found = {unit.method: unit.options for unit in shearlet_units("corrected", "shearletx-conciseness")}
+    assert list(found) == ["pixel_rde", "smooth_pixel_rde", "cartoonx", "waveletx", "shearletx"]
+    for name, options in found.items():
+        assert options["steps"] == METHODS[name].load().presets["fast"].steps
+        assert options.get("distortion") == (None if name in ("pixel_rde", "cartoonx") else "maximise_label")
+
+
+@pytest.mark.parametrize(("size", "scales"), [(256, None), (128, None), (127, 3), (32, 3), (31, 2), (4, 1)])
+def test_small_photos_have_fewer_scales(size, scales):
+    (found,) = (
+        unit for unit in shearlet_units("corrected", "shearletx-conciseness", size) if unit.method == "shearletx"
+    )
+    assert found.options.get("scales") == scales
+
+
+def shearlet_units(protocol, name, size=256):
+    (recipe,) = find_recipes([name])
+    return recipe.units(replace(plan_of(protocol), photos=plan_of(protocol).photos[:1], size=size))
+
+
+def test_the_recipes_of_shearletx_share_their_units_and_all_is_the_study():
+    one, other = (recipe.units(plan_of("corrected")) for recipe in find_recipes(["shearletx"])[:2])
+    assert [unit.name for unit in one] == [unit.name for unit in other]
+    assert [recipe.name for recipe in find_recipes(["ShearletX"])] == [
+        "shearletx-conciseness",
+        "shearletx-hallucination",
+        "startgrad",
+    ]
+    assert not {recipe.name for recipe in find_recipes(["shearletx"])} & {one.name for one in find_recipes(["all"])}
+
+
+def test_a_scored_unit_has_the_scores_of_what_its_mask_keeps(model, make_plan, tmp_path):
+    """By hand: f(s·h) of a mask of pixels is s·x, and CP is the retained share over the kept share."""
+    plan = make_plan()
+    unit = scored_unit(plan, plan.photos[0], "pixel_rde", fast_options(plan, "pixel_rde"), ("conciseness",))
+    context = Context(plan, lambda name: model, tmp_path)
+    (row,) = context.run(unit)["rows"]
+    found = load_explanation(context.file(unit))
+    image, mask = found.images, found.mask[0]
+    with torch.no_grad():
+        before, after = (
+            model(one).softmax(1)[0, int(found.target[0])] for one in (image, (mask[:, None] * image).clamp(0, 1))
+        )
+    assert row["retained"] == pytest.approx(float(after / before), rel=1e-4)
+    share = float((mask[:, None] * image).abs().sum() / image.abs().sum())
+    assert row["cp_l1_pixel"] == pytest.approx(row["retained"] / share, rel=1e-4)
+    assert "hallucination" not in row

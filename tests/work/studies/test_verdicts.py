@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from rdexplain.evaluation import Entry
 from rdexplain.work.requests import PROTOCOLS
-from rdexplain.work.studies import Known, Plan, find_recipes
+from rdexplain.work.studies import Known, Plan, figures, find_recipes
 from rdexplain.work.studies.recipe import FEWEST, Results, Row, Unit
 from rdexplain.work.studies.scene_claims import Claims
 
@@ -150,3 +151,49 @@ def test_figures_8_and_9(true):
     verdicts = Claims("the box", "the other boxes", "alone").judged("cartoonx", False, photos, [], 0, 0)
     assert len(verdicts) == 3
     assert {one.outcome for one in verdicts} == {OUTCOME[true]}
+
+
+@both_ways
+@by_both
+@pytest.mark.parametrize(("name", "claims"), [("shearletx-conciseness", 12), ("shearletx-hallucination", 4)])
+def test_shearletx(true, protocol, name, claims, tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "pictures", lambda *given: Figure())  # nothing was explained
+
+    def rows(unit):
+        best = (unit.method == "shearletx") == true
+        more, less = (2.0, 0.1) if best else (1.0, 0.4)
+        scores = dict.fromkeys(("cp_entropy", "cp_l1", "cp_l1_pixel"), more + spread(unit))
+        return [scores | {"hallucination": less + spread(unit)}]
+
+    verdicts = conclude(tmp_path, name, protocol, rows)
+    assert len(verdicts) == claims
+    assert {one.outcome for one in verdicts} == {OUTCOME[true]}
+    gap = {"shearletx-conciseness": 1, "shearletx-hallucination": -0.3}[name] * (1 if true else -1)
+    assert verdicts[0].ours.endswith(f"difference {gap:g} [{gap:g}, {gap:g}]")
+
+
+@both_ways
+@by_both
+def test_startgrad(true, protocol, tmp_path):
+    def rows(unit):
+        best = (unit.options["init"] == "gradient") == true
+        return [{"retained": (0.9 if best else 0.5) + spread(unit)}]
+
+    verdicts = conclude(tmp_path, "startgrad", protocol, rows)
+    known = ["means 0.537 and 0.330", "means 0.895 and 0.637", "means 0.948 and 0.893"]
+    assert [one.published for one in verdicts[::2]] == known
+    assert len(verdicts) == 6
+    assert {one.outcome for one in verdicts} == {OUTCOME[true]}
+
+
+def test_a_score_that_is_defined_for_no_photo_decides_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "pictures", lambda *given: Figure())
+
+    def rows(unit):
+        return [{"cp_entropy": 1.0, "cp_l1": 2.0}]
+
+    verdicts = conclude(tmp_path, "shearletx-conciseness", "corrected", rows)
+    (undefined,) = (one for one in verdicts if "CP-l1, pixels" in one.claim)
+    assert undefined.why == "it is defined for no photo"
+    verdicts = conclude(tmp_path, "startgrad", "corrected", lambda unit: None)
+    assert [(one.outcome, one.why) for one in verdicts] == [("cannot be tested here", "not here")]

@@ -31,6 +31,14 @@ def directions(j: int) -> int:
     return 2 ** (j + 2)
 
 
+def wave(j: int, o: int) -> tuple[int, int]:
+    """The wave vector (x, y), y downwards, in the middle of the orientation o of the scale j; edges lie across it."""
+    side, turned = 2**j, o % directions(j)
+    if turned <= side:
+        return side, turned
+    return (2 * side - turned, side) if turned <= 3 * side else (-side, 4 * side - turned)
+
+
 def check_scales(size: tuple[int, int], scales: int) -> None:
     """OptionError where the coarsest scale would be coarser than the image is large.
 

@@ -21,7 +21,8 @@ from rdexplain.work.studies.recipe import FEWEST, Unit
 BATCH, SECONDS, CALLS = 8, 2.0, 3
 OVERHEAD = 1.3
 """Total time over the network's own time: noise, transforms and files add to it."""
-GROUPS = {"pictures": 1, "curves": FEWEST, "figure-6": FEWEST, "noise": FEWEST, "networks": FEWEST, "tasks": FEWEST}
+_OF_VERDICTS = ("curves", "figure-6", "noise", "networks", "tasks", "shearletx", "startgrad")
+GROUPS = {"pictures": 1} | dict.fromkeys(_OF_VERDICTS, FEWEST)
 """Groups of recipes, each with a number of photos: steps and draws are cut sharply before photos fall below it."""
 GENTLE, HARSH, HARSHEST = (1.0, 0.75, 0.5, 0.35, 0.25), (0.15, 0.1, 0.05), (0.02, 0.01)
 """Factors on steps and draws. The last of GENTLE gives a quarter of the `best` preset's steps, as `fast` has."""

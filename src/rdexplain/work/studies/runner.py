@@ -152,7 +152,7 @@ def _write_verdicts(recipes: Sequence[Recipe], verdicts: dict[str, list[Verdict]
     write_whole(folder / VERDICTS, (json.dumps(record, indent=2) + "\n").encode())
     lines = [f"# Verdicts: {plan.protocol} protocol, {plan.model}", ""]
     for recipe in recipes:
-        lines += [f"## {recipe.name}: {recipe.title}", "", f"The study: {recipe.claim}", ""]
+        lines += [f"## {recipe.name}: {recipe.title}", "", f"The claim: {recipe.claim}", ""]
         lines += ["| claim | published | ours | verdict | why | scaled |", "|---|---|---|---|---|---|"]
         for one in verdicts[recipe.name]:
             cells = (one.claim, one.published, one.ours, one.outcome, one.why, ", ".join(one.scaled))

@@ -24,6 +24,7 @@ from rdexplain.work.studies.plan import Known, Plan
 from rdexplain.work.studies.published import PlainGradient, first_noisy_class
 from rdexplain.work.studies.recipe import Results, Row, Unit, explained_row, explanation_file
 from rdexplain.work.studies.scenes import TASK, explain_scene
+from rdexplain.work.studies.scored import SCORED, explain_and_score
 
 _WNID = re.compile(r"n\d{8}")
 
@@ -157,6 +158,12 @@ def _task(context: Context, unit: Unit, model: Model, photo: Photo) -> list[Row]
     return explain_scene(unit, context.method(unit, model), photo, context.file(unit))
 
 
+def _scored(context: Context, unit: Unit, model: Model, photo: Photo) -> list[Row]:
+    found, row = explain_and_score(unit, context.method(unit, model), photo)
+    found.save(context.file(unit))
+    return [row]
+
+
 def _images(photo: Photo, model: Model) -> Tensor:
     return photo.pixels[None].to(model.dtype)
 
@@ -165,6 +172,7 @@ KINDS: dict[str, Callable[[Context, Unit, Model, Photo], list[Row]]] = {
     "curves": _curves,
     "mask": _mask,
     TASK: _task,
+    SCORED: _scored,
 }
 
 

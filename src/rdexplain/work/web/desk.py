@@ -271,9 +271,8 @@ class Desk:
 
 
 def _step_of(settings: Settings) -> Settings:
-    """Of a path of λ, from a mask that is nearly there: a quarter of the steps, and entries of blocks on their own,
-    since what blocks share would change the mask before the first step."""
-    return replace(follow_up(settings), steps=-(-settings.steps // 4), block=0)
+    """Of a path of λ, from a mask that is nearly there: a quarter of the steps."""
+    return replace(follow_up(settings), steps=-(-settings.steps // 4))
 
 
 def _literal(text: str) -> str:
