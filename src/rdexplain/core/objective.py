@@ -90,15 +90,17 @@ class Objective:
         with torch.no_grad():
             return self._picture(mask).clamp_(0, 1).mean(dim=(1, 2, 3))
 
-    def brightness_slope(self, mask: Tensor) -> Tensor:
-        """dB/ds at a mask, (R, k): h_grey times the adjoint of the synthesis of 1 / (H W) where 0 < f(s * h_grey) <= 1.
+    def brightness_and_slope(self, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """B of a mask, (R,), and dB/ds, (R, k).
 
-        That is the slope of ||clamp(.)||_1, whose entries are never negative: none where the clamp holds, and at 0.
+        The slope is h_grey times the adjoint of the synthesis of 1 / (H W) where 0 < f(s * h_grey) <= 1: that of
+        ||clamp(.)||_1, whose entries are never negative, so none where the clamp holds, and at 0.
         """
         with torch.no_grad():
             picture = self._picture(mask)
             pattern = ((picture > 0) & (picture <= 1)).to(picture.dtype).div_(picture[0].numel())
-            return (self._grey * self.transform.adjoint(pattern)).squeeze(1)
+            value = picture.clamp_(0, 1).mean(dim=(1, 2, 3))
+            return value, (self._grey * self.transform.adjoint(pattern)).squeeze(1)
 
     @cached_property
     def _grey(self) -> Tensor:

@@ -159,8 +159,6 @@ def solve(
         distortions.append(distortion)
         rates.append(mask.mean(dim=1))
         price = sparsity * rates[-1]
-        if spatial is not None and (progress or watch):
-            price = price + spatial * objective.brightness(mask)
         # A finite distortion can have an infinite slope.
         sound.append(distortion.isfinite() & gradient.isfinite().all(dim=1))
         early = 3 * step < 2 * settings.steps
@@ -170,7 +168,9 @@ def solve(
         gradient += held if weights is None or not early else held * weights
         if spatial is not None:
             now = spatial * (settings.emphasis if early else 1.0)
-            gradient += (now if free is None else now.where(free, 0.0)).unsqueeze(1) * objective.brightness_slope(mask)
+            brightness, slope = objective.brightness_and_slope(mask)
+            price = price + spatial * brightness
+            gradient += (now if free is None else now.where(free, 0.0)).unsqueeze(1) * slope
         mask = moves.step(gradient, settings.rate(step))
         if (step + 1) % every == 0 or step + 1 == settings.steps:
             _check(sound, every)
