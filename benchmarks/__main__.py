@@ -105,7 +105,7 @@ def _orders(options: argparse.Namespace) -> list[dict[str, Any]]:
     for line in table:
         cells = ""
         for figure in orders.FIGURES:
-            mean, low, high, _ = line[f"{figure} difference"]
+            mean, low, high, *_ = line[f"{figure} difference"]
             cells += f"{line[figure]:>10.3f} {mean:+.3f} [{low:+.3f}, {high:+.3f}]".rjust(32)
         head = f"{line['method']:<10} {line['domain']:<8} {line['zero']:>6.1%} {line['photos']:>6}"
         print(f"{head} {line['order']:<18}{cells}")

@@ -40,9 +40,21 @@ def _run(options: Reproduce, bar: Bar, extras: dict[str, bool]) -> int:
 
 def _print(verdicts: Mapping[str, Sequence[Verdict]]) -> None:
     # The longest column is the last one, so that the others stay narrow off a terminal.
-    columns = (Column("target", "bold"), Column("verdict"), Column("claim"), Column("found"))
+    columns = (
+        Column("target", "bold"),
+        Column("verdict"),
+        Column("Holm's p", numbers=True),
+        Column("claim"),
+        Column("found"),
+    )
     rows = [
-        (name, one.outcome, one.claim, COMMAND.named("; ".join(filter(None, (one.ours, one.why)))))
+        (
+            name,
+            one.outcome,
+            "-" if one.holm is None else f"{one.holm:.2g}",
+            one.claim,
+            COMMAND.named("; ".join(filter(None, (one.ours, one.why)))),
+        )
         for name, found in verdicts.items()
         for one in found
     ]

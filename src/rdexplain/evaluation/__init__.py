@@ -12,7 +12,18 @@ from rdexplain.evaluation.orders import ORDERS, ordered
 from rdexplain.evaluation.quantus import explain_func
 from rdexplain.evaluation.results import Curve, CurveKey, Entry, Evaluation, ScoreKey, merge
 from rdexplain.evaluation.scores import DEFAULT_SCORES, SCORES
-from rdexplain.evaluation.statistics import Interval, area, bootstrap, interval, log_area, paired_difference
+from rdexplain.evaluation.statistics import (
+    Comparison,
+    Interval,
+    area,
+    bootstrap,
+    compared,
+    holm,
+    interval,
+    log_area,
+    p_value,
+    paired_difference,
+)
 from rdexplain.evaluation.subject import Subject, subject
 from rdexplain.evaluation.summary import differences, summary
 
@@ -23,6 +34,7 @@ __all__ = [
     "SCORES",
     "Candidate",
     "Cascade",
+    "Comparison",
     "Curve",
     "CurveKey",
     "Curves",
@@ -37,9 +49,11 @@ __all__ = [
     "Subject",
     "area",
     "bootstrap",
+    "compared",
     "differences",
     "evaluate",
     "explain_func",
+    "holm",
     "in_own",
     "in_pixels",
     "in_wavelets",
@@ -49,6 +63,7 @@ __all__ = [
     "log_area",
     "merge",
     "ordered",
+    "p_value",
     "paired_difference",
     "ranks",
     "rate_distortion",

@@ -14,8 +14,8 @@ import numpy as np
 
 from rdexplain.errors import RDExplainError
 from rdexplain.evaluation.results import Curve, CurveKey, Entry, Evaluation, Over, ScoreKey
-from rdexplain.evaluation.statistics import Interval
-from rdexplain.evaluation.summary import Figure, differences, summary
+from rdexplain.evaluation.statistics import Comparison, Interval
+from rdexplain.evaluation.summary import Difference, Figure, differences, summary
 from rdexplain.results.storage import whole_file, write_whole
 from rdexplain.text.extras import needed
 
@@ -44,7 +44,8 @@ def save_evaluation(
     ``rows.parquet`` has a row for each photo, target, method, domain, mode and percentage; ``scores.parquet`` for each
     photo, target, method, domain and score; ``summary.csv`` for each method and figure, with its interval,
     and for areas the same over log p;
-    ``differences.csv`` for each two methods; ``evaluation.json`` holds the record.
+    ``differences.csv`` for each two methods, with p-values, plain and corrected for all pairs by one figure;
+    ``evaluation.json`` holds the record.
 
     Args:
         record: provenance, ready for JSON.
@@ -69,8 +70,8 @@ def save_evaluation(
     pairs = differences(evaluation, over=over, seed=seed)
     write_csv(
         folder / DIFFERENCES,
-        ("first", "second", *Figure._fields, *Interval._fields, *_LOG),
-        [(pair.first, pair.second, *pair.figure, *pair.value, *_log(pair.log)) for pair in pairs],
+        ("first", "second", *Figure._fields, *Comparison._fields, "holm", *_LOG, "log_p", "log_holm"),
+        [_cells(pair) for pair in pairs],
     )
     whole = {"format": FORMAT, "not_applicable": dict(sorted(evaluation.not_applicable.items())), **(record or {})}
     write_whole(folder / RECORD, (json.dumps(whole, indent=2) + "\n").encode())
@@ -106,8 +107,13 @@ def write_csv(path: Path, titles: Sequence[str], rows: Iterable[Sequence[Any]]) 
     write_whole(path, text.getvalue().encode())
 
 
-def _log(value: Interval | None) -> tuple[float, ...]:
-    return (math.nan,) * len(_LOG) if value is None else value[: len(_LOG)]
+def _log(value: Interval | Comparison | None) -> tuple[float, ...]:
+    return (math.nan,) * len(_LOG) if value is None else (value.mean, value.low, value.high)
+
+
+def _cells(pair: Difference) -> tuple[Any, ...]:
+    over_log = math.nan if pair.log is None else pair.log.p
+    return pair.first, pair.second, *pair.figure, *pair.value, pair.holm, *_log(pair.log), over_log, pair.log_holm
 
 
 def _cell(value: Any) -> Any:

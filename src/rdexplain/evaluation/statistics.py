@@ -13,6 +13,8 @@ from rdexplain.errors import OptionError
 Array = npt.NDArray[np.float64]
 RESAMPLES = 2000
 LEVEL = 0.95
+P_RESAMPLES = 9999
+"""So that the smallest p-value, 2 / 10000, stays below 0.05 when it is corrected for up to 249 comparisons."""
 
 
 def mean_by(rows: Iterable[tuple[Hashable, float | Array]]) -> Array:
@@ -37,6 +39,16 @@ class Interval(NamedTuple):
     low: float
     high: float
     photos: int
+
+
+class Comparison(NamedTuple):
+    """An `Interval` of differences, and `p_value`: how sure it is that their mean is not zero."""
+
+    mean: float
+    low: float
+    high: float
+    photos: int
+    p: float
 
 
 def area(share: npt.ArrayLike, values: npt.ArrayLike) -> Array:
@@ -112,15 +124,62 @@ def interval(values: Sequence[float], *, seed: int = 0) -> Interval:
     return Interval(float(mean), float(low), float(high), len(values))
 
 
-def paired_difference(first: Sequence[float], second: Sequence[float], *, seed: int = 0) -> Interval:
-    """The interval of first - second, photo by photo: what differs between photos cancels.
+def p_value(differences: Sequence[float], *, seed: int = 0) -> float:
+    """How often a mean as far from zero would come by chance, on either side (Davison and Hinkley 1997, section 4.4):
+
+        max(2 (1 + min(#{m_b <= 0}, #{m_b >= 0})) / (B + 1), 2^(1 - n))
+
+    m_b are the means of B = 9999 bootstrap resamples of the n photos. The second term is what equal signs of all n are
+    worth: where all differences have one sign all resamples do as well, however few photos there are.
+
+    Args:
+        differences: one for each photo.
+        seed: of the resampling.
+
+    Returns:
+        in (0, 1]; NaN without photos.
+    """
+    sample = np.asarray(differences, dtype=np.float64)
+    n = len(sample)
+    if not n or not np.isfinite(sample).all():
+        return float("nan")
+    chosen = np.random.Generator(np.random.Philox(seed)).integers(0, n, (P_RESAMPLES, n))
+    means = sample[chosen].mean(axis=1)
+    beyond = min(int((means <= 0).sum()), int((means >= 0).sum()))
+    return float(min(1.0, max(2 * (1 + beyond) / (P_RESAMPLES + 1), 2.0 ** (1 - n))))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p-values corrected for their number m by Holm's step-down (1979): of those in rising order the i-th becomes
+
+        max over j <= i of min(1, (m - j + 1) p_(j))
+
+    With a probability of at least 95 % none of those below 0.05 is there by chance, however they depend on each other.
+
+    Args:
+        p: of one family of comparisons. NaN stands for one that was not made, stays, and does not count.
+    """
+    corrected, least = [float("nan")] * len(p), 0.0
+    made = sorted((value, place) for place, value in enumerate(p) if value == value)
+    for rank, (value, place) in enumerate(made):
+        least = corrected[place] = max(least, min(1.0, (len(made) - rank) * value))
+    return corrected
+
+
+def compared(differences: Sequence[float], *, seed: int = 0) -> Comparison:
+    """The `interval` of differences, one for each photo, and their `p_value`."""
+    return Comparison(*interval(differences, seed=seed), p_value(differences, seed=seed))
+
+
+def paired_difference(first: Sequence[float], second: Sequence[float], *, seed: int = 0) -> Comparison:
+    """first - second, photo by photo, `compared` with zero: what differs between photos cancels.
 
     Raises:
         OptionError: not the same number of photos.
     """
     if len(first) != len(second):
         raise OptionError(f"{len(first)} and {len(second)} values cannot be paired")
-    return interval([a - b for a, b in zip(first, second, strict=True)], seed=seed)
+    return compared([a - b for a, b in zip(first, second, strict=True)], seed=seed)
 
 
 def shown(value: float) -> str:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import NamedTuple, get_args
 
 from rdexplain.evaluation.curves import AGREEMENT, PROBABILITY, Mode
 from rdexplain.evaluation.results import Entry, Evaluation, Over
 from rdexplain.evaluation.scores import BETTER
-from rdexplain.evaluation.statistics import Interval, area, interval, log_area, mean_by, paired_difference
+from rdexplain.evaluation.statistics import (
+    Comparison,
+    Interval,
+    area,
+    holm,
+    interval,
+    log_area,
+    mean_by,
+    paired_difference,
+)
 
 
 class Figure(NamedTuple):
@@ -49,13 +58,20 @@ class Line:
 
 @dataclass(frozen=True)
 class Difference:
-    """first - second over the photos that both have; `log` as in `Line`."""
+    """first - second over the photos that both have; `log` as in `Line`.
+
+    Attributes:
+        holm, log_holm: the p-values of `value` and `log`, corrected for all pairs of methods that are compared by the
+            same figure; NaN where there is none.
+    """
 
     first: str
     second: str
     figure: Figure
-    value: Interval
-    log: Interval | None = None
+    value: Comparison
+    log: Comparison | None = None
+    holm: float = math.nan
+    log_holm: float = math.nan
 
 
 Photo = tuple[str, str]
@@ -103,8 +119,8 @@ def summary(evaluation: Evaluation, *, over: Over = "share", seed: int = 0) -> l
 
 
 def differences(evaluation: Evaluation, *, over: Over = "share", seed: int = 0) -> list[Difference]:
-    """For every two methods the mean of their difference, photo by photo, with its bootstrap interval. A photo's
-    difference is the mean over the targets that both have.
+    """For every two methods the mean of their difference, photo by photo, with its bootstrap interval and p-values,
+    plain and by `statistics.holm`. A photo's difference is the mean over the targets that both have.
 
     Two methods are compared in one domain, even if it is the own domain of only one; `Figure.own` is that of the first.
     """
@@ -115,10 +131,24 @@ def differences(evaluation: Evaluation, *, over: Over = "share", seed: int = 0) 
             value = _difference(found, first, second, figure, seed)
             if value is not None:
                 pairs.append(Difference(first, second, figure, value, _difference(logs, first, second, figure, seed)))
-    return pairs
+    return _corrected(pairs)
 
 
-def _difference(found: Values, first: str, second: str, figure: Figure, seed: int) -> Interval | None:
+def _corrected(pairs: Sequence[Difference]) -> list[Difference]:
+    """With `holm` and `log_holm`: a family is all pairs of methods by one figure, in whosever own domain."""
+    families: dict[Figure, list[int]] = defaultdict(list)
+    for place, pair in enumerate(pairs):
+        families[pair.figure._replace(own=False)].append(place)
+    found = list(pairs)
+    for places in families.values():
+        plain = holm([pairs[place].value.p for place in places])
+        logs = holm([math.nan if (log := pairs[place].log) is None else log.p for place in places])
+        for place, one, other in zip(places, plain, logs, strict=True):
+            found[place] = replace(pairs[place], holm=one, log_holm=other)
+    return found
+
+
+def _difference(found: Values, first: str, second: str, figure: Figure, seed: int) -> Comparison | None:
     """first - second; None where they share no photo."""
     rows = found.get((first, figure), {})
     other = found.get((second, figure)) or found.get((second, figure._replace(own=not figure.own)), {})

@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from rdexplain.errors import OptionError
-from rdexplain.evaluation.statistics import Interval
+from rdexplain.evaluation.statistics import Comparison, compared
 from rdexplain.photos.images import Photo
 from rdexplain.work.studies import Scale, find_recipes
 from rdexplain.work.studies.budget import GROUPS, fit
 from rdexplain.work.studies.plan import find_difference
 from rdexplain.work.studies.published import improvement, over_own_norm, published_area, published_curve
-from rdexplain.work.studies.recipe import judge
 from rdexplain.work.studies.tradeoff import SPARSITIES, STEPS, marks, unit_of, value
+from rdexplain.work.studies.verdict import judge, together
 from rdexplain.work.studies.work import KINDS, Context
 
 
@@ -91,9 +91,25 @@ def test_published_areas_are_those_of_the_data():
 )
 def test_a_verdict_follows_from_the_interval(low, high, photos, sign, outcome):
     mean = -0.2 if math.isnan(low) else (low + high) / 2
-    verdict = judge("claim", "known", "ours", Interval(mean, low, high, photos), ["3 of 100 photos"], sign)
+    verdict = judge("claim", "known", "ours", Comparison(mean, low, high, photos, 0.01), ["3 of 100 photos"], sign)
     assert verdict.outcome == outcome
     assert verdict.scaled == ("3 of 100 photos",)
+
+
+def test_a_verdict_may_not_stand_when_claims_are_counted():
+    """Nine photos of one sign are worth 1/256, enough for ten comparisons; six are worth 1/32, which is not."""
+    for photos, held in ((9, "holds"), (6, "cannot be tested here")):
+        found = compared([-0.1 - 0.01 * photo for photo in range(photos)])
+        family = [judge(f"than {name}", "", "", found) for name in range(10)]
+        none = judge("than nothing", "", "", None)
+        *verdicts, left = together([*family, none])
+        assert {one.outcome for one in verdicts} == {"holds"}
+        assert {(one.holm, one.family) for one in verdicts} == {(10 * 2.0 ** (1 - photos), 10)}
+        assert {one.after_holm for one in verdicts} == {held}
+        assert (left.holm, left.after_holm) == (None, "cannot be tested here")
+    # No difference at all is no matter of chance.
+    (same,) = together([judge("than itself", "", "", compared([0.0] * 9))])
+    assert (same.outcome, same.holm, same.after_holm) == ("does not hold", 1, "does not hold")
 
 
 def test_nothing_to_compare_is_no_verdict():

@@ -40,6 +40,7 @@ def test_recipe_from_end_to_end(name, protocol, make_plan, load, tmp_path):
     assert {one.outcome for one in verdicts[name]} == {"cannot be tested here"}  # of two photos
     record = json.loads((tmp_path / "verdicts.json").read_text())
     assert [one["claim"] for one in record["recipes"][name]] == [one.claim for one in verdicts[name]]
+    assert [one["holm"] for one in record["recipes"][name]] == [one.holm for one in verdicts[name]]
     pictures = sorted(file.name for file in tmp_path.glob("*.png"))
     rows = list(csv.DictReader((tmp_path / f"{name}.csv").read_text().splitlines()))
     assert (tmp_path / f"{name}.parquet").exists()

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from rdexplain.evaluation import Entry
 from rdexplain.work.requests import PROTOCOLS
 from rdexplain.work.studies import Known, Plan, figures, find_recipes
-from rdexplain.work.studies.recipe import FEWEST, Results, Row, Unit
+from rdexplain.work.studies.recipe import Results, Row, Unit
 from rdexplain.work.studies.scene_claims import Claims
+from rdexplain.work.studies.verdict import FEWEST
 
 PHOTOS = tuple(Known(f"photo {number}", f"{number:016x}", 0, 0) for number in range(FEWEST))
 OUTCOME = {True: "holds", False: "does not hold"}
@@ -73,6 +74,8 @@ def test_accuracy(true, protocol, tmp_path):
 
     verdicts = conclude(tmp_path, "accuracy", protocol, rows)
     assert len(verdicts) == (6 if protocol == "published" else 30)
+    others = len(verdicts) if protocol == "published" else 10  # those of one domain belong together
+    assert {(one.family, one.holm) for one in verdicts} == {(others, others * 2.0 ** (1 - FEWEST))}
     assert {one.outcome for one in verdicts} == {OUTCOME[true]}
 
 

@@ -16,7 +16,8 @@ from rdexplain.errors import OptionError
 from rdexplain.models import Model, accelerated, frozen
 from rdexplain.models.outputs import tensors_of
 from rdexplain.work.studies.plan import Scale
-from rdexplain.work.studies.recipe import FEWEST, Unit
+from rdexplain.work.studies.recipe import Unit
+from rdexplain.work.studies.verdict import FEWEST
 
 BATCH, SECONDS, CALLS = 8, 2.0, 3
 OVERHEAD = 1.3

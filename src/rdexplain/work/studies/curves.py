@@ -9,13 +9,14 @@ import numpy as np
 
 from rdexplain.evaluation import Evaluation
 from rdexplain.evaluation.results import Over
-from rdexplain.evaluation.statistics import Array, Interval, area, bootstrap, interval, log_area, paired_difference
+from rdexplain.evaluation.statistics import Array, Comparison, area, bootstrap, interval, log_area, paired_difference
 from rdexplain.render.words import method_title
 from rdexplain.work.studies import figures
 from rdexplain.work.studies.plan import Plan
 from rdexplain.work.studies.protocol import curve_methods, curve_unit
 from rdexplain.work.studies.published import published_area, published_curve
-from rdexplain.work.studies.recipe import Findings, Recipe, Results, Row, Unit, Verdict, judge, untestable, words
+from rdexplain.work.studies.recipe import Findings, Recipe, Results, Row, Unit
+from rdexplain.work.studies.verdict import Verdict, judge, together, untestable, words
 from rdexplain.work.studies.work import evaluation_of
 
 PHOTOS = 100
@@ -77,7 +78,7 @@ def at_percent(evaluation: Evaluation, mode: str, percent: float) -> dict[str, N
     return found
 
 
-def difference(numbers: dict[str, Numbers], first: str, second: str, seed: int) -> Interval | None:
+def difference(numbers: dict[str, Numbers], first: str, second: str, seed: int) -> Comparison | None:
     """first - second over the photos that both have; None where there are none."""
     one, other = numbers.get(first, {}), numbers.get(second, {})
     shared = sorted(one.keys() & other.keys())
@@ -108,15 +109,16 @@ def compare_areas(
     plan: Plan, evaluation: Evaluation, mode: str, measure: str, experiment: str, claim: str, sign: int
 ) -> list[Verdict]:
     """Verdicts on "CartoonX has the smallest (or largest) area", against each other method, in every domain."""
-    scaled, verdicts = scaled_of(plan, photos_in(evaluation)), []
+    scaled, verdicts = scaled_of(plan, photos_in(evaluation)), list[Verdict]()
     domains = ["own"] if plan.published else ["own", "pixel", "wavelet"]
     for domain in domains:
+        family = []
         numbers = areas(plan, evaluation, mode, measure, domain)
         logs = areas(plan, evaluation, mode, measure, domain, log=True)
         for name in curve_methods(plan)[1:]:
             if name in evaluation.not_applicable:
                 why = f"{method_title(name)} is not applicable: {evaluation.not_applicable[name]}"
-                verdicts.append(untestable(f"{claim} than {method_title(name)}, {_PLACES[domain]}", "", why))
+                family.append(untestable(f"{claim} than {method_title(name)}, {_PLACES[domain]}", "", why))
                 continue
             ours, theirs = published_area(experiment, "cartoonx"), published_area(experiment, name)
             known = f"areas {ours:.3f} and {theirs:.3f}" if ours is not None and theirs is not None else ""
@@ -129,7 +131,8 @@ def compare_areas(
             over_log = difference(logs, "cartoonx", name, plan.seed)
             text += f", over log p {words(over_log)}" if over_log is not None else ""
             where = f"{claim} than {method_title(name)}, {_PLACES[domain]}"
-            verdicts.append(judge(where, known if domain == "own" else "", text, found, scaled, sign))
+            family.append(judge(where, known if domain == "own" else "", text, found, scaled, sign))
+        verdicts += together(family)
     return verdicts
 
 
@@ -158,6 +161,7 @@ def _figure_5(plan: Plan, results: Results) -> Findings:
     findings.verdicts += compare_areas(
         plan, evaluation, "randomise", "l2", "7b", "CartoonX has a smaller area, randomised,", -1
     )
+    family = []
     for name in ("integrated_gradients", "pixel_rde"):
         values = at_percent(evaluation, "randomise", 1.0)
         published = [published_curve("7b", one) for one in ("cartoonx", name)]
@@ -165,7 +169,8 @@ def _figure_5(plan: Plan, results: Results) -> Findings:
         found = difference(values, "cartoonx", name, plan.seed)
         claim = f"Randomising the top 1 % of CartoonX distorts more than that of {method_title(name)}"
         text = f"difference {words(found)}" if found is not None else ""
-        findings.verdicts.append(judge(claim, known, text, found, scaled, 1))
+        family.append(judge(claim, known, text, found, scaled, 1))
+    findings.verdicts += together(family)
     return findings
 
 

@@ -23,7 +23,8 @@ from rdexplain.work.studies.panels import unit_of
 from rdexplain.work.studies.plan import Plan
 from rdexplain.work.studies.protocol import curve_unit
 from rdexplain.work.studies.published import published_area
-from rdexplain.work.studies.recipe import Findings, Recipe, Results, Unit, Verdict, judge, untestable, words
+from rdexplain.work.studies.recipe import Findings, Recipe, Results, Unit
+from rdexplain.work.studies.verdict import Verdict, judge, together, untestable, words
 from rdexplain.work.studies.work import evaluation_of
 
 CONTROL = "random_wavelet"
@@ -67,7 +68,7 @@ def _figure_10(plan: Plan, results: Results) -> Findings:
     for name in plan.models:
         one = evaluation_of(results, _curve_units(plan, name), named=lambda unit: unit.model)
         found = replace(found, curves={**found.curves, **{k: c for k, c in one.curves.items() if k.mode == "keep"}})
-        findings.verdicts.append(_verdict(plan, results, name))
+    findings.verdicts += together([_verdict(plan, results, name) for name in plan.models])
     named = ", ".join(plan.models)
     shown = [_pictures(plan)]
     panel = panel_findings(plan, results, "figure-10", "one photo", CLAIM, plan.models, shown, 1, model=named)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from rdexplain.evaluation.statistics import interval
+from rdexplain.evaluation.statistics import compared, interval
 from rdexplain.work.studies import figures
 from rdexplain.work.studies.curves import note_of, title_of
 from rdexplain.work.studies.panel_findings import panel_findings
 from rdexplain.work.studies.plan import Known, Plan
 from rdexplain.work.studies.protocol import mask_options, mask_unit
 from rdexplain.work.studies.published import TABLE_1, improvement
-from rdexplain.work.studies.recipe import Findings, Recipe, Results, Row, Unit, judge, untestable, words
+from rdexplain.work.studies.recipe import Findings, Recipe, Results, Row, Unit
+from rdexplain.work.studies.verdict import judge, together, untestable, words
 
 SCALINGS = ("original", "linear", "exponential", "inverse_linear")
 TITLES = ("Original", "Linear", "Exponential", "Inverse linear")
@@ -52,6 +53,7 @@ def _table_1(plan: Plan, results: Results) -> Findings:
     scaled = plan.scaled(count, PHOTOS)
     lines = []
     for place, (kind, values) in enumerate(found.items()):
+        family = []
         points = [interval(values[scaling], seed=plan.seed) for scaling in SCALINGS]
         lines.append(figures.Line(kind, place, "none", _beside(place), points))
         for scaling, point in zip(SCALINGS, points, strict=True):
@@ -64,13 +66,14 @@ def _table_1(plan: Plan, results: Results) -> Findings:
             if scaling == "original":
                 continue
             gains = [b - a for a, b in zip(values["original"], values[scaling], strict=True)]
-            change = interval(gains, seed=plan.seed)
+            change = compared(gains, seed=plan.seed)
             text = f"{words(points[0])} to {words(point)}, change {words(change)}; "
             text += f"{_more_or_less(ratios)}, mean over photos"
             known = f"{TABLE_1['original'][0]:.5f} to {TABLE_1[scaling][0]:.6f}" if kind == "own noise" else ""
             claim = f"{scaling.replace('_', ' ').capitalize()} scaling distorts less, measured under its {kind}"
             claim = claim.replace("its common", "one common")
-            findings.verdicts.append(judge(claim, known, text, change, scaled))
+            family.append(judge(claim, known, text, change, scaled))
+        findings.verdicts += together(family)
     known_points = [interval([TABLE_1[scaling][0]]) for scaling in SCALINGS]
     lines.append(figures.Line("published, own noise", 6, "none", _beside(2), known_points))
     title = title_of("Table 1: distortion by noise scaling", scaled, count)

@@ -10,7 +10,8 @@ from rdexplain.render.words import percent
 from rdexplain.work.studies import figures
 from rdexplain.work.studies.curves import note_of, title_of
 from rdexplain.work.studies.plan import Plan
-from rdexplain.work.studies.recipe import Findings, Results, Row, Unit, untestable
+from rdexplain.work.studies.recipe import Findings, Results, Row, Unit
+from rdexplain.work.studies.verdict import untestable
 
 
 def panel_findings(

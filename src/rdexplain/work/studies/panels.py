@@ -8,8 +8,9 @@ from rdexplain.render.words import method_title
 from rdexplain.work.studies.panel_findings import panel_findings
 from rdexplain.work.studies.plan import Known, Plan
 from rdexplain.work.studies.protocol import mask_options, mask_unit
-from rdexplain.work.studies.recipe import Findings, Recipe, Results, Unit, untestable
+from rdexplain.work.studies.recipe import Findings, Recipe, Results, Unit
 from rdexplain.work.studies.tradeoff import METHODS
+from rdexplain.work.studies.verdict import untestable
 
 SHOWN, STEPS, DRAWS = 4, 2000, 64
 DEFAULTS = {"cartoonx": 20.0, "pixel_rde": 4.0}

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from matplotlib.figure import Figure
 
-from rdexplain.evaluation.statistics import Interval
 from rdexplain.results.explanation import Explanation
 from rdexplain.results.loading import load_explanation
 from rdexplain.work.studies.plan import Known, Plan
+from rdexplain.work.studies.verdict import Verdict
 
-Outcome = Literal["holds", "does not hold", "cannot be tested here"]
 Row = dict[str, Any]
-FEWEST = 6
-"""Photos that a verdict needs: with fewer, even differences of one sign alone come by chance in over 5 % of cases."""
 
 
 @dataclass(frozen=True)
@@ -71,29 +67,6 @@ def explained_row(found: Explanation, row: int = 0) -> Row:
         "non_sparsity": float(found.non_sparsity[row]),
         "collapsed": bool(found.collapsed[row]),
     }
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A claim, and whether it holds.
-
-    Attributes:
-        claim: in words.
-        published: what the study, or its published data, says.
-        ours: what was measured, in words.
-        interval: 95 % bootstrap interval over photos of the number behind it; None where there is none.
-        outcome: ``holds``, ``does not hold`` or ``cannot be tested here``.
-        why: the reason of the outcome.
-        scaled: where the run falls short of the protocol, in words.
-    """
-
-    claim: str
-    published: str
-    ours: str
-    interval: Interval | None
-    outcome: Outcome
-    why: str
-    scaled: tuple[str, ...] = ()
 
 
 @dataclass
@@ -167,47 +140,3 @@ class Recipe:
     def conclude(self, plan: Plan, results: Results) -> Findings:
         """The findings from the results."""
         return self.findings_of(plan.of(self.group), results)
-
-
-def judge(
-    claim: str,
-    published: str,
-    ours: str,
-    found: Interval | None,
-    scaled: Sequence[str] = (),
-    sign: int = -1,
-) -> Verdict:
-    """A verdict on a claim that a number is below zero (`sign` -1) or above it (1).
-
-    It holds where the whole interval over photos is on that side, and does not where it is on the other; where the
-    interval contains zero, or there are fewer than `FEWEST` photos, it cannot be tested.
-    """
-    if found is None or not math.isfinite(found.mean):
-        return Verdict(
-            claim, published, ours, None, "cannot be tested here", "there is nothing to compare", tuple(scaled)
-        )
-    low, high = sorted((sign * found.low, sign * found.high))
-    outcome: Outcome = "cannot be tested here"
-    if found.photos < FEWEST:
-        why = f"too few photos: {found.photos}, where an interval means something from {FEWEST} on"
-    elif low > 0:
-        outcome, why = "holds", f"the whole interval over {found.photos} photos says so"
-    elif high < 0:
-        outcome, why = "does not hold", f"the whole interval over {found.photos} photos says the opposite"
-    elif low == high == 0:
-        outcome, why = "does not hold", f"there is no difference in any of {found.photos} photos"
-    else:
-        why = f"the interval over {found.photos} photos holds zero: more photos are needed"
-    return Verdict(claim, published, ours, found, outcome, why, tuple(scaled))
-
-
-def untestable(claim: str, published: str, why: str) -> Verdict:
-    """A verdict on a claim that nothing here can decide."""
-    return Verdict(claim, published, "", None, "cannot be tested here", why)
-
-
-def words(found: Interval) -> str:
-    """An interval in words."""
-    if not math.isfinite(found.low):
-        return f"{found.mean:.4g}"
-    return f"{found.mean:.4g} [{found.low:.4g}, {found.high:.4g}]"

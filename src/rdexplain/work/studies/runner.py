@@ -19,8 +19,9 @@ from rdexplain.text.extras import needed
 from rdexplain.work.engines import Engine, Local
 from rdexplain.work.studies.carried import Done, UnitWorker
 from rdexplain.work.studies.plan import Plan
-from rdexplain.work.studies.recipe import Findings, Recipe, Results, Row, Unit, Verdict, explanation_file
+from rdexplain.work.studies.recipe import Findings, Recipe, Results, Row, Unit, explanation_file
 from rdexplain.work.studies.schedule import Schedule, units_of
+from rdexplain.work.studies.verdict import Verdict
 
 UNITS, VERDICTS, TABLE, TABLES = "units", "verdicts.json", "verdicts.md", (".csv", ".parquet")
 
@@ -153,12 +154,17 @@ def _write_verdicts(recipes: Sequence[Recipe], verdicts: dict[str, list[Verdict]
     lines = [f"# Verdicts: {plan.protocol} protocol, {plan.model}", ""]
     for recipe in recipes:
         lines += [f"## {recipe.name}: {recipe.title}", "", f"The claim: {recipe.claim}", ""]
-        lines += ["| claim | published | ours | verdict | why | scaled |", "|---|---|---|---|---|---|"]
+        lines += ["| claim | published | ours | verdict | why | after Holm | scaled |", "|---|---|---|---|---|---|---|"]
         for one in verdicts[recipe.name]:
-            cells = (one.claim, one.published, one.ours, one.outcome, one.why, ", ".join(one.scaled))
+            cells = (one.claim, one.published, one.ours, one.outcome, one.why, _corrected(one), ", ".join(one.scaled))
             lines.append("| " + " | ".join(cell.replace("|", "/").replace("\n", " ") for cell in cells) + " |")
         lines.append("")
     write_whole(folder / TABLE, "\n".join(lines).encode())
+
+
+def _corrected(verdict: Verdict) -> str:
+    """A verdict after the correction for the number of comparisons, in words."""
+    return "" if verdict.holm is None else f"{verdict.after_holm}: p {verdict.holm:.2g} of {verdict.family}"
 
 
 def _record(verdict: Verdict) -> dict[str, Any]:
@@ -166,7 +172,8 @@ def _record(verdict: Verdict) -> dict[str, Any]:
     record = {name: getattr(verdict, name) for name in ("claim", "published", "ours", "outcome", "why")}
     found = verdict.interval
     numbers = None if found is None else {k: None if v != v else v for k, v in found._asdict().items()}
-    return record | {"interval": numbers, "scaled": list(verdict.scaled)}
+    corrected = {"holm": verdict.holm, "family": verdict.family, "after_holm": verdict.after_holm}
+    return record | {"interval": numbers, **corrected, "scaled": list(verdict.scaled)}
 
 
 def clean(folder: Path, names: Sequence[str]) -> None:

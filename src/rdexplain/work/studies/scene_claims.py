@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rdexplain.evaluation.statistics import interval
+from rdexplain.evaluation.statistics import compared
 from rdexplain.render.words import method_title
-from rdexplain.work.studies.recipe import Row, Verdict, judge, untestable, words
+from rdexplain.work.studies.recipe import Row
+from rdexplain.work.studies.verdict import Verdict, judge, together, untestable, words
 
 PUBLISHED = "pictures"
 
@@ -29,7 +30,7 @@ class Claims:
     def judged(
         self,
         method: str,
-        together: bool,
+        at_once: bool,
         photos: Sequence[Sequence[Row]],
         scaled: Sequence[str],
         without: int,
@@ -39,14 +40,14 @@ class Claims:
 
         Args:
             method: the method of the explanations.
-            together: whether all of a photo's objects are explained by one mask.
+            at_once: whether all of a photo's objects are explained by one mask.
             photos: rows of `scenes.explain_scene`, photo by photo.
             scaled: where the run falls short of the protocol, in words.
             without: how many photos have nothing to explain.
             seed: of the intervals.
         """
-        name = method_title(method) + (" of all anchors" if together else "")
-        place = "the detected objects' boxes" if together else self.place
+        name = method_title(method) + (" of all anchors" if at_once else "")
+        place = "the detected objects' boxes" if at_once else self.place
         rows = [row for photo in photos for row in photo]
         if not rows:
             return [untestable(f"{name} keeps {place}", PUBLISHED, "nothing could be explained")]
@@ -58,13 +59,14 @@ class Claims:
             ("photo_inside", "more than the photo's energy does", "of the photo's energy"),
         ):
             kept, usual = _means(photos, "kept_inside"), _means(photos, rival)
-            gain = interval([a - b for a, b in zip(kept, usual, strict=True)], seed=seed)
+            gain = compared([a - b for a, b in zip(kept, usual, strict=True)], seed=seed)
             text = (
                 f"{_percent(kept)} of the kept energy there, {_percent(usual)} {what}; difference {words(gain)}{tail}"
             )
             found.append(judge(f"{name}: the kept energy lies in {place}, {claim}", PUBLISHED, text, gain, scaled, 1))
-        if not together:
+        if not at_once:
             found.append(self._against_others(name, photos, scaled, tail, seed))
+        found = together(found)
         if without:
             said = f"; {without} photo{'s' if without > 1 else ''} with nothing to explain left out"
             found = [replace(one, why=one.why + said) for one in found]
@@ -81,7 +83,7 @@ class Claims:
         if not some:
             return untestable(claim, PUBLISHED, self.alone)
         own, others = (_means(some, key) for key in both)
-        gain = interval([a - b for a, b in zip(own, others, strict=True)], seed=seed)
+        gain = compared([a - b for a, b in zip(own, others, strict=True)], seed=seed)
         text = f"it keeps {_percent(own)} of its energy, {_percent(others)} of theirs; difference {words(gain)}{tail}"
         return judge(claim, PUBLISHED, text, gain, scaled, 1)
 

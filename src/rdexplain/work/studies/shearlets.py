@@ -10,8 +10,9 @@ from rdexplain.render.words import method_title
 from rdexplain.work.studies import figures
 from rdexplain.work.studies.curves import difference, note_of, title_of
 from rdexplain.work.studies.plan import Plan
-from rdexplain.work.studies.recipe import Findings, Recipe, Results, Unit, Verdict, judge, untestable, words
+from rdexplain.work.studies.recipe import Findings, Recipe, Results, Unit
 from rdexplain.work.studies.scored import fast_options, mean, numbers, published_options, scored_unit
+from rdexplain.work.studies.verdict import Verdict, judge, together, untestable, words
 
 GROUP = "shearletx"
 OURS = "shearletx"
@@ -81,7 +82,7 @@ def _verdicts(plan: Plan, found: dict[str, dict[str, float]], column: str, scale
         shown = [words(mean(found[one], plan.seed)) for one in (OURS, other) if found.get(one)]
         text = "" if between is None else f"{' and '.join(shown)}; difference {words(between)}"
         verdicts.append(judge(claim, "a figure without numbers", text, between, scaled, sign))
-    return verdicts
+    return together(verdicts)
 
 
 def _recipe(name: str, title: str, claim: str, columns: Sequence[str]) -> Recipe:

@@ -6,8 +6,9 @@ from rdexplain.render.words import method_title
 from rdexplain.work.studies import figures
 from rdexplain.work.studies.curves import difference, note_of, title_of
 from rdexplain.work.studies.plan import Plan
-from rdexplain.work.studies.recipe import Findings, Recipe, Results, Unit, judge, untestable, words
+from rdexplain.work.studies.recipe import Findings, Recipe, Results, Unit
 from rdexplain.work.studies.scored import mean, numbers, published_options, scored_unit
+from rdexplain.work.studies.verdict import judge, together, untestable, words
 
 METHODS = ("pixel_rde", "waveletx", "shearletx")
 OURS = "gradient"
@@ -51,6 +52,7 @@ def _conclude(plan: Plan, results: Results) -> Findings:
     drawn = figures.lines_figure(panel, "", [method_title(one) for one in METHODS])
     title = title_of("StartGrad: where the mask starts", scaled, count)
     findings.figures[""] = figures.stamp(drawn, title, note_of(plan, scaled))
+    family = []
     for method in METHODS:
         for start in [one for one in STARTS if one != OURS]:
             ours, other = f"{method}, {OURS}", f"{method}, {start}"
@@ -60,7 +62,8 @@ def _conclude(plan: Plan, results: Results) -> Findings:
             claim = f"{method_title(method)} retains more from the gradient's quantiles than from {STARTS[start]}"
             ones, gradient = PUBLISHED[method]
             known = f"means {gradient:.3f} and {ones:.3f}" if start == "ones" else ""
-            findings.verdicts.append(judge(claim, known, text, between, scaled, 1))
+            family.append(judge(claim, known, text, between, scaled, 1))
+    findings.verdicts += together(family)
     return findings
 
 

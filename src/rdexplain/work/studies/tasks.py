@@ -13,11 +13,12 @@ from rdexplain.work.studies.figures import stamp
 from rdexplain.work.studies.panels import DEFAULTS
 from rdexplain.work.studies.plan import Known, Plan, TaskNetwork
 from rdexplain.work.studies.protocol import FRESH, backwards, mask_options
-from rdexplain.work.studies.recipe import Findings, Recipe, Results, Row, Unit, untestable
+from rdexplain.work.studies.recipe import Findings, Recipe, Results, Row, Unit
 from rdexplain.work.studies.scene_claims import Claims
 from rdexplain.work.studies.scene_panel import explained_rows, scene_panel
 from rdexplain.work.studies.scenes import TASK
 from rdexplain.work.studies.tradeoff import METHODS
+from rdexplain.work.studies.verdict import untestable
 
 GROUP = "tasks"
 PHOTOS, SHOWN = 12, 4

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from rdexplain.evaluation.statistics import Interval, interval
+from rdexplain.evaluation.statistics import Interval, compared, interval
 from rdexplain.render.words import method_title
 from rdexplain.work.studies import figures
 from rdexplain.work.studies.curves import note_of, title_of
 from rdexplain.work.studies.plan import Known, Plan
 from rdexplain.work.studies.protocol import mask_unit
 from rdexplain.work.studies.published import over_own_norm
-from rdexplain.work.studies.recipe import Findings, Recipe, Results, Unit, Verdict, judge, untestable, words
+from rdexplain.work.studies.recipe import Findings, Recipe, Results, Unit
+from rdexplain.work.studies.verdict import Verdict, judge, together, untestable, words
 
 SPARSITIES = (4.0, 8.0, 16.0, 32.0, 64.0)
 STEPS = (100, 500, 2000)
@@ -103,11 +104,9 @@ def _conclude(plan: Plan, results: Results) -> Findings:
     named = [(f"distortion{how}", panels["distortion"]), (f"non-sparsity{how}", panels["non_sparsity"])]
     title = title_of("Figure 6: distortion and sparsity against λk", scaled, count)
     findings.figures[""] = figures.stamp(figures.lines_figure(named, "λk"), title, note_of(plan, scaled))
-    findings.verdicts = [
-        *(_trend(plan, results, method, "non_sparsity", "sparser", -1, scaled) for method in METHODS),
-        *(_trend(plan, results, method, "distortion", "more distorted", 1, scaled) for method in METHODS),
-        _between(plan, results, scaled),
-    ]
+    sparser = [_trend(plan, results, method, "non_sparsity", "sparser", -1, scaled) for method in METHODS]
+    distorted = [_trend(plan, results, method, "distortion", "more distorted", 1, scaled) for method in METHODS]
+    findings.verdicts = together([*sparser, *distorted, _between(plan, results, scaled)])
     return findings
 
 
@@ -120,7 +119,7 @@ def _trend(
         values = finished(plan, results, photo, method, measure)
         if values is not None:
             changes.append(values[-1] - values[0])
-    found = interval(changes, seed=plan.seed) if changes else None
+    found = compared(changes, seed=plan.seed) if changes else None
     claim = f"A larger λk makes {method_title(method)} {effect}"
     text = "" if found is None else f"{measure.replace('_', '-')} at λk 64 - at λk 4: {words(found)}"
     return judge(claim, "a figure without numbers", text, found, scaled, sign)
@@ -133,7 +132,7 @@ def _between(plan: Plan, results: Results, scaled: list[str]) -> Verdict:
         ours, other = (finished(plan, results, photo, method, "distortion") for method in METHODS)
         if ours is not None and other is not None:
             differences.append(float(np.mean(ours) - np.mean(other)))
-    found = interval(differences, seed=plan.seed) if differences else None
+    found = compared(differences, seed=plan.seed) if differences else None
     text = "" if found is None else f"mean difference over λk {words(found)}"
     return judge(
         "CartoonX distorts less than Pixel RDE at the same λk", "a figure without numbers", text, found, scaled
