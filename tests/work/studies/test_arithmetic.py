@@ -66,7 +66,7 @@ def test_table_1_is_a_mean_of_ratios_and_not_a_ratio_of_means():
 
 
 def test_published_areas_are_those_of_the_data():
-    """The areas of docs/reproduction.md, and the value at 1 % of 7b."""
+    """The areas of docs/reproduction/details.md, and the value at 1 % of 7b."""
     areas = {name: published_area("7a", name) for name in ("cartoonx", "smooth_grad", "random_wavelet", "pixel_rde")}
     assert areas == pytest.approx(
         {"cartoonx": 0.429, "smooth_grad": 0.399, "random_wavelet": 0.496, "pixel_rde": 0.516}, abs=6e-4
