@@ -1,4 +1,4 @@
-"""The two protocols as options: what the study's scripts ran, and the fair comparison. See docs/reproduction/protocols.md."""
+"""The two protocols as options: the study's scripts, and the fair comparison. See docs/reproduction/protocols.md."""
 
 from __future__ import annotations
 
