@@ -41,6 +41,9 @@ def test_recipe_from_end_to_end(name, protocol, make_plan, load, tmp_path):
     record = json.loads((tmp_path / "verdicts.json").read_text())
     assert [one["claim"] for one in record["recipes"][name]] == [one.claim for one in verdicts[name]]
     assert [one["holm"] for one in record["recipes"][name]] == [one.holm for one in verdicts[name]]
+    written = (tmp_path / "verdicts.md").read_text()
+    for one in verdicts[name]:  # of two photos no p is below 1/2
+        assert one.holm is None or (one.holm >= 0.5 and f"| {one.after_holm}: p {one.holm:.2g} of" in written)
     pictures = sorted(file.name for file in tmp_path.glob("*.png"))
     rows = list(csv.DictReader((tmp_path / f"{name}.csv").read_text().splitlines()))
     assert (tmp_path / f"{name}.parquet").exists()
