@@ -1,0 +1,127 @@
+"""The parts of ``python -m benchmarks``: what each is measured with, and the lines that show its rows."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import rdexplain as rx
+from benchmarks import growth, orders, peers, quality, stability, step, tables, transform
+
+Rows = list[dict[str, Any]]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the benchmarks.
+
+    Attributes:
+        measure: from the options to rows that are ready for JSON; says what it has done.
+        lines: the rows as a table.
+        reads: the options that it reads.
+    """
+
+    measure: Callable[[argparse.Namespace, Say], Rows]
+    lines: Callable[[Rows], Iterator[str]]
+    reads: tuple[str, ...]
+
+
+def _step(options: argparse.Namespace, say: Say) -> Rows:
+    rows = []
+    for network in options.networks:
+        rows += step.measure(options.draws, options.rounds, torch.device(options.device), [network])
+        say(f"step: {network}")
+    return rows
+
+
+def _transform(options: argparse.Namespace, say: Say) -> Rows:
+    return transform.measure(options.rounds, torch.device(options.device))
+
+
+def _growth(options: argparse.Namespace, say: Say) -> Rows:
+    rows = []
+    for row in growth.measure(options.device, options.few):
+        rows.append(row)
+        say(f"growth: {row['method']}, {row['photos']} photos, {row['draws']} draws, {row['size']} px")
+    return rows
+
+
+def _quality(options: argparse.Namespace, say: Say) -> Rows:
+    rows = quality.measure(
+        options.photos,
+        options.settings,
+        options.seeds,
+        options.size,
+        quality.Results(options.results),
+        say,
+        options.method,
+        device=options.device,
+    )
+    return quality.summary(rows, options.reference or options.settings[-1])
+
+
+def _stability(options: argparse.Namespace, say: Say) -> Rows:
+    with tempfile.TemporaryDirectory() as temporary:
+        return stability.measure(
+            options.photos,
+            options.settings,
+            options.seeds if len(options.seeds) > 1 else [0, 1],
+            options.size,
+            quality.Results(options.results),
+            options.keep or Path(temporary),
+            say,
+            options.method,
+            options.device,
+        )
+
+
+def _peers(options: argparse.Namespace, say: Say) -> Rows:
+    cases = [(photo, size) for size, photos in _sizes(options.peers) for photo in photos]
+    return peers.measure(cases, options.device, say=say)
+
+
+def _sizes(given: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """``128 sample:cat sample:rocket 256 sample:cat`` as sizes, each with the photos that follow it."""
+    size, photos = 256, list[str]()
+    for one in given:
+        if one.isdecimal():
+            yield size, photos
+            size, photos = int(one), []
+        else:
+            photos.append(one)
+    yield size, photos
+
+
+def _orders(options: argparse.Namespace, say: Say) -> Rows:
+    model = rx.load_model("efficientnet_lite0", device=options.device)
+    return orders.summary(orders.measure(options.folders, model, options.results, say))
+
+
+_SEEDED = ("photos", "settings", "seeds", "size", "method", "device")
+PARTS = {
+    "step": Part(_step, tables.step, ("networks", "draws", "rounds", "device")),
+    "transform": Part(_transform, tables.transform, ("rounds", "device")),
+    "growth": Part(_growth, tables.growth, ("few", "device")),
+    "quality": Part(_quality, tables.quality, (*_SEEDED, "reference")),
+    "stability": Part(_stability, tables.stability, _SEEDED),
+    "peers": Part(_peers, tables.peers, ("peers", "device")),
+    "orders": Part(_orders, tables.orders, ("folders", "device")),
+}
+
+SHORT: dict[str, dict[str, Any]] = {
+    "step": {"networks": ["efficientnet_lite0", "mobilenet_v3_small"], "draws": 4, "rounds": 3},
+    "transform": {"rounds": 5},
+    "peers": {"peers": ["128", "sample:cat", "256", "sample:cat"]},
+    "growth": {"few": True},
+    "quality": {"settings": ["best", "fast"]},
+    "stability": {"settings": ["fast"]},
+}
+"""What the bare command measures, and where it takes less than a part by name does: all in less than 40 minutes on two
+cores. ``orders`` is of explanations that were made before, so it is measured by name alone."""
