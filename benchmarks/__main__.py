@@ -60,17 +60,26 @@ def measure_part(part: str, options: argparse.Namespace, found: dict[str, Any], 
     for key in ("photos", "peers", "folders"):  # no paths of this machine
         if record.get(key):
             record[key] = [Path(one).stem for one in record[key]]
-    old = found.get("options", {}).get(part) == record and part in found
-    if not old:
-        started = time.perf_counter()
-        found[part] = PARTS[part].measure(options, say)
-        found.setdefault("options", {})[part] = record
-        found.setdefault("seconds", {})[part] = round(time.perf_counter() - started, 1)
+    same = found.get("options", {}).get(part) == record
+    rows, begun = (found[part] if same else []), time.perf_counter()
+    seconds, old = (found["seconds"][part] if same else 0.0), same and part not in found.get("unfinished", [])
+
+    def keep(unfinished: bool) -> None:
+        found.setdefault("options", {})[part], found[part] = record, rows
+        found.setdefault("seconds", {})[part] = round(seconds + time.perf_counter() - begun, 1)
+        others = [one for one in found.get("unfinished", []) if one != part]
+        found["unfinished"] = others + [part] * unfinished
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             partial = file.with_suffix(".partial")
             partial.write_text(json.dumps(found, indent=1) + "\n")
             partial.replace(file)
+
+    if not old:
+        for row in PARTS[part].measure(options, say, list(rows)):
+            rows.append(row)
+            keep(unfinished=True)
+        keep(unfinished=False)
     print(f"\n{part}, {found['seconds'][part]:.0f} s{', measured before' if old else ''}")
     for line in PARTS[part].lines(found[part]):
         print(line, flush=True)

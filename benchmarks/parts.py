@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ import torch
 import rdexplain as rx
 from benchmarks import growth, orders, peers, quality, stability, step, tables, transform
 
-Rows = list[dict[str, Any]]
+Row = dict[str, Any]
+Rows = list[Row]
 Say = Callable[[str], None]
 
 
@@ -23,37 +24,35 @@ class Part:
     """A part of the benchmarks.
 
     Attributes:
-        measure: from the options to rows that are ready for JSON; says what it has done.
+        measure: from the options, and rows that are there already, to the other rows, ready for JSON; says what it has
+            done.
         lines: the rows as a table.
         reads: the options that it reads.
     """
 
-    measure: Callable[[argparse.Namespace, Say], Rows]
+    measure: Callable[[argparse.Namespace, Say, Rows], Iterable[Row]]
     lines: Callable[[Rows], Iterator[str]]
     reads: tuple[str, ...]
 
 
-def _step(options: argparse.Namespace, say: Say) -> Rows:
-    rows = []
+def _step(options: argparse.Namespace, say: Say, known: Rows) -> Iterator[Row]:
     for network in options.networks:
-        rows += step.measure(options.draws, options.rounds, torch.device(options.device), [network])
-        say(f"step: {network}")
-    return rows
+        if network not in {row["model"].split()[0] for row in known}:  # the name may go on with " (random)"
+            yield from step.measure(options.draws, options.rounds, torch.device(options.device), [network])
+            say(f"step: {network}")
 
 
-def _transform(options: argparse.Namespace, say: Say) -> Rows:
+def _transform(options: argparse.Namespace, say: Say, known: Rows) -> Rows:
     return transform.measure(options.rounds, torch.device(options.device))
 
 
-def _growth(options: argparse.Namespace, say: Say) -> Rows:
-    rows = []
-    for row in growth.measure(options.device, options.few):
-        rows.append(row)
+def _growth(options: argparse.Namespace, say: Say, known: Rows) -> Iterator[Row]:
+    for row in growth.measure(options.device, options.few, known):
         say(f"growth: {row['method']}, {row['photos']} photos, {row['draws']} draws, {row['size']} px")
-    return rows
+        yield row
 
 
-def _quality(options: argparse.Namespace, say: Say) -> Rows:
+def _quality(options: argparse.Namespace, say: Say, known: Rows) -> Rows:
     rows = quality.measure(
         options.photos,
         options.settings,
@@ -67,7 +66,7 @@ def _quality(options: argparse.Namespace, say: Say) -> Rows:
     return quality.summary(rows, options.reference or options.settings[-1])
 
 
-def _stability(options: argparse.Namespace, say: Say) -> Rows:
+def _stability(options: argparse.Namespace, say: Say, known: Rows) -> Rows:
     with tempfile.TemporaryDirectory() as temporary:
         return stability.measure(
             options.photos,
@@ -82,9 +81,9 @@ def _stability(options: argparse.Namespace, say: Say) -> Rows:
         )
 
 
-def _peers(options: argparse.Namespace, say: Say) -> Rows:
+def _peers(options: argparse.Namespace, say: Say, known: Rows) -> Iterator[Row]:
     cases = [(photo, size) for size, photos in _sizes(options.peers) for photo in photos]
-    return peers.measure(cases, options.device, say=say)
+    return peers.measure(cases, options.device, known, say)
 
 
 def _sizes(given: list[str]) -> Iterator[tuple[int, list[str]]]:
@@ -99,7 +98,7 @@ def _sizes(given: list[str]) -> Iterator[tuple[int, list[str]]]:
     yield size, photos
 
 
-def _orders(options: argparse.Namespace, say: Say) -> Rows:
+def _orders(options: argparse.Namespace, say: Say, known: Rows) -> Rows:
     model = rx.load_model("efficientnet_lite0", device=options.device)
     return orders.summary(orders.measure(options.folders, model, options.results, say))
 

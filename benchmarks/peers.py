@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,83 +27,92 @@ HEATMAPS: dict[str, dict[str, int]] = {
     "lime": {"n_samples": 300},
     "occlusion": {},
 }
+DRAWS = (64, 16)
+"""Of the published step: the original paper's, and those of most of the study's figures."""
+TIMED = 2
+"""How many published steps are timed, after one that is not."""
 Row = dict[str, Any]
 
 
 def measure(
     cases: Sequence[tuple[str, int]],
     device: str,
-    draws: Sequence[int] = (64, 16),
-    timed: int = 2,
-    preset: str = "fast",
+    known: Sequence[Row] = (),
     say: Callable[[str], None] = lambda text: None,
-) -> list[Row]:
+    preset: str = "fast",
+) -> Iterator[Row]:
     """A row for each photo and way.
 
     Args:
         cases: photos with their sizes in pixels.
-        draws: of the published step.
-        timed: how many published steps are timed, after one that is not.
+        known: rows that are there already, and not yielded again.
     """
+    done = {(row["photo"], row["size"], row["way"]) for row in known}
     model = rx.load_model("efficientnet_lite0", device=device)
-    rows = []
     for photo, size in cases:
         image = rx.load_photo(photo, size).pixels[None].to(model.device)
-        for row in (*_ours(model, image, preset), *_published(model, image, draws, timed), *_heatmaps(model, image)):
-            rows.append({"photo": Path(photo).stem, "size": size, **row})
-            say(f"peers: {photo} {size} px  {row['way']:<26} {row['seconds']:.1f} s")
-    return rows
+        for way, work in _ways(model, image, preset).items():
+            place = {"photo": Path(photo).stem, "size": size, "way": way}
+            if tuple(place.values()) not in done:
+                row = {**place, **work()}
+                say(f"peers: {photo} {size} px  {way:<26} {row['seconds']:.1f} s")
+                yield row
 
 
-def _ours(model: rx.Model, image: Tensor, preset: str) -> Iterator[Row]:
+def _ways(model: rx.Model, image: Tensor, preset: str) -> dict[str, Callable[[], Row]]:
+    ways: dict[str, Callable[[], Row]] = {}
     for method in (rx.CartoonX, rx.PixelRDE):
-        started = time.perf_counter()
-        done = method(model, preset=preset).explain(image)
-        yield {
-            "way": f"{done.method} {preset}",
-            "seconds": time.perf_counter() - started,
-            "evaluations": int(done.network_evaluations[0]),
-            "domain": "wavelets" if method is rx.CartoonX else "pixels",
-            "objective": float(done.objective[0]),
-        }
+        ways[f"{method.name} {preset}"] = partial(_ours, method, model, image, preset)
+    for draws in DRAWS:
+        ways[f"published step x {draws}"] = partial(_published, model, image, draws)
+    for name in HEATMAPS:
+        ways[name] = partial(_heatmap, name, model, image)
+    return ways
 
 
-def _published(model: rx.Model, image: Tensor, draws: Sequence[int], timed: int) -> Iterator[Row]:
+def _ours(method: Any, model: rx.Model, image: Tensor, preset: str) -> Row:
+    started = time.perf_counter()
+    done = method(model, preset=preset).explain(image)
+    return {
+        "seconds": time.perf_counter() - started,
+        "evaluations": int(done.network_evaluations[0]),
+        "domain": "wavelets" if method is rx.CartoonX else "pixels",
+        "objective": float(done.objective[0]),
+    }
+
+
+def _published(model: rx.Model, image: Tensor, draws: int) -> Row:
     """Seconds for all steps, extrapolated: every step does the same. The mask after so few says nothing."""
-    for count in draws:
-        with frozen(model):
-            published = Published(model, image, count)
-            published.step()
-            started = time.perf_counter()
-            for _ in range(timed):
-                published.step()  # reads its loss, so that a GPU has finished
-            seconds = (time.perf_counter() - started) / timed
-        yield {
-            "way": f"published step x {count}",
-            "seconds": seconds * STEPS,
-            "seconds_a_step": seconds,
-            "timed_steps": timed,
-            "evaluations": STEPS * count,
-            "domain": "wavelets",
-            "objective": None,
-        }
-
-
-def _heatmaps(model: rx.Model, image: Tensor) -> Iterator[Row]:
-    for name, options in HEATMAPS.items():
-        explainer = METHODS[name].load()(model, accelerate=False, **options)
+    with frozen(model):
+        published = Published(model, image, draws)
+        published.step()
         started = time.perf_counter()
-        done = explainer.explain(image)
-        seconds = time.perf_counter() - started
-        share, objective = as_mask(model, image, done.scores[0].to(image.device))
-        yield {
-            "way": name,
-            "seconds": seconds,
-            "evaluations": int(done.network_evaluations[0]),
-            "domain": "pixels",
-            "objective": objective,
-            "share": share,
-        }
+        for _ in range(TIMED):
+            published.step()  # reads its loss, so that a GPU has finished
+        seconds = (time.perf_counter() - started) / TIMED
+    return {
+        "seconds": seconds * STEPS,
+        "seconds_a_step": seconds,
+        "timed_steps": TIMED,
+        "evaluations": STEPS * draws,
+        "domain": "wavelets",
+        "objective": None,
+    }
+
+
+def _heatmap(name: str, model: rx.Model, image: Tensor) -> Row:
+    explainer = METHODS[name].load()(model, accelerate=False, **HEATMAPS[name])
+    started = time.perf_counter()
+    done = explainer.explain(image)
+    seconds = time.perf_counter() - started
+    share, objective = as_mask(model, image, done.scores[0].to(image.device))
+    return {
+        "seconds": seconds,
+        "evaluations": int(done.network_evaluations[0]),
+        "domain": "pixels",
+        "objective": objective,
+        "share": share,
+    }
 
 
 def as_mask(model: rx.Model, image: Tensor, scores: Tensor, draws: int = 16) -> tuple[float, float]:
