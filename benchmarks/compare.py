@@ -12,6 +12,7 @@ FIGURES = {
     "growth": ("step_ms_per_image", "peak_mib"),
     "transform": ("over_rdexplain",),
     "quality": ("objective", "evaluations"),
+    "peers": ("seconds", "objective"),
 }
 """What is compared of each part. Everything in a row that is no measurement says which row it is."""
 _MEASURED = {
@@ -21,6 +22,7 @@ _MEASURED = {
     "peak_mib",
     "ms_per_image",
     "over_rdexplain",
+    *("seconds", "seconds_a_step", "share"),
     *("objective", "evaluations", "low", "high", "collapsed", "runs", "ratio_of_means", "worst_ratio"),
 }
 

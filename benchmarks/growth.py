@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -26,17 +26,24 @@ VARIED = {
 }
 
 
-def cases() -> list[dict[str, Any]]:
-    """The base case with one of its numbers changed at a time."""
+FEW = {"photos": (1, 8), "size": (256,), "internal_batch_size": (4, 16)}
+
+
+def cases(few: bool = False) -> list[dict[str, Any]]:
+    """The base case with one of its numbers changed at a time; `few` of them for a first look."""
     found: list[dict[str, Any]] = []
-    for key, values in VARIED.items():
+    for key, values in (FEW if few else VARIED).items():
         found += [case for value in values if (case := {**BASE, key: value}) not in found]
     return found
 
 
-def measure(device: str, model: str = "efficientnet_lite0") -> Iterator[dict[str, Any]]:
-    """A row for each case: milliseconds of a step for each image sent through, and peak memory in MiB."""
-    for case in cases():
+def measure(
+    device: str, few: bool = False, known: Sequence[dict[str, Any]] = (), model: str = "efficientnet_lite0"
+) -> Iterator[dict[str, Any]]:
+    """A row for each case that is not known: milliseconds of a step for each image sent through, and peak MiB."""
+    for case in cases(few):
+        if any(case.items() <= row.items() for row in known):
+            continue
         command = [sys.executable, "-m", "benchmarks.growth", json.dumps({**case, "device": device, "model": model})]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         yield json.loads(done.stdout.splitlines()[-1])

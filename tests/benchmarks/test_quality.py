@@ -72,10 +72,12 @@ def test_two_files_are_compared(tmp_path):
     machine = {"processor": "p", "cores": 2}
     step = {"model": "net", "method": "cartoonx", "step_over_floor": 0.8, "floor_ms_per_image": 3.0}
     for name, ratio in (("a", 0.8), ("b", 0.6)):
-        content = {"machine": machine, "step": [{**step, "step_over_floor": ratio}]}
+        peer = {"photo": "cat", "way": "published step x 64", "seconds": 100 * ratio, "objective": None}
+        content = {"machine": machine, "step": [{**step, "step_over_floor": ratio}], "peers": [peer]}
         (tmp_path / name).write_text(json.dumps(content))
-    (line,) = compare.compare(tmp_path / "a", tmp_path / "b")
+    line, peer_line = compare.compare(tmp_path / "a", tmp_path / "b")
     assert line.split()[-3:] == ["0.800", "0.600", "0.75x"]
+    assert peer_line.split()[-3:] == ["80.000", "60.000", "0.75x"]
     other = {"machine": {**machine, "cores": 4}, "step": []}
     (tmp_path / "c").write_text(json.dumps(other))
     assert list(compare.compare(tmp_path / "a", tmp_path / "c")) == [

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rdexplain.core.captured import Captured
 from rdexplain.core.gradients import differentiating
 from rdexplain.core.memory import Batch, BatchLimit, batches
 from rdexplain.core.noise import Noise
@@ -38,6 +39,7 @@ class Objective:
         limit: how many images go through the network at once.
         antithetic: whether every second draw is the mirror image of the one before.
         first: the number of the first row, by which `forward` and `decision` know it; the others follow.
+        graph: whether the network's pass is captured as a CUDA graph, where there is a GPU.
         evaluations: images sent through the network so far, for all rows together.
         clean: (R, m) the reading of the clean images.
     """
@@ -56,6 +58,7 @@ class Objective:
     limit: BatchLimit
     antithetic: bool = False
     first: int = 0
+    graph: bool = False
     evaluations: int = 0
     clean: Tensor = field(init=False, repr=False)
     _coefficients: Tensor = field(init=False, repr=False)
@@ -144,9 +147,7 @@ class Objective:
                 inside = (images >= 0) & (images <= 1) if self.clamp else None
                 if self.clamp:
                     images.clamp_(0, 1)
-                with differentiating():
-                    values = self._distortions(images.requires_grad_(), batch)
-                    (slope,) = torch.autograd.grad(values.sum(), images)
+                values, slope = self.pass_through(images, self.rows_of(batch))
                 if inside is not None:
                     # Not a product: a slope that is infinite at 0 or 1 would make it NaN.
                     slope = slope.where(inside, 0)
@@ -154,7 +155,7 @@ class Objective:
                 rows = slice(batch.row, batch.row_end)
                 shape = (batch.row_end - batch.row, batch.draw_end - batch.draw)
                 gradient[rows] += part.unflatten(0, shape).sum(dim=(1, 2)) / draws
-                distortion[rows] += values.detach().to(mask.dtype).view(shape).sum(dim=1) / draws
+                distortion[rows] += values.to(mask.dtype).view(shape).sum(dim=1) / draws
             return gradient, distortion
 
         with torch.no_grad():
@@ -249,8 +250,24 @@ class Objective:
         offset = draws.start - 2 * pairs.start
         return both[:, offset : offset + len(draws)].flatten(0, 1)
 
-    def _distortions(self, images: Tensor, batch: Batch) -> Tensor:
-        return self.distortion.compare(self._clean_of(batch), self._read(images, batch))
+    def pass_through(self, images: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The distortions (b,) of images (b, c, h, w) of rows (b,), and their slope by the images (b, c, h, w).
+
+        With `graph` they are overwritten by the next call.
+        """
+        return self._captured(images, rows) if self.graph else self._slope(images, rows)
+
+    @cached_property
+    def _captured(self) -> Captured:
+        return Captured(self._slope)
+
+    def _slope(self, images: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        images = images.detach().requires_grad_()
+        with differentiating():
+            reading = self.decision.read(self.forward(images, rows), rows)
+            values = self.distortion.compare(self.clean[rows - self.first], reading)
+            (slope,) = torch.autograd.grad(values.sum(), images)
+        return values.detach(), slope
 
     def _read(self, images: Tensor, batch: Batch) -> Tensor:
         rows = self.rows_of(batch)
