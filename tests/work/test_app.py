@@ -323,7 +323,9 @@ def test_clicking_through(server, browser, faultless, place, tmp_path):
     why.focus()
     page.keyboard.press("Enter")
     page.locator("#live-picture[src^='data:image/png']").wait_for()
+    assert page.locator("#live-title").text_content() == f"Why {label}? The explanation forms"
     page.locator(".card").wait_for(timeout=120_000)
+    assert page.locator("#live-text").text_content() == "The mask is measured, with fresh noise."
     assert page.locator(".card h3").inner_text() == f"Why {label}?"
     boxes = page.locator(".scales input")
     said = page.locator(".scales-said")

@@ -206,15 +206,19 @@ class Page:
 
     def _explained(self, work: Work, tab: Tab, photo: Photo, ask: Ask) -> dict[str, Any]:
         losses: list[float] = []
-        last = 0.0
+        last, began, attempt = 0.0, work.started, 1
 
         def preview(now: Preview) -> bool:
-            nonlocal last
+            nonlocal last, began, attempt
             enough = work.look()
+            if now.attempt != attempt:
+                # A second try is measured by its own pace; its first step is over already.
+                attempt, began = now.attempt, time.monotonic()
+                losses.clear()
             losses.append(now.loss)
-            if time.monotonic() - last >= SECONDS or enough:
+            if time.monotonic() - last >= SECONDS or enough or now.step == now.steps:
                 last = time.monotonic()
-                left = (last - work.started) * (now.steps - now.step) / now.step
+                left = (last - began) * (now.steps - now.step) / now.step
                 tab.tell(
                     {
                         "kind": "preview",
@@ -222,6 +226,7 @@ class Page:
                         "step": now.step,
                         "steps": now.steps,
                         "left": left,
+                        "attempt": now.attempt,
                         "losses": losses[:: max(len(losses) // 100, 1)],
                         "picture": _data(png(now.picture[0])),
                     }

@@ -82,7 +82,7 @@ function showPath(card, first, mine, given) {
     expect(found.job, (event) => {
       if (event.kind === "preview" && Number(slider.value) === stop) {
         card.querySelector(".over").src = event.picture;
-        said.textContent = `${name(stop)}: step ${event.step} of ${event.steps}, about ${seconds(event.left)} left.`;
+        said.textContent = `${name(stop)}: ${event.step === event.steps ? "the mask is measured." : `${event.attempt > 1 ? "second try, " : ""}step ${event.step} of ${event.steps}, about ${seconds(event.left)} left.`}`;
       }
       if (event.kind === "failed" || event.kind === "dropped") back(event.error);
       if (event.kind !== "done") return;
