@@ -430,3 +430,21 @@ def test_a_click_on_a_region(place, browser):
         page.locator(".card").wait_for(timeout=120_000)
         assert page.locator(".card h3").inner_text() == "Why grass?"
         page.close()
+
+
+def test_the_bench_is_closed_before_the_program_ends():
+    """What forms is cancelled at its next step, what waits never begins, and the thread ends."""
+    bench, begun = Bench(), []
+
+    def do(work):
+        begun.append(work.number)
+        while True:
+            work.look()
+            time.sleep(0.001)
+
+    for _ in range(2):
+        bench.put("tab", do, lambda event: None)
+    while not begun:
+        time.sleep(0.001)
+    assert bench.close()
+    assert begun == [1]

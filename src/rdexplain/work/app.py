@@ -51,7 +51,10 @@ def app(options: App, progress: Progress) -> None:
         progress.done(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/")
         await task
 
-    asyncio.run(serve())
+    try:
+        asyncio.run(serve())
+    finally:
+        page.bench.close()
 
 
 def _listener(host: str, port: int) -> socket.socket:
