@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -448,3 +449,28 @@ def test_the_bench_is_closed_before_the_program_ends():
         time.sleep(0.001)
     assert bench.close()
     assert begun == [1]
+
+
+def test_ctrl_c_while_a_page_is_open_and_an_explanation_forms(tmp_path):
+    """One line on stderr, whoever looks on."""
+    given = [sys.executable, "-m", "rdexplain", "app", "--no-browser", "--port", "0", "--size", "64"]
+    program = subprocess.Popen(given, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        address = program.stdout.readline().split("page is at ")[1].split()[0]
+        with urllib.request.urlopen(address + "api/events") as events:
+            heard = (json.loads(line.removeprefix(b"data: ")) for line in events if line.startswith(b"data: "))
+            tab = next(heard)["tab"]
+
+            def post(path, data):
+                asked = urllib.request.Request(f"{address}api/{tab}/{path}", data=data, method="POST")
+                return json.loads(urllib.request.urlopen(asked).read())
+
+            photo = post("photo?name=sample:cat", b"")["photo"]
+            question = {"photo": photo, "target": 0, "method": "cartoonx", "preset": "best", "keep": 1, "seed": 0}
+            post("explain", json.dumps(question).encode())
+            next(event for event in heard if event["kind"] == "preview")
+            program.send_signal(signal.SIGINT)
+            assert program.communicate(timeout=60)[1] == "rdexplain: interrupted\n"
+        assert program.returncode == 130
+    finally:
+        program.kill()

@@ -131,6 +131,11 @@ class Page:
             }
         )
 
+    def end(self) -> None:
+        """End the streams of all tabs, which the server would wait for and then break off with a traceback."""
+        for tab in self.tabs.values():
+            tab.tell({"kind": "end"})
+
     async def events(self, request: Request) -> Response:
         """All that happens, for one tab; when it is closed, what was its is gone."""
         name = secrets.token_hex(16)
@@ -143,6 +148,8 @@ class Page:
                 while True:
                     try:
                         event = await asyncio.wait_for(tab.events.get(), 15)
+                        if event["kind"] == "end":
+                            return
                         yield f"data: {json.dumps(event)}\n\n".encode()
                     except TimeoutError:
                         yield b": still here\n\n"
