@@ -64,6 +64,9 @@ def test_an_explanation_is_the_commands(desk):
     ask = Ask(1, method="pixel_rde", seed=3, keep=2.0)
     result = desk.explain(photo, ask)
     said = desk.described(photo, ask, result)
+    assert not said["contrast"]
+    between = replace(ask, against=2)
+    assert desk.described(photo, between, desk.explain(photo, between))["contrast"]
     assert said["command"] == (
         "rdexplain explain sample:cat --model my.nets:halves --target 1 --size 32 --method pixel_rde "
         "--preset fast --seed 3 --sparsity 2"

@@ -28,9 +28,9 @@ function fillCard(card, event, mine) {
   part(".under").src = mine.picture;
   reveal.oninput = () => { over.style.clipPath = `inset(0 ${100 - reveal.value}% 0 0)`; };
   showLooks(part(".looks"), event.files, (name) => { over.src = file(name); });
-  const figures = [[percent(event.probability), "what the network says to the photo", null]];
+  const figures = [[percent(event.probability), event.contrast ? "the first's share of both, in the photo" : "what the network says to the photo", null]];
   if (event.kept !== undefined) figures.push(
-    [percent(event.alone), "what it says to the kept part alone", "Noise stands in place of everything else; a mean over 256 draws."],
+    [percent(event.alone), event.contrast ? "its share with the kept part alone" : "what it says to the kept part alone", "Noise stands in place of everything else; a mean over 256 draws."],
     [percent(event.kept), `of the ${event.pixels ? "pixels" : "coefficients"} are kept`, "The mean of the mask: the smaller, the more is said by it."],
     [event.distortion < 5e-5 ? "< 0.0001" : event.distortion.toFixed(4), "distortion", "How far the decision moves, squared, with the kept part alone: 0 is the same decision."],
     [String(event.evaluations), "images sent through the network", null]);
