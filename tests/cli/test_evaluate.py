@@ -429,6 +429,15 @@ def test_explanations_that_are_there(evaluate, run):
     )
 
 
+def test_explanations_by_a_method_that_is_not_the_study_s(evaluate, run):
+    """What is there is evaluated, whatever the default methods of photos are."""
+    options = "--method waveletx --size 64 --steps 2 --out explained --model cli_test_nets:tiny"
+    assert run("explain photos", options, small=False).status == 0
+    small = "--model cli_test_nets:tiny --activation softmax --percentages 0,50,100 --draws 1"
+    assert evaluate("--explanations explained --scores none", small)[0] == 0
+    assert {entry.method for entry in load_evaluation("evaluation").entries} == {"waveletx"}
+
+
 def test_explanations_that_not_all_methods_have(evaluate, run, monkeypatch):
     """A photo that is missing for one method, or damaged, is left out for all; methods that are not asked for do not
     count."""

@@ -63,3 +63,34 @@ def test_within_a_bound(smooth_network, make_photos):
     assert steps[:3] == [1, 2, 3]
     assert len(steps) < method.options.steps
     assert found.options["stopped"] == 3
+
+
+HOPELESS = {"preset": "fast", "steps": 4, "draws": 2, "seed": 1, "sparsity": 50.0}
+"""Nothing is worth this much, and so few steps do not come to the empty mask: there is a second try."""
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_second_try_is_shown_too(apart, smooth_network, make_photos):
+    """Else whoever looks on takes it for the end of the first, as long as that was."""
+    seen = []
+    method = PixelRDE(smooth_network(), batch_invariant=apart, **HOPELESS)
+    found = method.explain(make_photos(1), 0, preview=lambda now: seen.append((now.attempt, now.step, now.steps)))
+    assert seen == [(attempt, step, 4) for attempt in (1, 2) for step in range(1, 5)]
+    plain = method.explain(make_photos(1), 0)
+    assert torch.equal(found.mask[0], plain.mask[0])
+    assert "stopped" not in found.options
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_enough_of_a_second_try_or_before_it(at, smooth_network, make_photos):
+    """Enough ends what is shown; a row that was ended is not solved once more."""
+    seen = []
+
+    def look(now):
+        seen.append((now.rows.start, now.attempt))
+        return now.rows.start == 1 and now.attempt == at and now.step == 3
+
+    found = PixelRDE(smooth_network(), **HOPELESS).explain(make_photos(2), 0, preview=look)
+    assert seen.count((0, 2)) == 4
+    assert [seen.count((1, attempt)) for attempt in (1, 2)] == ([3, 0] if at == 1 else [4, 3])
+    assert found.options["stopped"] == 3

@@ -14,7 +14,17 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import rdexplain.results.storage as storage
-from rdexplain import CartoonX, Explanation, PixelRDE, RDExplainError, as_model, load_explanation
+from rdexplain import (
+    CartoonX,
+    Explanation,
+    PixelRDE,
+    RandomPixel,
+    RDExplainError,
+    ShearletX,
+    as_model,
+    load_explanation,
+    load_heatmap,
+)
 
 SETTINGS = {"steps": 2, "draws": 2, "sparsity": 0.3}
 
@@ -69,7 +79,11 @@ def test_round_trip_of_others(photos, tmp_path, dtype):
     )
     maps.save(tmp_path / "maps")
     assert_equal(load_explanation(tmp_path / "maps"), maps)
-    converted = dataclasses.replace(maps, mask=[torch.full((2, 1), float(i), dtype=dtype) for i in range(12)])
+    waves = ShearletX(network, scales=2, steps=2, draws=2).explain(photos, 0)
+    assert len(waves.mask) == 13
+    converted = dataclasses.replace(
+        waves, mask=[torch.full_like(b, i / 13, dtype=dtype) for i, b in enumerate(waves.mask)]
+    )
     converted.save(tmp_path / "many")
     assert_equal(load_explanation(tmp_path / "many"), converted)
 
@@ -253,3 +267,34 @@ def test_files_with_parts_missing(explanation, tmp_path, change):
     with pytest.raises(RDExplainError) as caught:
         load_explanation(path)
     assert "cat.safetensors" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "said"),
+    [
+        ("mask.1", lambda band: band.fill_(float("nan")), "outside"),
+        ("mask.0", lambda band: band.add_(1.5), "outside"),
+        ("mask.0", lambda band: band.sub_(1.5), "outside"),
+        ("mask.1", lambda band: band[..., 1:], "the mask does not have the layout"),
+        ("order.2", lambda band: band[:, :2], "the order does not have the layout"),
+    ],
+)
+def test_a_damaged_mask_is_refused(explanation, tmp_path, name, damage, said):
+    """It would make pictures and figures that look like any other's."""
+    file = explanation.save(tmp_path / "cat")[0]
+    with safe_open(file, framework="pt") as content:
+        metadata = content.metadata()
+        tensors = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118
+    save_file(tensors | {name: damage(tensors[name].clone()).contiguous()}, file, metadata)
+    with pytest.raises(RDExplainError, match=f"damaged: ValueError: .*{said}"):
+        load_explanation(file)
+
+
+def test_scores_that_are_not_finite_are_refused(photos, tmp_path):
+    heatmap = RandomPixel(as_model(network)).explain(photos, 0)
+    heatmap.save(tmp_path / "good")
+    load_heatmap(tmp_path / "good")
+    heatmap.scores[0][0, 3, 4] = float("inf")
+    heatmap.save(tmp_path / "bad")
+    with pytest.raises(RDExplainError, match="not all finite"):
+        load_heatmap(tmp_path / "bad")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -63,6 +64,9 @@ def test_an_explanation_is_the_commands(desk):
     ask = Ask(1, method="pixel_rde", seed=3, keep=2.0)
     result = desk.explain(photo, ask)
     said = desk.described(photo, ask, result)
+    assert not said["contrast"]
+    between = replace(ask, against=2)
+    assert desk.described(photo, between, desk.explain(photo, between))["contrast"]
     assert said["command"] == (
         "rdexplain explain sample:cat --model my.nets:halves --target 1 --size 32 --method pixel_rde "
         "--preset fast --seed 3 --sparsity 2"
@@ -323,7 +327,9 @@ def test_clicking_through(server, browser, faultless, place, tmp_path):
     why.focus()
     page.keyboard.press("Enter")
     page.locator("#live-picture[src^='data:image/png']").wait_for()
+    assert page.locator("#live-title").text_content() == f"Why {label}? The explanation forms"
     page.locator(".card").wait_for(timeout=120_000)
+    assert page.locator("#live-text").text_content() == "The mask is measured, with fresh noise."
     assert page.locator(".card h3").inner_text() == f"Why {label}?"
     boxes = page.locator(".scales input")
     said = page.locator(".scales-said")
@@ -428,3 +434,46 @@ def test_a_click_on_a_region(place, browser):
         page.locator(".card").wait_for(timeout=120_000)
         assert page.locator(".card h3").inner_text() == "Why grass?"
         page.close()
+
+
+def test_the_bench_is_closed_before_the_program_ends():
+    """What forms is cancelled at its next step, what waits never begins, and the thread ends."""
+    bench, begun = Bench(), []
+
+    def do(work):
+        begun.append(work.number)
+        while True:
+            work.look()
+            time.sleep(0.001)
+
+    for _ in range(2):
+        bench.put("tab", do, lambda event: None)
+    while not begun:
+        time.sleep(0.001)
+    assert bench.close()
+    assert begun == [1]
+
+
+def test_ctrl_c_while_a_page_is_open_and_an_explanation_forms(tmp_path):
+    """One line on stderr, whoever looks on."""
+    given = [sys.executable, "-m", "rdexplain", "app", "--no-browser", "--port", "0", "--size", "64"]
+    program = subprocess.Popen(given, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        address = program.stdout.readline().split("page is at ")[1].split()[0]
+        with urllib.request.urlopen(address + "api/events") as events:
+            heard = (json.loads(line.removeprefix(b"data: ")) for line in events if line.startswith(b"data: "))
+            tab = next(heard)["tab"]
+
+            def post(path, data):
+                asked = urllib.request.Request(f"{address}api/{tab}/{path}", data=data, method="POST")
+                return json.loads(urllib.request.urlopen(asked).read())
+
+            photo = post("photo?name=sample:cat", b"")["photo"]
+            question = {"photo": photo, "target": 0, "method": "cartoonx", "preset": "best", "keep": 1, "seed": 0}
+            post("explain", json.dumps(question).encode())
+            next(event for event in heard if event["kind"] == "preview")
+            program.send_signal(signal.SIGINT)
+            assert program.communicate(timeout=60)[1] == "rdexplain: interrupted\n"
+        assert program.returncode == 130
+    finally:
+        program.kill()

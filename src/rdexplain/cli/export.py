@@ -18,7 +18,7 @@ def _run(options: Export, bar: Bar, extras: dict[str, bool]) -> int:
 
     report = Report(COMMAND, bar)
     found = export.of(options, report)
-    report.line(f"{found.count} explanations in {found.folder}")
+    report.line(f"{found.count} explanation{'' if found.count == 1 else 's'} in {found.folder}")
     return SOME_FAILED if found.failures else FINE
 
 

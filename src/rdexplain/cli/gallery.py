@@ -18,7 +18,7 @@ def _run(options: Report, bar: Bar, extras: dict[str, bool]) -> int:
 
     lines = Lines(COMMAND, bar)
     found = report.of(options, lines)
-    lines.line(f"{found.count} explanations in {found.page}")
+    lines.line(f"{found.count} explanation{'' if found.count == 1 else 's'} in {found.page}")
     return SOME_FAILED if found.failures else FINE
 
 

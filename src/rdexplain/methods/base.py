@@ -199,20 +199,26 @@ class RateDistortion(CaptumInterface):
     ) -> Explanation:
         options = self.options
         parts = parts_of(problem.objective, self._batch_invariant)
-        stops: list[int] = []
+        stops: dict[int, int] = {}
         with ExitStack() as stack:
             if show_progress and progress is None:
                 progress = stack.enter_context(progress_bar(options.steps, self.get_name()))
             reports = iter(shared(progress, len(parts) * repeats, options.steps))
 
-            def solve_one(objective: Objective, order: str = "none") -> Solution:
-                watch = None if preview is None else partial(self._shown, problem, objective, preview, stops)
-                return self._solve(problem, objective, options.settings, next(reports, None), watch, order)
+            def watched(objective: Objective, attempt: int = 1) -> Watch | None:
+                return None if preview is None else partial(self._shown, problem, objective, preview, stops, attempt)
 
-            gentle = replace(options.settings, emphasis=1.0)
-            again = partial(self._solve, problem, settings=gentle, order=options.order) if options.retry else None
+            def solve_one(objective: Objective, order: str = "none") -> Solution:
+                report = next(reports, None)
+                return self._solve(problem, objective, options.settings, report, watched(objective), order)
+
+            def solve_again(objective: Objective) -> Solution:
+                gentle = replace(options.settings, emphasis=1.0)
+                return self._solve(problem, objective, gentle, None, watched(objective, 2), options.order)
+
+            again = solve_again if options.retry else None
             try:
-                outcome = solve_rows(parts, partial(solve_one, order=options.order), again)
+                outcome = solve_rows(parts, partial(solve_one, order=options.order), again, stops)
                 repeated = repeat_rows(parts, solve_one, outcome.mask, repeats) if repeats > 1 else None
             except SolverError as error:
                 if not error.photos:
@@ -220,7 +226,7 @@ class RateDistortion(CaptumInterface):
                 raise SolverError.of(problem.run.photos[list(error.photos)].tolist(), error) from error
             explanation = self._explanation(problem, parts, outcome, repeated, count, names, started)
             if stops:
-                explanation.options["stopped"] = min(stops)
+                explanation.options["stopped"] = min(stops.values())
             return explanation
 
     @property
@@ -313,21 +319,23 @@ class RateDistortion(CaptumInterface):
         problem: Problem,
         objective: Objective,
         preview: Previewed,
-        stops: list[int],
+        stops: dict[int, int],
+        attempt: int,
         step: int,
         loss: float,
         mask: Tensor,
     ) -> bool:
-        """Show the rows' masks to `preview`; True if it asks to stop, whose step is added to `stops`."""
+        """Show the rows' masks to `preview`; True if it asks to stop, whose step is each row's in `stops`."""
 
         def draw(flat: Tensor, rows: range) -> Tensor:
             images = problem.run.images[problem.run.photos[rows.start : rows.stop]]
             return mask_picture(self.representation, images, objective.transform.split(flat)).cpu()
 
         rows = range(objective.first, objective.first + objective.rows)
-        enough = bool(preview(Preview(step, self.options.steps, loss, rows, mask, objective.transform, draw)))
+        enough = bool(preview(Preview(step, self.options.steps, loss, rows, attempt, mask, objective.transform, draw)))
         if enough and step < self.options.steps:
-            stops.append(step)
+            for row in rows:
+                stops.setdefault(row, step)
         return enough
 
     def _picture(self, images: Tensor, transform: Transform, mask: Tensor, part: Objective) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -77,7 +77,9 @@ def parts_of(objective: Objective, apart: bool) -> list[Objective]:
     return [objective.alone(row) for row in range(objective.rows)] if apart else [objective]
 
 
-def solve_rows(parts: Sequence[Objective], solve: Solve, again: Solve | None = None) -> Outcome:
+def solve_rows(
+    parts: Sequence[Objective], solve: Solve, again: Solve | None = None, stopped: Container[int] = ()
+) -> Outcome:
     """Solve and measure the rows of several objectives.
 
     Args:
@@ -85,6 +87,7 @@ def solve_rows(parts: Sequence[Objective], solve: Solve, again: Solve | None = N
         solve: solves an objective.
         again: solves a row a second time, with other noise, if its mask is worse than the empty one. The better mask is
             taken, and the evaluations of both are counted. None for no second time.
+        stopped: the rows whose solution was ended early, which it may change: these have no second time either.
 
     Raises:
         SolverError: with the numbers of all rows that cannot be solved as its `photos`.
@@ -94,7 +97,8 @@ def solve_rows(parts: Sequence[Objective], solve: Solve, again: Solve | None = N
     for part in parts:
         try:
             first = measure(part, solve_part(part, solve), part.evaluations // part.rows).rows()
-            found += [one if again is None else _better(part, one, again, row) for row, one in enumerate(first)]
+            for row, one in enumerate(first):
+                found.append(one if again is None or part.first + row in stopped else _better(part, one, again, row))
         except SolverError as error:
             if not error.photos:
                 raise

@@ -18,12 +18,14 @@ class Preview:
         step, steps: which one of how many, from 1.
         loss: the mean over the rows, on the step's own draws.
         rows: their numbers among all rows of the call.
+        attempt: 1, or 2 where a row is solved once more because its mask was worse than the empty one.
     """
 
     step: int
     steps: int
     loss: float
     rows: range
+    attempt: int
     _mask: Tensor
     _transform: Transform
     _draw: Callable[[Tensor, range], Tensor]

@@ -20,7 +20,8 @@ def load_explanation(path: str | Path) -> Explanation:
         path: with or without one of the two suffixes.
 
     Raises:
-        RDExplainError: the file is missing, is not an explanation, or was written by a newer version.
+        RDExplainError: the file is missing, is not an explanation, is damaged (a mask of another layout, or with values
+            outside [0, 1]), or was written by a newer version.
     """
     return _made(Explanation, path)
 
@@ -32,7 +33,8 @@ def load_heatmap(path: str | Path) -> Heatmap:
         path: with or without one of the two suffixes.
 
     Raises:
-        RDExplainError: the file is missing, is not a heatmap, or was written by a newer version.
+        RDExplainError: the file is missing, is not a heatmap, is damaged (scores of another layout, or that are not
+            finite), or was written by a newer version.
     """
     return _made(Heatmap, path)
 
@@ -51,7 +53,26 @@ def _made(kind: type[_Kind], path: str | Path) -> _Kind:
 
 def _built(kind: type[_Kind], path: str | Path, found: dict[str, Any]) -> _Kind:
     try:
-        return kind(**found)
-    except (TypeError, ValueError) as error:
+        made = kind(**found)
+        _check(made)
+        return made
+    except (KeyError, TypeError, ValueError) as error:
         file = storage.paths(path)[0]
         raise RDExplainError(f"{file} is not an explanation, or is damaged: {type(error).__name__}: {error}") from error
+
+
+def _check(made: Explanation | Heatmap) -> None:
+    """ValueError where bands are not those of the images, or values are none that a method gives.
+
+    Nothing that is made of a damaged mask looks wrong: pictures and figures come out of it as of any other.
+    """
+    layout = [(len(made), *band.shape) for band in made.representation.transform_of(made.images).bands]
+    for name in made.LAYOUT.bands:
+        bands = getattr(made, name)
+        if bands is not None and [tuple(band.shape) for band in bands] != layout:
+            raise ValueError(f"the {name} does not have the layout of the images' coefficients")
+    if isinstance(made, Explanation):
+        if not all(bool(((band >= 0) & (band <= 1)).all()) for band in made.mask):
+            raise ValueError("the mask has values outside [0, 1]")
+    elif not all(bool(band.isfinite().all()) for band in made.scores):
+        raise ValueError("the scores are not all finite")

@@ -49,9 +49,15 @@ def app(options: App, progress: Progress) -> None:
         while not server.started and not task.done():
             await asyncio.sleep(0.05)
         progress.done(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/")
+        while not task.done() and not server.should_exit:
+            await asyncio.sleep(0.05)
+        page.end()
         await task
 
-    asyncio.run(serve())
+    try:
+        asyncio.run(serve())
+    finally:
+        page.bench.close()
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -14,6 +14,7 @@ from rdexplain.evaluation.files import DIFFERENCES, RECORD, ROWS, SUMMARY
 from rdexplain.evaluation.files import SCORES as SCORE_ROWS
 from rdexplain.evaluation.results import Over
 from rdexplain.evaluation.scores import find_score
+from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, load_model
 from rdexplain.photos.images import find_photos
 from rdexplain.text.extras import needed
@@ -26,7 +27,7 @@ from rdexplain.work.explain import nothing_of
 from rdexplain.work.job import job
 from rdexplain.work.outputs import Outputs, check_free
 from rdexplain.work.progress import Count, Progress
-from rdexplain.work.requests import Evaluate
+from rdexplain.work.requests import STUDIED, Evaluate
 from rdexplain.work.runs.folder import LEDGER
 from rdexplain.work.runs.lock import locked
 from rdexplain.work.sizes import check_size
@@ -127,13 +128,14 @@ def evaluate(options: Evaluate, progress: Progress) -> Evaluated:
 
 
 def _source(options: Evaluate) -> Evaluate:
-    """The options; a single photo that is the folder of a run becomes `explanations`."""
+    """The options with methods; a single photo that is the folder of a run becomes `explanations`."""
     photos, folder = options.photos, options.explanations
     if len(photos) == 1 and folder is None and (Path(photos[0]) / LEDGER).is_file():
-        return replace(options, photos=(), explanations=Path(photos[0]))
+        photos, folder = (), Path(options.photos[0])
     if bool(photos) == (folder is not None):
         raise OptionError("give either photos or `explanations`")
-    return options
+    methods = options.methods or (STUDIED if folder is None else tuple(METHODS))
+    return replace(options, photos=photos, explanations=folder, methods=methods)
 
 
 def _settings(options: Evaluate) -> Settings:

@@ -176,8 +176,9 @@ class _Evaluated(Options, title="what is evaluated"):
     methods: tuple[str, ...] = _several(
         "method",
         tuple(METHODS),
-        "names that `rdexplain methods` lists, with commas between them (default those of the study)",
-        STUDIED,
+        "names that `rdexplain methods` lists, with commas between them (default those of the study; of explanations "
+        "all that are there)",
+        (),
     )
     explanations: Path | None = option(
         "in place of photos: a folder that `rdexplain explain` or `run` wrote; nothing is explained again", Path, "DIR"

@@ -55,7 +55,7 @@ class Bench:
         self._waiting: list[Work] = []
         self._now: Work | None = None
         self._change = threading.Condition()
-        self._count = 0
+        self._count, self._closed = 0, False
         self._thread = threading.Thread(target=self._run, name="rdexplain", daemon=True)
         self._thread.start()
 
@@ -93,6 +93,20 @@ class Bench:
                 work.gone.set()
         self._say_places()
 
+    def close(self, seconds: float = 5.0) -> bool:
+        """Drop all work and wait for the thread, so long; whether it has ended.
+
+        A thread that is inside PyTorch while Python ends aborts the process.
+        """
+        with self._change:
+            self._closed = True
+            self._waiting.clear()
+            if self._now is not None:
+                self._now.gone.set()
+            self._change.notify()
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
     def waiting(self, tab: str) -> int:
         """How many pieces of work of a tab are not done."""
         return sum(work.tab == tab for work in self._all())
@@ -110,8 +124,10 @@ class Bench:
         while True:
             with self._change:
                 self._now = None
-                while not self._waiting:
+                while not self._waiting and not self._closed:
                     self._change.wait()
+                if self._closed:
+                    return
                 work = self._now = self._waiting.pop(0)
             work.started = time.monotonic()
             self._say_places()

@@ -185,6 +185,7 @@ class Desk:
             "probability": float(result.probability[0]),
             "seconds": result.seconds,
             "remark": _plain(remark(result)),
+            "contrast": result.target_kind == "contrast",
             "command": self._command(photo, ask),
             "python": self._python(photo, ask),
             "pixels": is_pixel(result),

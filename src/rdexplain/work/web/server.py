@@ -131,6 +131,11 @@ class Page:
             }
         )
 
+    def end(self) -> None:
+        """End the streams of all tabs, which the server would wait for and then break off with a traceback."""
+        for tab in self.tabs.values():
+            tab.tell({"kind": "end"})
+
     async def events(self, request: Request) -> Response:
         """All that happens, for one tab; when it is closed, what was its is gone."""
         name = secrets.token_hex(16)
@@ -143,6 +148,8 @@ class Page:
                 while True:
                     try:
                         event = await asyncio.wait_for(tab.events.get(), 15)
+                        if event["kind"] == "end":
+                            return
                         yield f"data: {json.dumps(event)}\n\n".encode()
                     except TimeoutError:
                         yield b": still here\n\n"
@@ -206,15 +213,19 @@ class Page:
 
     def _explained(self, work: Work, tab: Tab, photo: Photo, ask: Ask) -> dict[str, Any]:
         losses: list[float] = []
-        last = 0.0
+        last, began, attempt = 0.0, work.started, 1
 
         def preview(now: Preview) -> bool:
-            nonlocal last
+            nonlocal last, began, attempt
             enough = work.look()
+            if now.attempt != attempt:
+                # A second try is measured by its own pace; its first step is over already.
+                attempt, began = now.attempt, time.monotonic()
+                losses.clear()
             losses.append(now.loss)
-            if time.monotonic() - last >= SECONDS or enough:
+            if time.monotonic() - last >= SECONDS or enough or now.step == now.steps:
                 last = time.monotonic()
-                left = (last - work.started) * (now.steps - now.step) / now.step
+                left = (last - began) * (now.steps - now.step) / now.step
                 tab.tell(
                     {
                         "kind": "preview",
@@ -222,6 +233,7 @@ class Page:
                         "step": now.step,
                         "steps": now.steps,
                         "left": left,
+                        "attempt": now.attempt,
                         "losses": losses[:: max(len(losses) // 100, 1)],
                         "picture": _data(png(now.picture[0])),
                     }

@@ -28,9 +28,9 @@ function fillCard(card, event, mine) {
   part(".under").src = mine.picture;
   reveal.oninput = () => { over.style.clipPath = `inset(0 ${100 - reveal.value}% 0 0)`; };
   showLooks(part(".looks"), event.files, (name) => { over.src = file(name); });
-  const figures = [[percent(event.probability), "what the network says to the photo", null]];
+  const figures = [[percent(event.probability), event.contrast ? "the first's share of both, in the photo" : "what the network says to the photo", null]];
   if (event.kept !== undefined) figures.push(
-    [percent(event.alone), "what it says to the kept part alone", "Noise stands in place of everything else; a mean over 256 draws."],
+    [percent(event.alone), event.contrast ? "its share with the kept part alone" : "what it says to the kept part alone", "Noise stands in place of everything else; a mean over 256 draws."],
     [percent(event.kept), `of the ${event.pixels ? "pixels" : "coefficients"} are kept`, "The mean of the mask: the smaller, the more is said by it."],
     [event.distortion < 5e-5 ? "< 0.0001" : event.distortion.toFixed(4), "distortion", "How far the decision moves, squared, with the kept part alone: 0 is the same decision."],
     [String(event.evaluations), "images sent through the network", null]);
@@ -82,7 +82,7 @@ function showPath(card, first, mine, given) {
     expect(found.job, (event) => {
       if (event.kind === "preview" && Number(slider.value) === stop) {
         card.querySelector(".over").src = event.picture;
-        said.textContent = `${name(stop)}: step ${event.step} of ${event.steps}, about ${seconds(event.left)} left.`;
+        said.textContent = `${name(stop)}: ${event.step === event.steps ? "the mask is measured." : `${event.attempt > 1 ? "second try, " : ""}step ${event.step} of ${event.steps}, about ${seconds(event.left)} left.`}`;
       }
       if (event.kind === "failed" || event.kind === "dropped") back(event.error);
       if (event.kind !== "done") return;

@@ -160,6 +160,9 @@ async function explain(question) {
   const found = await send("explain", given);
   if (!found) return;
   live = { job: found.job, question: given };
+  const name = (target) => mine.answers.find((one) => one.target === target)?.label;
+  const [what, other] = [name(given.target), name(given.against)];
+  $("live-title").textContent = what ? `Why ${what}${other ? ` rather than ${other}` : ""}? The explanation forms` : "The explanation forms";
   $("live").hidden = false;
   $("live-picture").src = mine.picture;
   $("live-text").textContent = "Waiting …";
@@ -180,12 +183,19 @@ function follow(event, mine, given) {
   if (event.kind === "preview") {
     $("live-picture").src = event.picture;
     $("live-bar").value = event.step / event.steps;
-    $("live-text").textContent = `Step ${event.step} of ${event.steps}, about ${seconds(event.left)} left. Less and less of the photo is kept, as long as the network decides the same.`;
+    $("live-text").textContent = forming(event);
     const top = Math.max(...event.losses), low = Math.min(...event.losses), wide = event.losses.length - 1 || 1;
     $("live-loss").firstElementChild.setAttribute("points", event.losses.map((loss, place) =>
       `${(300 * place / wide * event.step / event.steps).toFixed(1)},${(75 - 70 * (loss - low) / (top - low || 1)).toFixed(1)}`).join(" "));
   }
   if (["done", "failed", "dropped"].includes(event.kind)) { live = null; $("live").hidden = true; }
+}
+
+// What happens now, in words.
+function forming({ step, steps, left, attempt }) {
+  if (step === steps || live.enough) return "The mask is measured, with fresh noise.";
+  const meaning = attempt > 1 ? "The first try kept more than it explains, so that there is a second one, with other noise." : "Less and less of the photo is kept, as long as the network decides the same.";
+  return `${attempt > 1 ? "Second try, step" : "Step"} ${step} of ${steps}, about ${seconds(left)} left. ${meaning}`;
 }
 
 function explainAgain(mine, question) {
@@ -196,7 +206,7 @@ function explainAgain(mine, question) {
 }
 
 $("file").onchange = () => { const [file] = $("file").files; if (file) take(file.name, file); $("file").value = ""; };
-$("stop").onclick = () => { if (live) send("stop", { job: live.job }); };
+$("stop").onclick = () => { if (live) { live.enough = true; send("stop", { job: live.job }); } };
 $("keep").oninput = () => {
   const value = Number($("keep").value);
   $("keep-said").textContent = value ? `λ ${value > 0 ? "÷" : "×"} ${(2 ** Math.abs(value)).toFixed(1)}` : "as usual";
