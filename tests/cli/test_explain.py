@@ -320,7 +320,8 @@ def test_an_unlikely_class_gets_a_sparsity_to_try():
         probability=[0.1],
         target_kind="label",
     )
-    assert _advice(explanation) == "the class is unlikely, try `sparsity` 0.4"
+    unlikely = "the class is unlikely: try `sparsity` 0.4, or ask why it rather than another (`against`)"
+    assert _advice(explanation) == unlikely
     explanation.probability = [0.69]  # steps were too few: the class is likely, however little the empty mask costs
     assert _advice(explanation) == "try more `steps`, `preset` best, or a lower `sparsity`"
     explanation.probability, explanation.target_kind = [0.1], "object"

@@ -60,7 +60,7 @@ def _advice(explanation: Explanation) -> str:
     lower = 2 * float(explanation.sparsity[0]) * float(explanation.empty_distortion[0])
     is_class = explanation.target_kind == "label" and options["distortion"] == "label"
     if is_class and float(explanation.probability[0]) < UNLIKELY and lower <= 10:
-        return f"the class is unlikely, try `sparsity` {lower:.1g}"
+        return f"the class is unlikely: try `sparsity` {lower:.1g}, or ask why it rather than another (`against`)"
     return "try more `steps`, `preset` best, or a lower `sparsity`"
 
 
