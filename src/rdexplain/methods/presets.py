@@ -97,23 +97,7 @@ def penalised(steps: int, step_size: float) -> Preset:
 
     Their distortion is of the size of 1 and their prices are small, so that masks may move in bolder steps.
     """
-    return Preset(
-        steps=steps,
-        draws=4,
-        step_size=step_size,
-        schedule="cosine",
-        betas=(0.7, 0.999),
-        init="ones",
-        antithetic=True,
-        warmup=1 / 6,
-        emphasis=3.0,
-        power=2,
-        block=2,
-        anchor=0.5,
-        guard=0.5,
-        cut=True,
-        retry=True,
-    )
+    return replace(quick(steps, "ones"), step_size=step_size)
 
 
 def smooth(preset: Preset) -> Preset:
