@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,14 @@ from rdexplain.models.decisions.distortions import find_distortion
 
 pytest_plugins = ["tests.skips"]
 CLASSES = 5
+
+
+@pytest.fixture
+def heeds_control_c():
+    """A shell that runs the tests in the background has its children ignore SIGINT; a person's terminal does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -233,15 +233,7 @@ def start(command: str, **options: object) -> subprocess.Popen:
     return subprocess.Popen(arguments, env=environment(), text=True, **options)  # type: ignore[call-overload]
 
 
-@pytest.fixture
-def interruptible():
-    """A shell that runs the tests in the background has its children ignore SIGINT; a person's terminal does not."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_control_c(place, interruptible):
+def test_control_c(place, heeds_control_c):
     command = "explain photos --model cli_test_nets:Slow --method pixel_rde --size 16 --steps 100000 --no-accelerate"
     with start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 120

@@ -454,6 +454,7 @@ def test_the_bench_is_closed_before_the_program_ends():
     assert begun == [1]
 
 
+@pytest.mark.usefixtures("heeds_control_c")
 def test_ctrl_c_while_a_page_is_open_and_an_explanation_forms(tmp_path):
     """One line on stderr, whoever looks on."""
     given = [sys.executable, "-m", "rdexplain", "app", "--no-browser", "--port", "0", "--size", "64"]

@@ -99,16 +99,8 @@ def test_bad_workers(command, options, message):
     assert not Path("a").exists()
 
 
-@pytest.fixture
-def _heeds_control_c():
-    """A shell that runs the tests in the background has its children ignore SIGINT; a person's terminal does not."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="children are found in /proc")
-@pytest.mark.usefixtures("_heeds_control_c")
+@pytest.mark.usefixtures("heeds_control_c")
 @pytest.mark.parametrize(
     "number",
     [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), pytest.param(signal.SIGKILL)],

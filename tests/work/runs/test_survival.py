@@ -74,15 +74,7 @@ def test_another_batch_composition_changes_masks_by_rounding_alone(command):
     assert all(float((one.mask(row) - other.mask(row)).abs().max()) < 1e-4 for row in range(len(one)))
 
 
-@pytest.fixture
-def _heeds_control_c():
-    """A shell that runs the tests in the background has its children ignore SIGINT; a person's terminal does not."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("_heeds_control_c")
+@pytest.mark.usefixtures("heeds_control_c")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_how_to_go_on(process, command, number):
     child = process("--out a", "--model run_test_nets:Slow", "--steps 40", "--photos-per-batch 2")
