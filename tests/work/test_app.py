@@ -24,7 +24,7 @@ from rdexplain.errors import OptionError, SolverError
 from rdexplain.methods.registry import METHODS
 from rdexplain.work.progress import Silent
 from rdexplain.work.web.bench import Bench
-from rdexplain.work.web.desk import Ask, Desk, one_line
+from rdexplain.work.web.desk import Ask, Desk, said_of
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -179,7 +179,7 @@ def test_work_is_done_in_turn_and_can_be_stopped():
 
 
 def test_a_bug_says_nothing_of_this_machine():
-    assert one_line(FileNotFoundError(2, "No such file", "/home/me/secret")) == (
+    assert said_of(FileNotFoundError(2, "No such file", "/home/me/secret")) == (
         "unexpected error (FileNotFoundError): see the terminal"
     )
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from rdexplain.core import philox
-from rdexplain.errors import ModelError
+from rdexplain.errors import ModelError, one_line
 from rdexplain.models import Model, frozen
 
 IMAGES = 16
@@ -58,7 +58,7 @@ def randomised(model: Model, size: tuple[int, int], seed: int = 0, layers: Seque
     try:
         network = copy.deepcopy(model.network).cpu()  # type: ignore[attr-defined]
     except (RuntimeError, TypeError) as error:
-        raise ModelError(f"{model.name} cannot be copied: {' '.join(str(error).split())}") from error
+        raise ModelError(f"{model.name} cannot be copied: {one_line(error)}") from error
     # Modules draw from the CPU's global generator, which is restored afterwards. torch.manual_seed would seed the
     # GPUs' generators as well.
     with torch.random.fork_rng(devices=[]), torch.no_grad():

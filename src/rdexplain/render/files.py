@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 from torch import Tensor
 
 from rdexplain.errors import OptionError
 from rdexplain.render.heat import heat_panel
-from rdexplain.render.layout import MISSING, as_array
+from rdexplain.render.layout import MISSING, as_image
 from rdexplain.render.panel import panel
 from rdexplain.results.explanation import Explanation
 from rdexplain.results.heatmap import Heatmap
@@ -117,7 +115,7 @@ def save_picture(path: str | Path, picture: Tensor) -> Path:
         raise OptionError(f"a picture is (1, h, w) or (3, h, w), not {tuple(picture.shape)}")
     if not bool(picture.isfinite().all()):
         raise OptionError("the picture has values that are not finite")
-    image = Image.fromarray((as_array(picture) * 255).round().astype(np.uint8))
+    image = as_image(picture)
     with whole_file(path) as temporary:
         image.save(temporary, kind, **options)
     return path

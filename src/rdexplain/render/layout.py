@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
+from PIL import Image
 from torch import Tensor
 
 from rdexplain.errors import OptionError
@@ -187,6 +188,11 @@ def as_array(picture: Tensor) -> np.ndarray:
     """(1 or 3, h, w) to (h, w) or (h, w, 3), float32 in [0, 1]."""
     pixels = picture.detach().cpu().float().clamp(0, 1)
     return (pixels[0] if len(pixels) == 1 else pixels.permute(1, 2, 0)).numpy()
+
+
+def as_image(picture: Tensor) -> Image.Image:
+    """A picture (1 or 3, h, w) in [0, 1] as Pillow's, rounded to 8 bits; NaN is black."""
+    return Image.fromarray((as_array(picture.float().nan_to_num()) * 255).round().astype(np.uint8))
 
 
 def checked_photo(original: Tensor) -> Tensor:

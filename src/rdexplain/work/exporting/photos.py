@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from rdexplain.render.layout import as_image
 from rdexplain.work.reporting.items import Item
-from rdexplain.work.reporting.pictures import LARGE, as_image, sized
+from rdexplain.work.reporting.pictures import LARGE, sized
 
 DATA = "data"
 

@@ -7,9 +7,10 @@ import io
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
+
+from rdexplain.render.layout import as_image
 
 THUMBNAIL, LARGE = 160, 512
 """The longer side of pictures in the gallery and in the larger view, in pixels, at most."""
@@ -33,12 +34,6 @@ def write_pictures(picture: Tensor, shape: tuple[int, int] | None, report: Path)
     if max(image.size) > THUMBNAIL:
         found["large"] = _written(sized(image, shape, LARGE), LARGE, report)
     return found
-
-
-def as_image(picture: Tensor) -> Image.Image:
-    """A picture (1 or 3, h, w) in [0, 1] as Pillow's."""
-    pixels = (picture.detach().float().nan_to_num().clamp(0, 1) * 255).round().byte().numpy()
-    return Image.fromarray(np.ascontiguousarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)))
 
 
 def sized(image: Image.Image, shape: tuple[int, int] | None, most: int) -> Image.Image:

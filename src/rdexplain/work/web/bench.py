@@ -11,7 +11,7 @@ from typing import Any
 
 from rdexplain.errors import RDExplainError
 from rdexplain.work.progress import Cancelled
-from rdexplain.work.web.desk import one_line
+from rdexplain.work.web.desk import said_of
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -139,4 +139,4 @@ class Bench:
             except Exception as error:
                 if not isinstance(error, RDExplainError):
                     traceback.print_exc()
-                work.tell({"kind": "failed", "job": work.number, "error": one_line(error)})
+                work.tell({"kind": "failed", "job": work.number, "error": said_of(error)})

@@ -9,14 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from rdexplain.core.path import follow_up
 from rdexplain.core.solver import Settings
-from rdexplain.errors import OptionError, RDExplainError
+from rdexplain.errors import OptionError, RDExplainError, one_line
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.baselines import Baseline
 from rdexplain.methods.pixel_rde import PixelRDE
@@ -26,6 +24,7 @@ from rdexplain.models import Model
 from rdexplain.models.decisions import Contrast, Detect, Segment
 from rdexplain.photos.images import Photo, load_photo
 from rdexplain.render import save_panel
+from rdexplain.render.layout import as_image
 from rdexplain.render.marks import lit
 from rdexplain.render.scales import places_of, scales
 from rdexplain.render.words import is_pixel
@@ -298,14 +297,13 @@ def _runs(regions: Tensor) -> dict[str, Any]:
 
 def png(picture: Tensor) -> bytes:
     """A picture (c, h, w) in [0, 1] as a PNG file."""
-    pixels = (picture.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     stream = io.BytesIO()
-    Image.fromarray(np.squeeze(pixels, 2) if pixels.shape[2] == 1 else pixels).save(stream, "PNG")
+    as_image(picture).save(stream, "PNG")
     return stream.getvalue()
 
 
-def one_line(error: Exception) -> str:
+def said_of(error: Exception) -> str:
     """What the page says of an error: as the command line does, without a path of this machine where it is a bug."""
     if isinstance(error, RDExplainError):
-        return " ".join(str(error).replace("`", "").split())
+        return one_line(error).replace("`", "")
     return f"unexpected error ({type(error).__name__}): see the terminal"

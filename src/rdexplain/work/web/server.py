@@ -28,7 +28,7 @@ from rdexplain.results.explanation import Explanation
 from rdexplain.results.heatmap import Heatmap
 from rdexplain.text.versions import __version__
 from rdexplain.work.web.bench import Bench, Work
-from rdexplain.work.web.desk import Ask, Desk, one_line, png
+from rdexplain.work.web.desk import Ask, Desk, png, said_of
 
 MOST_BYTES = 30_000_000
 """Of an upload."""
@@ -175,7 +175,7 @@ class Page:
         try:
             photo = await asyncio.to_thread(self.desk.read, name, content)
         except (RDExplainError, MemoryError) as error:
-            return _json({"error": one_line(error)}, 400)
+            return _json({"error": said_of(error)}, 400)
         tab.count += 1
         number = tab.count
         tab.photos[number] = photo
@@ -202,7 +202,7 @@ class Page:
             photo = tab.photos[int(given["photo"])]
             ask = _ask(given, tab)
         except (OptionError, KeyError, ValueError, TypeError, AttributeError) as error:
-            text = one_line(error) if isinstance(error, OptionError) else "no such photo or question"
+            text = said_of(error) if isinstance(error, OptionError) else "no such photo or question"
             return _json({"error": text}, 400)
 
         def do(work: Work) -> dict[str, Any]:
