@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rdexplain.core import philox
 from rdexplain.core.captured import Captured
 from rdexplain.core.gradients import differentiating
+from rdexplain.core.kernels import fused
 from rdexplain.core.memory import Batch, BatchLimit, batches
 from rdexplain.core.noise import Noise
 from rdexplain.core.philox import MEASURE, OPTIMISE, Stream
@@ -222,6 +224,9 @@ class Objective:
 
     def _obfuscate(self, mask: Tensor, batch: Batch, step: int, purpose: int) -> tuple[Tensor, Tensor]:
         """w = h - v (b, c, k), and the synthesis of h - (1 - s) w."""
+        if self._fused:
+            spread, coefficients = self._obfuscate_at_once(mask, batch, step, purpose)
+            return spread, self.transform.synthesis(coefficients)
         photos = self.photos[batch.row : batch.row_end]
         original = self._coefficients[photos].unsqueeze(1)
         rows, _, channels, count = original.shape
@@ -235,20 +240,50 @@ class Objective:
         coefficients = torch.addcmul(original, away, spread)
         return spread.flatten(0, 1), self.transform.synthesis(coefficients.flatten(0, 1))
 
-    def _noise(self, batch: Batch, step: int, purpose: int, count: int) -> Tensor:
-        def streams(draws: range) -> list[Stream]:
-            keys = self.keys[batch.row : batch.row_end]
-            return [Stream(self.seed, key, step, draw, purpose) for key in keys for draw in draws]
+    @cached_property
+    def _fused(self) -> bool:
+        """Whether one kernel draws the noise and applies it; see `kernels`."""
+        plain = self.noise.grey or not self.noise.is_random or self.images.dtype != torch.float32
+        return not plain and fused(self.images.device)
 
+    def _obfuscate_at_once(self, mask: Tensor, batch: Batch, step: int, purpose: int) -> tuple[Tensor, Tensor]:
+        from rdexplain.core.noise_kernels import obfuscate
+
+        count = self._coefficients[0].numel()
+        draws, sources = self._sources(batch, purpose)
+        rows = slice(batch.row, batch.row_end)
+        return obfuscate(
+            self._coefficients,
+            self._centred,
+            self._deviation,
+            mask[rows].contiguous(),
+            self.photos[rows],
+            philox.uniform(self._streams(batch, step, purpose, sources), count + count % 2, torch.float32, mask.device),
+            draws,
+            gaussian=self.noise.kind == "gaussian",
+            antithetic=draws != sources,
+        )
+
+    def _sources(self, batch: Batch, purpose: int) -> tuple[range, range]:
+        """The numbers of a batch's draws, and of the streams that they come from."""
         draws = range(batch.draw, batch.draw_end)
+        mirrored = self.antithetic and purpose == OPTIMISE
+        return draws, range(draws.start // 2, (draws.stop + 1) // 2) if mirrored else draws
+
+    def _noise(self, batch: Batch, step: int, purpose: int, count: int) -> Tensor:
+        draws, sources = self._sources(batch, purpose)
         dtype, device = self.images.dtype, self.images.device
+        noise = self.noise.draw(self._streams(batch, step, purpose, sources), count, dtype, device)
         if not (self.antithetic and purpose == OPTIMISE):
-            return self.noise.draw(streams(draws), count, dtype, device)
-        pairs = range(draws.start // 2, (draws.stop + 1) // 2)
-        half = self.noise.draw(streams(pairs), count, dtype, device).view(-1, len(pairs), 1, count)
+            return noise
+        half = noise.view(-1, len(sources), 1, count)
         both = torch.cat((half, -half), dim=2).flatten(1, 2)
-        offset = draws.start - 2 * pairs.start
+        offset = draws.start - 2 * sources.start
         return both[:, offset : offset + len(draws)].flatten(0, 1)
+
+    def _streams(self, batch: Batch, step: int, purpose: int, numbers: range) -> list[Stream]:
+        keys = self.keys[batch.row : batch.row_end]
+        return [Stream(self.seed, key, step, number, purpose) for key in keys for number in numbers]
 
     def pass_through(self, images: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The distortions (b,) of images (b, c, h, w) of rows (b,), and their slope by the images (b, c, h, w).

@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rdexplain.core.kernels import fused
+
 _WORD = 2**64
 _LOW = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
@@ -84,13 +86,19 @@ def _bits_by_numpy(streams: Sequence[Stream], count: int) -> Tensor:
 
 def _bits_by_tensors(streams: Sequence[Stream], count: int, device: torch.device) -> Tensor:
     blocks = -(-count // 4)
-    fields = torch.tensor([[_signed(number) for number in stream] for stream in streams], device=device)
-    seed, photo, step, draw, purpose = fields.unsqueeze(-1).unbind(1)
+    seed, photo, step, draw, purpose = _fields(streams, device).unsqueeze(-1).unbind(1)
     # NumPy raises the counter before it makes a block: its first block has the counter 1.
     first = torch.arange(1, blocks + 1, device=device).expand(len(streams), blocks)
     counter = (first, step.expand_as(first), draw.expand_as(first), purpose.expand_as(first))
     words = _philox(counter, (seed, photo))
     return torch.stack(words, dim=-1).flatten(1)[:, :count].contiguous()
+
+
+def _fields(streams: Sequence[Stream], device: torch.device) -> Tensor:
+    """The streams' numbers, int64 (rows, 5)."""
+    fields = torch.tensor([[signed(number) for number in stream] for stream in streams])
+    # Out of pageable memory the copy would wait for all that the GPU has still to do.
+    return fields.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else fields.to(device)
 
 
 def _philox(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
@@ -100,7 +108,7 @@ def _philox(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tuple[Te
         high0, low0 = _multiply(c0, _MULTIPLIERS[0])
         high1, low1 = _multiply(c2, _MULTIPLIERS[1])
         c0, c1, c2, c3 = high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0
-        k0, k1 = k0 + _signed(_WEYL[0]), k1 + _signed(_WEYL[1])
+        k0, k1 = k0 + signed(_WEYL[0]), k1 + signed(_WEYL[1])
     return c0, c1, c2, c3
 
 
@@ -111,10 +119,10 @@ def _multiply(a: Tensor, constant: int) -> tuple[Tensor, Tensor]:
     cross0, cross1 = a_low * b_high, a_high * b_low
     carry = (((a_low * b_low) >> 32) & _LOW) + (cross0 & _LOW) + (cross1 & _LOW)
     high = a_high * b_high + ((cross0 >> 32) & _LOW) + ((cross1 >> 32) & _LOW) + (carry >> 32)
-    return high, a * _signed(constant)
+    return high, a * signed(constant)
 
 
-def _signed(number: int) -> int:
+def signed(number: int) -> int:
     """The int64 with the bits of a number modulo 2**64."""
     number %= _WORD
     return number - _WORD if number >= _WORD // 2 else number
@@ -125,6 +133,11 @@ def uniform(streams: Sequence[Stream], count: int, dtype: torch.dtype, device: t
 
     In float32 the largest number rounds to 1.
     """
+    device = torch.device(device)
+    if dtype == torch.float32 and fused(device):
+        from rdexplain.core import philox_kernels
+
+        return philox_kernels.uniform(_fields(streams, device), count)
     words = random_bits(streams, -(-count // 2), device).view(torch.int32)[:, :count]
     # 24 bits are what float32 holds; every float type gets the same 24.
     integers = words.bitwise_right_shift(8).bitwise_and_(0xFFFFFF)

@@ -1,0 +1,114 @@
+"""The obfuscation of a batch in one GPU kernel. Imported where Triton is."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+_TURN = tl.constexpr(2 * math.pi)
+_BLOCK = 1024
+
+
+def obfuscate(
+    coefficients: Tensor,
+    centred: Tensor,
+    deviation: Tensor,
+    mask: Tensor,
+    photos: Tensor,
+    uniforms: Tensor,
+    draws: range,
+    gaussian: bool,
+    antithetic: bool,
+) -> tuple[Tensor, Tensor]:
+    """w = h - v, and h - (1 - s) w, each (rows * draws, c, k) in float32.
+
+    Args:
+        coefficients, centred: h, and h minus its mean, (n, c, k).
+        deviation: minus the standard deviation, (n, 1, k).
+        mask: (rows, k).
+        photos: (rows,) the photo of each row.
+        uniforms: (rows * sources, c * k) of `philox.uniform`, one more where c * k is odd: one source for each draw,
+            or for each pair of them.
+        draws: the numbers of the draws.
+        gaussian: Gaussian noise, by the method of Box and Muller as in `philox.normal`, else uniform noise in (-1, 1).
+        antithetic: whether every second draw is the mirror image of the one before.
+    """
+    rows, (channels, width) = len(photos), coefficients.shape[1:]
+    spread = coefficients.new_empty((rows * len(draws), channels, width))
+    obfuscated = torch.empty_like(spread)
+    half = uniforms.shape[1] // 2
+    programs = triton.cdiv(half, _BLOCK)
+    _obfuscate[(len(spread) * programs,)](
+        uniforms, coefficients, centred, deviation, mask, photos, spread, obfuscated,
+        draws.start, len(draws), len(uniforms) // rows, half, channels * width, width, programs,
+        GAUSSIAN=gaussian, ANTITHETIC=antithetic, BLOCK=_BLOCK,
+    )  # fmt: skip
+    return spread, obfuscated
+
+
+_SCALARS = ["draw", "draws", "sources", "half", "count", "width", "programs"]
+"""Numbers for which no kernel of their own is compiled."""
+
+
+@triton.jit(do_not_specialize=_SCALARS)  # type: ignore[misc, untyped-decorator, unused-ignore]
+def _obfuscate(  # type: ignore[no-untyped-def]
+    uniforms, coefficients, centred, deviation, mask, photos, spread, obfuscated,
+    draw, draws, sources, half, count, width, programs,
+    GAUSSIAN: tl.constexpr, ANTITHETIC: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """A part of both halves of an image's noise, and what it does to the coefficients."""
+    image = (tl.program_id(0) // programs).to(tl.int64)
+    row, number = image // draws, draw + image % draws
+    photo = tl.load(photos + row)
+    at = tl.program_id(0) % programs * BLOCK + tl.arange(0, BLOCK)
+    here = at < half
+    there = at + half < count
+    source = number // 2 - draw // 2 if ANTITHETIC else number - draw
+    one = uniforms + (row * sources + source) * (2 * half) + at
+    u0 = tl.load(one, mask=here, other=0.5)
+    u1 = tl.load(one + half, mask=here, other=0.5)
+    if GAUSSIAN:
+        radius = tl.sqrt(tl.maximum(-2.0 * tl.log(u0), 0.0))
+        n0 = radius * tl.cos(u1 * _TURN)
+        n1 = radius * tl.sin(u1 * _TURN)
+    else:
+        n0 = u0 * 2.0 - 1.0
+        n1 = u1 * 2.0 - 1.0
+    if ANTITHETIC:
+        sign = 1.0 - 2.0 * (number % 2).to(tl.float32)
+        n0 = n0 * sign
+        n1 = n1 * sign
+    _away(n0, at, here, image, row, photo, coefficients, centred, deviation, mask, spread, obfuscated, count, width)
+    _away(
+        n1,
+        at + half,
+        there,
+        image,
+        row,
+        photo,
+        coefficients,
+        centred,
+        deviation,
+        mask,
+        spread,
+        obfuscated,
+        count,
+        width,
+    )
+
+
+@triton.jit  # type: ignore[misc, untyped-decorator, unused-ignore]
+def _away(  # type: ignore[no-untyped-def]
+    noise, at, here, image, row, photo, coefficients, centred, deviation, mask, spread, obfuscated, count, width
+):  # fmt: skip
+    place = at % width
+    std = tl.load(deviation + photo * width + place, mask=here, other=0.0)
+    w = tl.load(centred + photo * count + at, mask=here, other=0.0) + std * noise
+    away = tl.load(mask + row * width + place, mask=here, other=1.0) - 1.0
+    y = tl.load(coefficients + photo * count + at, mask=here, other=0.0) + away * w
+    tl.store(spread + image * count + at, w, mask=here)
+    tl.store(obfuscated + image * count + at, y, mask=here)
