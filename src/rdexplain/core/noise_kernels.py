@@ -54,8 +54,8 @@ _SCALARS = ["draw", "draws", "sources", "half", "count", "width", "programs"]
 """Numbers for which no kernel of their own is compiled."""
 
 
-@triton.jit(do_not_specialize=_SCALARS)  # type: ignore[misc, untyped-decorator, unused-ignore]
-def _obfuscate(  # type: ignore[no-untyped-def]
+@triton.jit(do_not_specialize=_SCALARS)
+def _obfuscate(
     uniforms, coefficients, centred, deviation, mask, photos, spread, obfuscated,
     draw, draws, sources, half, count, width, programs,
     GAUSSIAN: tl.constexpr, ANTITHETIC: tl.constexpr, BLOCK: tl.constexpr,
@@ -101,8 +101,8 @@ def _obfuscate(  # type: ignore[no-untyped-def]
     )
 
 
-@triton.jit  # type: ignore[misc, untyped-decorator, unused-ignore]
-def _away(  # type: ignore[no-untyped-def]
+@triton.jit
+def _away(
     noise, at, here, image, row, photo, coefficients, centred, deviation, mask, spread, obfuscated, count, width
 ):  # fmt: skip
     place = at % width

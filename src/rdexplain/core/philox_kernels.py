@@ -23,8 +23,8 @@ def uniform(streams: Tensor, count: int) -> Tensor:
     return numbers
 
 
-@triton.jit(do_not_specialize=["count", "programs"])  # type: ignore[misc, untyped-decorator, unused-ignore]
-def _uniform(out, streams, count, programs, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+@triton.jit(do_not_specialize=["count", "programs"])
+def _uniform(out, streams, count, programs, BLOCK: tl.constexpr):
     """BLOCK counters of a row, each of which makes four 64-bit words, that is eight numbers."""
     row = (tl.program_id(0) // programs).to(tl.int64)
     start = tl.program_id(0) % programs * BLOCK
@@ -56,11 +56,11 @@ def _uniform(out, streams, count, programs, BLOCK: tl.constexpr):  # type: ignor
     tl.store(out + row * count + at, tl.interleave(low, high), mask=at < count)
 
 
-@triton.jit  # type: ignore[misc, untyped-decorator, unused-ignore]
-def _low(words):  # type: ignore[no-untyped-def]
+@triton.jit
+def _low(words):
     return (((words >> 8) & 0xFFFFFF).to(tl.int32).to(tl.float32) + 0.5) * _UNIT
 
 
-@triton.jit  # type: ignore[misc, untyped-decorator, unused-ignore]
-def _high(words):  # type: ignore[no-untyped-def]
+@triton.jit
+def _high(words):
     return ((words >> 40).to(tl.int32).to(tl.float32) + 0.5) * _UNIT

@@ -64,15 +64,19 @@ class FusedWaveletTransform(WaveletTransform):
         device: torch.device | str,
     ) -> None:
         super().__init__(size, wavelet, levels, padding, dtype, device)
-        to = dtype, torch.device(device)
-        axes = list(_axes(size, wavelet, levels, padding))
-        self._analysis = [tuple(Taps.of(axis.low, axis.high, *to) for axis in pair) for pair in axes]
-        self._synthesis = [
-            tuple(Taps.of(axis.synthesis_low, axis.synthesis_high, *to) for axis in pair) for pair in axes
-        ]
-        self._adjoint = [
-            tuple(Taps.of(axis.synthesis_low.mT, axis.synthesis_high.mT, *to) for axis in pair) for pair in axes
-        ]
+        self._analysis: list[tuple[Taps, Taps]] = []
+        self._synthesis: list[tuple[Taps, Taps]] = []
+        self._adjoint: list[tuple[Taps, Taps]] = []
+
+        def taps(low: Tensor, high: Tensor) -> Taps:
+            return Taps.of(low, high, dtype, torch.device(device))
+
+        for rows, columns in _axes(size, wavelet, levels, padding):
+            self._analysis.append((taps(rows.low, rows.high), taps(columns.low, columns.high)))
+            both = [(axis.synthesis_low, axis.synthesis_high) for axis in (rows, columns)]
+            self._synthesis.append((taps(*both[0]), taps(*both[1])))
+            across = [(low.mT, high.mT) for low, high in both]
+            self._adjoint.append((taps(*across[0]), taps(*across[1])))
 
     def analysis(self, images: Tensor) -> Tensor:
         return self._split(images, self._analysis)
@@ -128,8 +132,8 @@ def _grid(images: int, height: int, width: int) -> tuple[int]:
     return (images * triton.cdiv(height, _ROWS) * triton.cdiv(width, _COLUMNS),)
 
 
-@triton.jit  # type: ignore[misc, untyped-decorator, unused-ignore]
-def _split(  # type: ignore[no-untyped-def]
+@triton.jit
+def _split(
     x, by_image, by_channel, by_row, by_column, below, below_count, flat, count, offset,
     row_places, row_low, row_high, column_places, column_low, column_high, channels, height, width,
     DOWN: tl.constexpr, ACROSS: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
@@ -172,8 +176,8 @@ def _split(  # type: ignore[no-untyped-def]
     tl.store(details + 2 * height * width + at, diagonal, mask=inside)
 
 
-@triton.jit  # type: ignore[misc, untyped-decorator, unused-ignore]
-def _merge(  # type: ignore[no-untyped-def]
+@triton.jit
+def _merge(
     low, low_count, flat, count, offset, above,
     row_places, row_low, row_high, column_places, column_low, column_high, height, width, band_height, band_width,
     DOWN: tl.constexpr, ACROSS: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
