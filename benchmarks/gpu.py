@@ -151,7 +151,7 @@ def _paper(problem: Any, device: torch.device, draws: int, least: float) -> Row:
     def network() -> None:
         for part, row in zip(images.split(size), rows.split(size), strict=True):
             with torch.no_grad():
-                objective.pass_through(part, row)
+                objective.slope(part, row)
 
     return {
         "paper_photos": count,

@@ -13,6 +13,7 @@ if DEVICE == "cpu":
 import torch  # noqa: E402
 
 from rdexplain.core import philox, philox_kernels  # noqa: E402
+from rdexplain.core.noise import Draws  # noqa: E402
 from rdexplain.core.noise_kernels import obfuscate  # noqa: E402
 from rdexplain.core.representations.wavelet_kernels import FusedWaveletTransform  # noqa: E402
 from rdexplain.core.representations.wavelet_transform import WaveletTransform  # noqa: E402
@@ -29,9 +30,9 @@ def uniforms() -> None:
 
 def noise() -> None:
     generator = torch.Generator().manual_seed(0)
-    shapes, draws = ((3, 37), (1, 5)), (range(2), range(3, 6))
+    shapes, ranges = ((3, 37), (1, 5)), (range(2), range(3, 6))
     for (channels, width), numbers, kind, antithetic in itertools.product(
-        shapes, draws, ("gaussian", "uniform"), (False, True)
+        shapes, ranges, ("gaussian", "uniform"), (False, True)
     ):
         tensors = torch.rand(2, 2, channels, width, generator=generator)
         deviation, mask = torch.rand(2, 2, width, generator=generator)
@@ -50,7 +51,8 @@ def noise() -> None:
         y = tensors[0][photos][:, None] + (mask[:, None, None] - 1) * w
         uniform = philox.uniform(streams, count + count % 2, torch.float32)
         given = [one.to(DEVICE) for one in (*tensors, -deviation[:, None], mask, photos, uniform)]
-        found = obfuscate(*given, numbers, kind == "gaussian", antithetic)
+        draws = Draws(len(numbers), antithetic, numbers.start % 2)
+        found = obfuscate(*given, draws, kind == "gaussian")
         for got, right in zip(found, (w, y), strict=True):
             torch.testing.assert_close(got.cpu(), right.flatten(0, 1), rtol=1e-5, atol=3e-6)
 

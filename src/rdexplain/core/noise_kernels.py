@@ -9,6 +9,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from rdexplain.core.noise import Draws
+
 _TURN = tl.constexpr(2 * math.pi)
 _BLOCK = 1024
 
@@ -20,9 +22,8 @@ def obfuscate(
     mask: Tensor,
     photos: Tensor,
     uniforms: Tensor,
-    draws: range,
+    draws: Draws,
     gaussian: bool,
-    antithetic: bool,
 ) -> tuple[Tensor, Tensor]:
     """w = h - v, and h - (1 - s) w, each (rows * draws, c, k) in float32.
 
@@ -31,43 +32,42 @@ def obfuscate(
         deviation: minus the standard deviation, (n, 1, k).
         mask: (rows, k).
         photos: (rows,) the photo of each row.
-        uniforms: (rows * sources, c * k) of `philox.uniform`, one more where c * k is odd: one source for each draw,
-            or for each pair of them.
-        draws: the numbers of the draws.
+        uniforms: (rows * sources, c * k) of `philox.uniform`, one more where c * k is odd.
+        draws: how they come from their sources.
         gaussian: Gaussian noise, by the method of Box and Muller as in `philox.normal`, else uniform noise in (-1, 1).
-        antithetic: whether every second draw is the mirror image of the one before.
     """
-    rows, (channels, width) = len(photos), coefficients.shape[1:]
-    spread = coefficients.new_empty((rows * len(draws), channels, width))
+    channels, width = coefficients.shape[1:]
+    mask = mask.contiguous()
+    spread = coefficients.new_empty((len(photos) * draws.count, channels, width))
     obfuscated = torch.empty_like(spread)
     half = uniforms.shape[1] // 2
     programs = triton.cdiv(half, _BLOCK)
     _obfuscate[(len(spread) * programs,)](
         uniforms, coefficients, centred, deviation, mask, photos, spread, obfuscated,
-        draws.start, len(draws), len(uniforms) // rows, half, channels * width, width, programs,
-        GAUSSIAN=gaussian, ANTITHETIC=antithetic, BLOCK=_BLOCK,
+        draws.first, draws.count, draws.sources, half, channels * width, width, programs,
+        GAUSSIAN=gaussian, MIRRORED=draws.mirrored, BLOCK=_BLOCK,
     )  # fmt: skip
     return spread, obfuscated
 
 
-_SCALARS = ["draw", "draws", "sources", "half", "count", "width", "programs"]
+_SCALARS = ["first", "draws", "sources", "half", "count", "width", "programs"]
 """Numbers for which no kernel of their own is compiled."""
 
 
 @triton.jit(do_not_specialize=_SCALARS)
 def _obfuscate(
     uniforms, coefficients, centred, deviation, mask, photos, spread, obfuscated,
-    draw, draws, sources, half, count, width, programs,
-    GAUSSIAN: tl.constexpr, ANTITHETIC: tl.constexpr, BLOCK: tl.constexpr,
+    first, draws, sources, half, count, width, programs,
+    GAUSSIAN: tl.constexpr, MIRRORED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """A part of both halves of an image's noise, and what it does to the coefficients."""
     image = (tl.program_id(0) // programs).to(tl.int64)
-    row, number = image // draws, draw + image % draws
+    row, number = image // draws, image % draws
     photo = tl.load(photos + row)
     at = tl.program_id(0) % programs * BLOCK + tl.arange(0, BLOCK)
     here = at < half
     there = at + half < count
-    source = number // 2 - draw // 2 if ANTITHETIC else number - draw
+    source = (first + number) // 2 if MIRRORED else number
     one = uniforms + (row * sources + source) * (2 * half) + at
     u0 = tl.load(one, mask=here, other=0.5)
     u1 = tl.load(one + half, mask=here, other=0.5)
@@ -78,8 +78,8 @@ def _obfuscate(
     else:
         n0 = u0 * 2.0 - 1.0
         n1 = u1 * 2.0 - 1.0
-    if ANTITHETIC:
-        sign = 1.0 - 2.0 * (number % 2).to(tl.float32)
+    if MIRRORED:
+        sign = 1.0 - 2.0 * ((first + number) % 2).to(tl.float32)
         n0 = n0 * sign
         n1 = n1 * sign
     _away(n0, at, here, image, row, photo, coefficients, centred, deviation, mask, spread, obfuscated, count, width)

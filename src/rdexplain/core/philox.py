@@ -42,6 +42,23 @@ class Stream(NamedTuple):
     purpose: int = OPTIMISE
 
 
+Streams = Sequence[Stream] | Tensor
+"""Streams, or their numbers as int64 (rows, 5), as a GPU's generator takes them."""
+
+
+def streams_on(device: torch.device, streams: Streams) -> Streams:
+    """Streams as the generator of a device takes them, so that nothing is left to copy there while noise is drawn."""
+    return streams if device.type == "cpu" else _numbers(streams, device)
+
+
+def _numbers(streams: Streams, device: torch.device) -> Tensor:
+    if isinstance(streams, Tensor):
+        return streams
+    numbers = torch.tensor([[signed(number) for number in stream] for stream in streams])
+    # Out of pageable memory the copy would wait for all that the GPU has still to do.
+    return numbers.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else numbers.to(device)
+
+
 def photo_key(image: Tensor) -> int:
     """A 64-bit key of an image (c, h, w) in [0, 1]: a hash of its shape and its values rounded to 8 bits.
 
@@ -58,7 +75,7 @@ def name_key(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
-def random_bits(streams: Sequence[Stream], count: int, device: torch.device | str = "cpu") -> Tensor:
+def random_bits(streams: Streams, count: int, device: torch.device | str = "cpu") -> Tensor:
     """Random bits, one row a stream.
 
     Args:
@@ -69,7 +86,7 @@ def random_bits(streams: Sequence[Stream], count: int, device: torch.device | st
         int64 (rows, count), every bit random, equal on every device.
     """
     device = torch.device(device)
-    if device.type == "cpu":
+    if device.type == "cpu" and not isinstance(streams, Tensor):
         return _bits_by_numpy(streams, count)
     return _bits_by_tensors(streams, count, device)
 
@@ -84,21 +101,14 @@ def _bits_by_numpy(streams: Sequence[Stream], count: int) -> Tensor:
     return torch.from_numpy(bits)
 
 
-def _bits_by_tensors(streams: Sequence[Stream], count: int, device: torch.device) -> Tensor:
+def _bits_by_tensors(streams: Streams, count: int, device: torch.device) -> Tensor:
     blocks = -(-count // 4)
-    seed, photo, step, draw, purpose = _fields(streams, device).unsqueeze(-1).unbind(1)
+    seed, photo, step, draw, purpose = _numbers(streams, device).unsqueeze(-1).unbind(1)
     # NumPy raises the counter before it makes a block: its first block has the counter 1.
     first = torch.arange(1, blocks + 1, device=device).expand(len(streams), blocks)
     counter = (first, step.expand_as(first), draw.expand_as(first), purpose.expand_as(first))
     words = _philox(counter, (seed, photo))
     return torch.stack(words, dim=-1).flatten(1)[:, :count].contiguous()
-
-
-def _fields(streams: Sequence[Stream], device: torch.device) -> Tensor:
-    """The streams' numbers, int64 (rows, 5)."""
-    fields = torch.tensor([[signed(number) for number in stream] for stream in streams])
-    # Out of pageable memory the copy would wait for all that the GPU has still to do.
-    return fields.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else fields.to(device)
 
 
 def _philox(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
@@ -128,7 +138,7 @@ def signed(number: int) -> int:
     return number - _WORD if number >= _WORD // 2 else number
 
 
-def uniform(streams: Sequence[Stream], count: int, dtype: torch.dtype, device: torch.device | str = "cpu") -> Tensor:
+def uniform(streams: Streams, count: int, dtype: torch.dtype, device: torch.device | str = "cpu") -> Tensor:
     """Uniform numbers in (0, 1), (rows, count): odd multiples of 2**-25, so neither 0 nor 1 occurs in float64.
 
     In float32 the largest number rounds to 1.
@@ -137,14 +147,14 @@ def uniform(streams: Sequence[Stream], count: int, dtype: torch.dtype, device: t
     if dtype == torch.float32 and fused(device):
         from rdexplain.core import philox_kernels
 
-        return philox_kernels.uniform(_fields(streams, device), count)
+        return philox_kernels.uniform(_numbers(streams, device), count)
     words = random_bits(streams, -(-count // 2), device).view(torch.int32)[:, :count]
     # 24 bits are what float32 holds; every float type gets the same 24.
     integers = words.bitwise_right_shift(8).bitwise_and_(0xFFFFFF)
     return integers.to(dtype).add_(0.5).mul_(2.0**-24)
 
 
-def normal(streams: Sequence[Stream], count: int, dtype: torch.dtype, device: torch.device | str = "cpu") -> Tensor:
+def normal(streams: Streams, count: int, dtype: torch.dtype, device: torch.device | str = "cpu") -> Tensor:
     """Standard normal numbers, (rows, count), by the method of Box and Muller; at most 5.9 in size."""
     half = -(-count // 2)
     numbers = uniform(streams, 2 * half, dtype, device)

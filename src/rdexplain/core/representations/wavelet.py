@@ -15,7 +15,7 @@ from rdexplain.core.representations.dwt import check_mode, find_wavelet
 from rdexplain.core.representations.wavelet_transform import WaveletTransform
 from rdexplain.errors import OptionError
 
-TAPS = 12
+TAPS = 8
 """Longest filter for which a kernel that skips the matrices' zeros is used: its reads grow with the square."""
 
 

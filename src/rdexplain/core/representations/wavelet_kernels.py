@@ -25,8 +25,8 @@ class Taps:
     """A low-pass and a high-pass matrix (n, m) without their zeros.
 
     Attributes:
-        places: (n, taps) the columns that are not zero in one of them, int32; filled up with 0.
-        low, high: (n, taps) the entries there; 0 where filled up.
+        places: (taps, n) the columns that are not zero in one of them, int32; filled up with 0.
+        low, high: (taps, n) the entries there; 0 where filled up.
     """
 
     places: Tensor
@@ -41,13 +41,23 @@ class Taps:
         places = used.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :taps]
         there = used.gather(1, places)
         return cls(
-            places.where(there, 0).to(device, torch.int32).contiguous(),
-            low.gather(1, places).where(there, 0).to(device, dtype).contiguous(),
-            high.gather(1, places).where(there, 0).to(device, dtype).contiguous(),
+            *(
+                values.where(there, 0).mT.to(device, kind).contiguous()
+                for values, kind in (
+                    (places, torch.int32),
+                    (low.gather(1, places), dtype),
+                    (high.gather(1, places), dtype),
+                )
+            )
         )
 
     @property
     def count(self) -> int:
+        return len(self.places)
+
+    @property
+    def length(self) -> int:
+        """n, what a product with the matrices has."""
         return self.places.shape[1]
 
 
@@ -89,7 +99,7 @@ class FusedWaveletTransform(WaveletTransform):
         images = coefficients.shape[0] * coefficients.shape[1]
         low, stride, offset = coefficients, self.count, self.bands[0].count
         for (rows, columns), band in zip(reversed(self._synthesis), self.bands[1:], strict=True):
-            height, width = len(rows.places), len(columns.places)
+            height, width = rows.length, columns.length
             above = coefficients.new_empty((images, height, width))
             _merge[_grid(images, height, width)](
                 low, stride, coefficients, self.count, offset, above,
@@ -132,7 +142,12 @@ def _grid(images: int, height: int, width: int) -> tuple[int]:
     return (images * triton.cdiv(height, _ROWS) * triton.cdiv(width, _COLUMNS),)
 
 
-@triton.jit
+_SCALARS = ["by_image", "by_channel", "by_row", "below_count", "low_count", "count", "offset", "channels"]
+_SCALARS += ["height", "width", "band_height", "band_width"]
+"""Numbers for which no kernel of their own is compiled: they differ from level to level."""
+
+
+@triton.jit(do_not_specialize=_SCALARS)
 def _split(
     x, by_image, by_channel, by_row, by_column, below, below_count, flat, count, offset,
     row_places, row_low, row_high, column_places, column_low, column_high, channels, height, width,
@@ -152,17 +167,17 @@ def _split(
     horizontal = tl.zeros((ROWS, COLUMNS), kind)
     vertical = tl.zeros((ROWS, COLUMNS), kind)
     diagonal = tl.zeros((ROWS, COLUMNS), kind)
-    for i in range(DOWN):
-        row = tl.load(row_places + r * DOWN + i, mask=r_in, other=0)
+    for i in tl.static_range(DOWN):
+        row = tl.load(row_places + i * height + r, mask=r_in, other=0)
         left = tl.zeros((ROWS, COLUMNS), kind)
         right = tl.zeros((ROWS, COLUMNS), kind)
-        for j in range(ACROSS):
-            column = tl.load(column_places + c * ACROSS + j, mask=c_in, other=0)
+        for j in tl.static_range(ACROSS):
+            column = tl.load(column_places + j * width + c, mask=c_in, other=0)
             value = tl.load(source + row[:, None] * by_row + column[None, :] * by_column)
-            left += value * tl.load(column_low + c * ACROSS + j, mask=c_in, other=0)[None, :]
-            right += value * tl.load(column_high + c * ACROSS + j, mask=c_in, other=0)[None, :]
-        down_low = tl.load(row_low + r * DOWN + i, mask=r_in, other=0)[:, None]
-        down_high = tl.load(row_high + r * DOWN + i, mask=r_in, other=0)[:, None]
+            left += value * tl.load(column_low + j * width + c, mask=c_in, other=0)[None, :]
+            right += value * tl.load(column_high + j * width + c, mask=c_in, other=0)[None, :]
+        down_low = tl.load(row_low + i * height + r, mask=r_in, other=0)[:, None]
+        down_high = tl.load(row_high + i * height + r, mask=r_in, other=0)[:, None]
         low += down_low * left
         horizontal += down_high * left
         vertical += down_low * right
@@ -176,7 +191,7 @@ def _split(
     tl.store(details + 2 * height * width + at, diagonal, mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=_SCALARS)
 def _merge(
     low, low_count, flat, count, offset, above,
     row_places, row_low, row_high, column_places, column_low, column_high, height, width, band_height, band_width,
@@ -196,18 +211,18 @@ def _merge(
     vertical = horizontal + band_height * band_width
     diagonal = vertical + band_height * band_width
     result = tl.zeros((ROWS, COLUMNS), kind)
-    for i in range(DOWN):
-        row = tl.load(row_places + r * DOWN + i, mask=r_in, other=0)
+    for i in tl.static_range(DOWN):
+        row = tl.load(row_places + i * height + r, mask=r_in, other=0)
         top = tl.zeros((ROWS, COLUMNS), kind)
         bottom = tl.zeros((ROWS, COLUMNS), kind)
-        for j in range(ACROSS):
-            column = tl.load(column_places + c * ACROSS + j, mask=c_in, other=0)
+        for j in tl.static_range(ACROSS):
+            column = tl.load(column_places + j * width + c, mask=c_in, other=0)
             at = row[:, None] * band_width + column[None, :]
-            across_low = tl.load(column_low + c * ACROSS + j, mask=c_in, other=0)[None, :]
-            across_high = tl.load(column_high + c * ACROSS + j, mask=c_in, other=0)[None, :]
+            across_low = tl.load(column_low + j * width + c, mask=c_in, other=0)[None, :]
+            across_high = tl.load(column_high + j * width + c, mask=c_in, other=0)[None, :]
             top += tl.load(below + at) * across_low + tl.load(vertical + at) * across_high
             bottom += tl.load(horizontal + at) * across_low + tl.load(diagonal + at) * across_high
-        result += tl.load(row_low + r * DOWN + i, mask=r_in, other=0)[:, None] * top
-        result += tl.load(row_high + r * DOWN + i, mask=r_in, other=0)[:, None] * bottom
+        result += tl.load(row_low + i * height + r, mask=r_in, other=0)[:, None] * top
+        result += tl.load(row_high + i * height + r, mask=r_in, other=0)[:, None] * bottom
     inside = r_in[:, None] & c_in[None, :]
     tl.store(above + image * height * width + r[:, None] * width + c[None, :], result, mask=inside)
