@@ -63,33 +63,46 @@ def on_gpu(number: float, count: int) -> torch.Tensor:
 
 
 def times(factor, values):
-    return (factor * values[:1].item(),)
+    return (factor * torch.tensor(values[0].item()),)
 
 
-def test_a_shape_and_a_way_to_work_are_captured_once_and_then_replayed():
-    captures, replays = [], []
-
+def recording(captures, replays, wrong=0.0):
     def capture(work, inputs):
         captures.append(len(inputs[0]))
 
         def replayed(values):
             replays.append(values[0].item())
-            return work(values)
+            return tuple(one + wrong for one in work(values))
 
         return replayed
 
-    captured = Captured(times, capture)
-    calls = ((2, 1, 4), (2, 2, 4), (2, 3, 2), (3, 3, 2), (2, 4, 4), (2, 5, 2))
-    assert [captured(how, on_gpu(number, count)) for how, number, count in calls] == [
-        (2,),
-        (4,),
-        (6,),
-        (9,),
-        (8,),
-        (10,),
-    ]
+    return capture
+
+
+def called(captured, calls):
+    return [captured(how, on_gpu(number, count))[0].item() for how, number, count in calls]
+
+
+def test_a_shape_and_a_way_to_work_are_captured_once_and_then_replayed():
+    captures, replays = [], []
+    captured = Captured(times, recording(captures, replays))
+    calls = ((2, 1, 4), (2, 2, 4), (2, 3, 2), (3, 3, 2), (2, 4, 4), (2, 5, 2), (2, 6, 4), (3, 7, 2))
+    assert called(captured, calls) == [2, 4, 6, 9, 8, 10, 12, 21]
     assert captures == [4, 2, 2]
-    assert replays == [2, 4, 5]  # the first pass of each is the plain one
+    assert replays == [2, 4, 5, 6, 7]  # the first pass of each is the plain one; at the second both are compared
+
+
+def test_a_graph_that_gives_something_else_is_not_used():
+    captures, replays = [], []
+    captured = Captured(times, recording(captures, replays, wrong=1.0))
+    assert called(captured, [(2, number, 4) for number in (1, 2, 3, 4)]) == [2, 4, 6, 8]
+    assert replays == [2]
+
+
+def test_a_graph_that_gives_nan_is_not_used():
+    captures, replays = [], []
+    captured = Captured(times, recording(captures, replays, wrong=float("nan")))
+    assert called(captured, [(2, number, 4) for number in (1, 2, 3)]) == [2, 4, 6]
 
 
 def test_what_cannot_be_captured_is_done_as_it_is():
@@ -99,8 +112,7 @@ def test_what_cannot_be_captured_is_done_as_it_is():
         tries.append(1)
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    captured = Captured(times, capture)
-    assert [captured(2, on_gpu(number, 4)) for number in (1, 2)] == [(2,), (4,)]
+    assert called(Captured(times, capture), [(2, number, 4) for number in (1, 2, 3)]) == [2, 4, 6]
     assert len(tries) == 1
 
 
@@ -115,7 +127,7 @@ def test_too_little_memory_for_a_graph_is_left_to_the_batch_limit():
 
 
 def test_nothing_is_captured_where_there_is_no_gpu():
-    def capture(work, inputs):
-        raise AssertionError
-
-    assert Captured(times, capture)(2, torch.ones(3)) == (2,)
+    captures = []
+    captured = Captured(times, recording(captures, []))
+    assert [captured(2, torch.ones(3))[0].item() for _ in range(3)] == [2, 2, 2]
+    assert not captures
