@@ -24,7 +24,7 @@ class Variant:
         precision: what the network computes in.
         accelerate: the folded, channels-last copy, where its output agrees (`models.accelerated`).
         channels_last: the network as it is given, with its tensors channels last.
-        graph: the network's pass as a CUDA graph.
+        graph: a step's work as a CUDA graph (`core.captured`).
         compiled: the network through `torch.compile`.
     """
 
@@ -33,20 +33,21 @@ class Variant:
     precision: str = "float32"
     accelerate: bool = True
     channels_last: bool = False
-    graph: bool = False
+    graph: bool = True
     compiled: bool = False
 
 
 VARIANTS = (
     Variant("float32"),
     Variant("tf32", tf32=True),
-    Variant("as given", tf32=True, accelerate=False),
-    Variant("channels_last", tf32=True, accelerate=False, channels_last=True),
     Variant("bf16", tf32=True, precision="bfloat16"),
-    Variant("bf16 channels_last", tf32=True, precision="bfloat16", accelerate=False, channels_last=True),
-    Variant("tf32 graph", tf32=True, graph=True),
-    Variant("bf16 graph", tf32=True, precision="bfloat16", accelerate=False, channels_last=True, graph=True),
+    Variant("float32, no graph", graph=False),
+    Variant("bf16, no graph", tf32=True, precision="bfloat16", graph=False),
+    Variant("as given", tf32=True, accelerate=False, graph=False),
+    Variant("channels last", tf32=True, accelerate=False, channels_last=True),
+    Variant("bf16 channels last", tf32=True, precision="bfloat16", accelerate=False, channels_last=True),
     Variant("tf32 compiled", tf32=True, compiled=True),
+    Variant("bf16 compiled", tf32=True, precision="bfloat16", compiled=True),
 )
 
 

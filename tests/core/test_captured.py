@@ -1,4 +1,4 @@
-"""The network's pass as a CUDA graph. Here there is no GPU: what is tested is the plain path, and the bookkeeping."""
+"""A step's work as a CUDA graph. Here there is no GPU: what is tested is the plain path, and the bookkeeping."""
 
 from __future__ import annotations
 
@@ -50,49 +50,84 @@ def test_every_step_sends_the_same_shapes(method):
     assert [shape[0] for shape in steps[0]] == [4, 4, 4]  # a row's draws do not fit twice into 6 images
 
 
-class OnGPU:
-    """Stands for a tensor on a GPU: it has a shape and a device, and a number that the work reads."""
+class OnGPU(torch.Tensor):
+    """A tensor of which the code under test thinks that it is on a GPU."""
 
-    def __init__(self, number: float, count: int) -> None:
-        self.number, self.shape, self.device = number, (count, 3, 8, 8), torch.device("cuda")
-
-
-def double(images, rows):
-    return images.number * 2, rows
+    @property
+    def device(self):
+        return torch.device("cuda")
 
 
-def test_a_shape_is_captured_once_and_then_replayed():
-    captures, replays = [], []
+def on_gpu(number: float, count: int) -> torch.Tensor:
+    return torch.full((count,), float(number)).as_subclass(OnGPU)
 
-    def capture(work, images, rows):
-        captures.append(images.shape[0])
 
-        def replayed(images, rows):
-            replays.append(images.number)
-            return work(images, rows)
+def times(factor, values):
+    return (factor * torch.tensor(values[0].item()),)
+
+
+def recording(captures, replays, wrong=0.0):
+    def capture(work, inputs):
+        captures.append(len(inputs[0]))
+
+        def replayed(values):
+            replays.append(values[0].item())
+            return tuple(one + wrong for one in work(values))
 
         return replayed
 
-    captured = Captured(double, capture)
-    results = [captured(OnGPU(number, count), "rows") for number, count in ((1, 4), (2, 4), (3, 2), (4, 4), (5, 2))]
-    assert [value for value, _ in results] == [2, 4, 6, 8, 10]
-    assert captures == [4, 2]
-    assert replays == [2, 4, 5]  # the first pass of each shape is the plain one
+    return capture
+
+
+def called(captured, calls):
+    return [captured(how, on_gpu(number, count))[0].item() for how, number, count in calls]
+
+
+def test_a_shape_and_a_way_to_work_are_captured_once_and_then_replayed():
+    captures, replays = [], []
+    captured = Captured(times, recording(captures, replays))
+    calls = ((2, 1, 4), (2, 2, 4), (2, 3, 2), (3, 3, 2), (2, 4, 4), (2, 5, 2), (2, 6, 4), (3, 7, 2))
+    assert called(captured, calls) == [2, 4, 6, 9, 8, 10, 12, 21]
+    assert captures == [4, 2, 2]
+    assert replays == [2, 4, 5, 6, 7]  # the first pass of each is the plain one; at the second both are compared
+
+
+def test_a_graph_that_gives_something_else_is_not_used():
+    captures, replays = [], []
+    captured = Captured(times, recording(captures, replays, wrong=1.0))
+    assert called(captured, [(2, number, 4) for number in (1, 2, 3, 4)]) == [2, 4, 6, 8]
+    assert replays == [2]
+
+
+def test_a_graph_that_gives_nan_is_not_used():
+    captures, replays = [], []
+    captured = Captured(times, recording(captures, replays, wrong=float("nan")))
+    assert called(captured, [(2, number, 4) for number in (1, 2, 3)]) == [2, 4, 6]
 
 
 def test_what_cannot_be_captured_is_done_as_it_is():
-    def capture(work, images, rows):
+    tries = []
+
+    def capture(work, inputs):
+        tries.append(1)
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    captured = Captured(double, capture)
-    with pytest.warns(RuntimeWarning, match="no CUDA graph of the network: operation not permitted"):
-        assert captured(OnGPU(1, 4), "rows") == (2, "rows")
-    assert captured(OnGPU(2, 4), "rows") == (4, "rows")  # and is not tried again: a second warning would be an error
+    assert called(Captured(times, capture), [(2, number, 4) for number in (1, 2, 3)]) == [2, 4, 6]
+    assert len(tries) == 1
 
 
 def test_too_little_memory_for_a_graph_is_left_to_the_batch_limit():
-    def capture(work, images, rows):
+    def capture(work, inputs):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    with pytest.raises(torch.OutOfMemoryError):
-        Captured(double, capture)(OnGPU(1, 4), "rows")
+    captured = Captured(times, capture)
+    for _ in range(2):  # and nothing is kept
+        with pytest.raises(torch.OutOfMemoryError):
+            captured(2, on_gpu(1, 4))
+
+
+def test_nothing_is_captured_where_there_is_no_gpu():
+    captures = []
+    captured = Captured(times, recording(captures, []))
+    assert [captured(2, torch.ones(3))[0].item() for _ in range(3)] == [2, 2, 2]
+    assert not captures

@@ -80,6 +80,22 @@ def test_rounds_in_float32(images: torch.Tensor) -> None:
         torch.testing.assert_close(accelerated(model, images)(images), model(images), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_folded_before_it_is_rounded(dtype: torch.dtype, images: torch.Tensor) -> None:
+    # Folded in half precision, the weights would be rounded twice, and the outputs too far apart to be compared.
+    network = trained(Untraceable()).eval()
+    expected = network(images)
+    model = rx.as_model(copy.deepcopy(network).to(dtype))
+    with frozen(model), torch.no_grad():
+        fast = accelerated(model, images)
+        assert fast is not model
+        assert {one.dtype for one in fast.network.parameters()} == {dtype}
+        assert isinstance(fast.network.network.block.norm, nn.Identity)
+        scale = expected.abs().max()
+        errors = [float((one(images).float() - expected).abs().max() / scale) for one in (fast, model)]
+    assert errors[0] < 4 * torch.finfo(dtype).eps, errors
+
+
 def test_folds_where_the_norm_alone_reads_the_convolution(images: torch.Tensor) -> None:
     network = trained(Untraceable()).eval()
     expected = network(images)
@@ -131,8 +147,9 @@ def test_a_copy_that_disagrees_is_refused(images: torch.Tensor, monkeypatch: pyt
         return 1
 
     monkeypatch.setattr("rdexplain.models.accelerate.fold_batch_norms", spoil)
-    model = rx.as_model(trained(Untraceable()).eval())
-    assert accelerated(model, images) is model
+    for dtype in (torch.float32, torch.bfloat16):
+        model = rx.as_model(trained(Untraceable()).eval().to(dtype))
+        assert accelerated(model, images) is model
 
 
 def test_explanations_agree_in_float64(images: torch.Tensor) -> None:

@@ -11,7 +11,7 @@ is multiplied by the band's gain, see `Band.gain`; the published scripts do not,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -34,6 +34,26 @@ SCALINGS: dict[str, Callable[[int, int], float]] = {
 The names are those of the study's script and its table 1. The study's text prints i/J for "linear" and (J - i)/J for
 its inverse: names and formulas are swapped between text and script.
 """
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The draws of a batch's rows.
+
+    Attributes:
+        count: how many there are for each row.
+        mirrored: whether every second one is the mirror image of the one before.
+        first: if they are, 1 where the first one is such a mirror image, else 0.
+    """
+
+    count: int
+    mirrored: bool = False
+    first: int = 0
+
+    @property
+    def sources(self) -> int:
+        """How many different draws they are made of."""
+        return (self.first + self.count + 1) // 2 if self.mirrored else self.count
 
 
 @dataclass(frozen=True)
@@ -88,9 +108,7 @@ class Noise:
             deviations.append(_spread_over(spread * factor, band))
         return torch.cat(means, dim=-1), torch.cat(deviations, dim=-1)
 
-    def draw(
-        self, streams: Sequence[philox.Stream], count: int, dtype: torch.dtype, device: torch.device | str
-    ) -> Tensor:
+    def draw(self, streams: philox.Streams, count: int, dtype: torch.dtype, device: torch.device | str) -> Tensor:
         """Noise of mean 0 and scale 1, (len(streams), count): multiply by the std and add the mean."""
         if self.kind == "gaussian":
             return philox.normal(streams, count, dtype, device)

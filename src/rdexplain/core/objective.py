@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rdexplain.core import philox
 from rdexplain.core.captured import Captured
 from rdexplain.core.gradients import differentiating
+from rdexplain.core.kernels import fused
 from rdexplain.core.memory import Batch, BatchLimit, batches
-from rdexplain.core.noise import Noise
-from rdexplain.core.philox import MEASURE, OPTIMISE, Stream
+from rdexplain.core.noise import Draws, Noise
+from rdexplain.core.philox import MEASURE, OPTIMISE, Stream, Streams, streams_on
 from rdexplain.core.representations import Transform
 from rdexplain.models.decisions import Decision
 from rdexplain.models.decisions.distortions import Distortion
@@ -39,7 +41,7 @@ class Objective:
         limit: how many images go through the network at once.
         antithetic: whether every second draw is the mirror image of the one before.
         first: the number of the first row, by which `forward` and `decision` know it; the others follow.
-        graph: whether the network's pass is captured as a CUDA graph, where there is a GPU.
+        graph: whether a step's work on a batch is captured as a CUDA graph, where there is a GPU.
         evaluations: images sent through the network so far, for all rows together.
         clean: (R, m) the reading of the clean images.
     """
@@ -143,19 +145,10 @@ class Objective:
         def work(limit: int) -> tuple[Tensor, Tensor]:
             gradient, distortion = torch.zeros_like(mask), mask.new_zeros(self.rows)
             for batch in batches(self.rows, draws, limit):
-                spread, images = self._obfuscate(mask, batch, step, OPTIMISE)
-                inside = (images >= 0) & (images <= 1) if self.clamp else None
-                if self.clamp:
-                    images.clamp_(0, 1)
-                values, slope = self.pass_through(images, self.rows_of(batch))
-                if inside is not None:
-                    # Not a product: a slope that is infinite at 0 or 1 would make it NaN.
-                    slope = slope.where(inside, 0)
-                part = spread.mul_(self.transform.adjoint(slope))
                 rows = slice(batch.row, batch.row_end)
-                shape = (batch.row_end - batch.row, batch.draw_end - batch.draw)
-                gradient[rows] += part.unflatten(0, shape).sum(dim=(1, 2)) / draws
-                distortion[rows] += values.to(mask.dtype).view(shape).sum(dim=1) / draws
+                part, values = self._slope_of(*self._given(mask, batch, step, OPTIMISE), self.rows_of(batch))
+                gradient[rows] += part / draws
+                distortion[rows] += values / draws
             return gradient, distortion
 
         with torch.no_grad():
@@ -217,51 +210,87 @@ class Objective:
 
     def obfuscated(self, mask: Tensor, batch: Batch, step: int, purpose: int) -> Tensor:
         """The obfuscated images y (rows * draws, c, h, w) of a batch, clamped where the method clamps."""
-        _, images = self._obfuscate(mask, batch, step, purpose)
+        _, images = self._obfuscate(*self._given(mask, batch, step, purpose))
         return images.clamp_(0, 1) if self.clamp else images
 
-    def _obfuscate(self, mask: Tensor, batch: Batch, step: int, purpose: int) -> tuple[Tensor, Tensor]:
-        """w = h - v (b, c, k), and the synthesis of h - (1 - s) w."""
-        photos = self.photos[batch.row : batch.row_end]
+    def _given(self, mask: Tensor, batch: Batch, step: int, purpose: int) -> tuple[Draws, Tensor, Tensor, Streams]:
+        """What a batch's images depend on: its draws, its rows' masks and photos, and its noise's streams."""
+        mirrored = self.antithetic and purpose == OPTIMISE
+        numbers = range(batch.draw, batch.draw_end)
+        sources = range(numbers.start // 2, (numbers.stop + 1) // 2) if mirrored else numbers
+        keys = self.keys[batch.row : batch.row_end]
+        streams = [Stream(self.seed, key, step, number, purpose) for key in keys for number in sources]
+        rows = slice(batch.row, batch.row_end)
+        draws = Draws(len(numbers), mirrored, numbers.start % 2)
+        return draws, mask[rows], self.photos[rows], streams_on(self.images.device, streams)
+
+    def _obfuscate(self, draws: Draws, mask: Tensor, photos: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
+        """w = h - v (b, c, k), and the synthesis of h - (1 - s) w, of rows with a mask each, (r, k)."""
+        if self._fused:
+            spread, coefficients = self._obfuscate_at_once(draws, mask, photos, streams)
+            return spread, self.transform.synthesis(coefficients)
         original = self._coefficients[photos].unsqueeze(1)
         rows, _, channels, count = original.shape
-        draws = batch.draw_end - batch.draw
         drawn = 1 if self.noise.grey else channels
-        noise = self._noise(batch, step, purpose, drawn * count).view(rows, draws, drawn, count)
+        noise = self._noise(draws, streams, drawn * count).view(rows, draws.count, drawn, count)
         # w = (h - mean) - std * noise, in the noise's place where it has one for each channel.
         centred, deviation = self._centred[photos].unsqueeze(1), self._deviation[photos].unsqueeze(1)
         spread = torch.addcmul(centred, deviation, noise, out=noise if drawn == channels else None)
-        away = (mask[batch.row : batch.row_end] - 1)[:, None, None]
+        away = (mask - 1)[:, None, None]
         coefficients = torch.addcmul(original, away, spread)
         return spread.flatten(0, 1), self.transform.synthesis(coefficients.flatten(0, 1))
 
-    def _noise(self, batch: Batch, step: int, purpose: int, count: int) -> Tensor:
-        def streams(draws: range) -> list[Stream]:
-            keys = self.keys[batch.row : batch.row_end]
-            return [Stream(self.seed, key, step, draw, purpose) for key in keys for draw in draws]
+    @cached_property
+    def _fused(self) -> bool:
+        """Whether one kernel draws the noise and applies it; see `kernels`."""
+        plain = self.noise.grey or not self.noise.is_random or self.images.dtype != torch.float32
+        return not plain and fused(self.images.device)
 
-        draws = range(batch.draw, batch.draw_end)
-        dtype, device = self.images.dtype, self.images.device
-        if not (self.antithetic and purpose == OPTIMISE):
-            return self.noise.draw(streams(draws), count, dtype, device)
-        pairs = range(draws.start // 2, (draws.stop + 1) // 2)
-        half = self.noise.draw(streams(pairs), count, dtype, device).view(-1, len(pairs), 1, count)
+    def _obfuscate_at_once(self, draws: Draws, mask: Tensor, photos: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
+        from rdexplain.core.noise_kernels import obfuscate
+
+        count = self._coefficients[0].numel()
+        return obfuscate(
+            self._coefficients,
+            self._centred,
+            self._deviation,
+            mask,
+            photos,
+            philox.uniform(streams, count + count % 2, torch.float32, mask.device),
+            draws,
+            gaussian=self.noise.kind == "gaussian",
+        )
+
+    def _noise(self, draws: Draws, streams: Streams, count: int) -> Tensor:
+        noise = self.noise.draw(streams, count, self.images.dtype, self.images.device)
+        if not draws.mirrored:
+            return noise
+        half = noise.view(-1, draws.sources, 1, count)
         both = torch.cat((half, -half), dim=2).flatten(1, 2)
-        offset = draws.start - 2 * pairs.start
-        return both[:, offset : offset + len(draws)].flatten(0, 1)
-
-    def pass_through(self, images: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """The distortions (b,) of images (b, c, h, w) of rows (b,), and their slope by the images (b, c, h, w).
-
-        With `graph` they are overwritten by the next call.
-        """
-        return self._captured(images, rows) if self.graph else self._slope(images, rows)
+        return both[:, draws.first : draws.first + draws.count].flatten(0, 1)
 
     @cached_property
-    def _captured(self) -> Captured:
-        return Captured(self._slope)
+    def _slope_of(self) -> Callable[..., Any]:
+        return Captured(self._slope_by_mask) if self.graph else self._slope_by_mask
 
-    def _slope(self, images: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def _slope_by_mask(
+        self, draws: Draws, mask: Tensor, photos: Tensor, streams: Streams, rows: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The slope of the distortion by each row's mask, (r, k), and the distortion, (r,), summed over the draws."""
+        spread, images = self._obfuscate(draws, mask, photos, streams)
+        inside = (images >= 0) & (images <= 1) if self.clamp else None
+        if self.clamp:
+            images.clamp_(0, 1)
+        values, slope = self.slope(images, rows)
+        if inside is not None:
+            # Not a product: a slope that is infinite at 0 or 1 would make it NaN.
+            slope = slope.where(inside, 0)
+        part = spread.mul_(self.transform.adjoint(slope))
+        shape = (len(mask), draws.count)
+        return part.unflatten(0, shape).sum(dim=(1, 2)), values.to(mask.dtype).view(shape).sum(dim=1)
+
+    def slope(self, images: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The distortions (b,) of images (b, c, h, w) of rows (b,), and their slope by the images (b, c, h, w)."""
         images = images.detach().requires_grad_()
         with differentiating():
             reading = self.decision.read(self.forward(images, rows), rows)

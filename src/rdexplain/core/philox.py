@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rdexplain.core.kernels import fused
+
 _WORD = 2**64
 _LOW = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
@@ -40,6 +42,23 @@ class Stream(NamedTuple):
     purpose: int = OPTIMISE
 
 
+Streams = Sequence[Stream] | Tensor
+"""Streams, or their numbers as int64 (rows, 5), as a GPU's generator takes them."""
+
+
+def streams_on(device: torch.device, streams: Streams) -> Streams:
+    """Streams as the generator of a device takes them, so that nothing is left to copy there while noise is drawn."""
+    return streams if device.type == "cpu" else _numbers(streams, device)
+
+
+def _numbers(streams: Streams, device: torch.device) -> Tensor:
+    if isinstance(streams, Tensor):
+        return streams
+    numbers = torch.tensor([[signed(number) for number in stream] for stream in streams])
+    # Out of pageable memory the copy would wait for all that the GPU has still to do.
+    return numbers.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else numbers.to(device)
+
+
 def photo_key(image: Tensor) -> int:
     """A 64-bit key of an image (c, h, w) in [0, 1]: a hash of its shape and its values rounded to 8 bits.
 
@@ -56,7 +75,7 @@ def name_key(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
-def random_bits(streams: Sequence[Stream], count: int, device: torch.device | str = "cpu") -> Tensor:
+def random_bits(streams: Streams, count: int, device: torch.device | str = "cpu") -> Tensor:
     """Random bits, one row a stream.
 
     Args:
@@ -67,7 +86,7 @@ def random_bits(streams: Sequence[Stream], count: int, device: torch.device | st
         int64 (rows, count), every bit random, equal on every device.
     """
     device = torch.device(device)
-    if device.type == "cpu":
+    if device.type == "cpu" and not isinstance(streams, Tensor):
         return _bits_by_numpy(streams, count)
     return _bits_by_tensors(streams, count, device)
 
@@ -82,10 +101,9 @@ def _bits_by_numpy(streams: Sequence[Stream], count: int) -> Tensor:
     return torch.from_numpy(bits)
 
 
-def _bits_by_tensors(streams: Sequence[Stream], count: int, device: torch.device) -> Tensor:
+def _bits_by_tensors(streams: Streams, count: int, device: torch.device) -> Tensor:
     blocks = -(-count // 4)
-    fields = torch.tensor([[_signed(number) for number in stream] for stream in streams], device=device)
-    seed, photo, step, draw, purpose = fields.unsqueeze(-1).unbind(1)
+    seed, photo, step, draw, purpose = _numbers(streams, device).unsqueeze(-1).unbind(1)
     # NumPy raises the counter before it makes a block: its first block has the counter 1.
     first = torch.arange(1, blocks + 1, device=device).expand(len(streams), blocks)
     counter = (first, step.expand_as(first), draw.expand_as(first), purpose.expand_as(first))
@@ -100,7 +118,7 @@ def _philox(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tuple[Te
         high0, low0 = _multiply(c0, _MULTIPLIERS[0])
         high1, low1 = _multiply(c2, _MULTIPLIERS[1])
         c0, c1, c2, c3 = high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0
-        k0, k1 = k0 + _signed(_WEYL[0]), k1 + _signed(_WEYL[1])
+        k0, k1 = k0 + signed(_WEYL[0]), k1 + signed(_WEYL[1])
     return c0, c1, c2, c3
 
 
@@ -111,27 +129,32 @@ def _multiply(a: Tensor, constant: int) -> tuple[Tensor, Tensor]:
     cross0, cross1 = a_low * b_high, a_high * b_low
     carry = (((a_low * b_low) >> 32) & _LOW) + (cross0 & _LOW) + (cross1 & _LOW)
     high = a_high * b_high + ((cross0 >> 32) & _LOW) + ((cross1 >> 32) & _LOW) + (carry >> 32)
-    return high, a * _signed(constant)
+    return high, a * signed(constant)
 
 
-def _signed(number: int) -> int:
+def signed(number: int) -> int:
     """The int64 with the bits of a number modulo 2**64."""
     number %= _WORD
     return number - _WORD if number >= _WORD // 2 else number
 
 
-def uniform(streams: Sequence[Stream], count: int, dtype: torch.dtype, device: torch.device | str = "cpu") -> Tensor:
+def uniform(streams: Streams, count: int, dtype: torch.dtype, device: torch.device | str = "cpu") -> Tensor:
     """Uniform numbers in (0, 1), (rows, count): odd multiples of 2**-25, so neither 0 nor 1 occurs in float64.
 
     In float32 the largest number rounds to 1.
     """
+    device = torch.device(device)
+    if dtype == torch.float32 and fused(device):
+        from rdexplain.core import philox_kernels
+
+        return philox_kernels.uniform(_numbers(streams, device), count)
     words = random_bits(streams, -(-count // 2), device).view(torch.int32)[:, :count]
     # 24 bits are what float32 holds; every float type gets the same 24.
     integers = words.bitwise_right_shift(8).bitwise_and_(0xFFFFFF)
     return integers.to(dtype).add_(0.5).mul_(2.0**-24)
 
 
-def normal(streams: Sequence[Stream], count: int, dtype: torch.dtype, device: torch.device | str = "cpu") -> Tensor:
+def normal(streams: Streams, count: int, dtype: torch.dtype, device: torch.device | str = "cpu") -> Tensor:
     """Standard normal numbers, (rows, count), by the method of Box and Muller; at most 5.9 in size."""
     half = -(-count // 2)
     numbers = uniform(streams, 2 * half, dtype, device)

@@ -184,6 +184,7 @@ class RateDistortion(CaptumInterface):
             clamp=self.clamp,
             limit=limit,
             antithetic=options.antithetic,
+            graph=options.accelerate,
         )
 
     def _explain(

@@ -24,7 +24,9 @@ def accelerated(model: Model, images: Tensor, arguments: Sequence[Any] = ()) -> 
 
     Convolutions take the batch normalisations that follow them into their weights, on a private copy, and the copy's
     tensors lie channels last. The model must be in eval mode (see `frozen`). A network with hooks, one that cannot be
-    copied, or one whose output changes by more than `TOLERANCE` is used as it is.
+    copied, or one whose output changes by more than `TOLERANCE` is used as it is. Where the network's own numbers are
+    rounded by more than that, in half precision or by a GPU that may round products to TF32, weights are folded and
+    outputs compared in double precision.
 
     Args:
         model: the model to speed up.
@@ -34,15 +36,32 @@ def accelerated(model: Model, images: Tensor, arguments: Sequence[Any] = ()) -> 
     network = model.network
     if not isinstance(network, nn.Module) or isinstance(network, torch.jit.ScriptModule) or _has_hooks(network):
         return model
+    exact, dtype = model, _rounded(network)
     try:
         twin = copy.deepcopy(network)
+        if dtype is not None:
+            exact = model.with_twin(copy.deepcopy(network).double())
+            twin.double()
     except Exception:  # a user's network may raise anything when it is copied; it can still be used as it is
         return model
     fold_batch_norms(twin)
     if not any(isinstance(module, nn.Conv2d) for module in twin.modules()):
         return model
     candidate = model.with_twin(_ChannelsLast(twin))
-    return candidate if _agree(model, candidate, images, arguments) else model
+    if not _agree(exact, candidate, images if dtype is None else images.double(), arguments):
+        return model
+    if dtype is not None:
+        twin.to(dtype)
+    return candidate
+
+
+def _rounded(network: nn.Module) -> torch.dtype | None:
+    """The one type of a network's numbers, if what it computes is rounded by more than `TOLERANCE`; else None."""
+    tensors = [one for one in (*network.parameters(), *network.buffers()) if one.is_floating_point()]
+    types, devices = {one.dtype for one in tensors}, {one.device.type for one in tensors}
+    if len(types) != 1 or types == {torch.float64} or (types == {torch.float32} and devices == {"cpu"}):
+        return None
+    return types.pop()
 
 
 class _ChannelsLast(nn.Module):
