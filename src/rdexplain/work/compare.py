@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections import Counter
@@ -110,7 +111,9 @@ def compare(options: Compare, progress: Progress) -> Comparison:
             continue
         runs += [(name, method, one) for method, one in found.items()]
     together = Outputs(options.out, "comparison")
-    with together.open():
+    with contextlib.ExitStack() as stack:
+        for outputs in (together, *(one.outputs for _, _, one in runs)):
+            stack.enter_context(outputs.open())
         for name, method, one in runs:
             try:
                 failures |= one.over(names).failures

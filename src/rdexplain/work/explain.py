@@ -100,7 +100,6 @@ def explain(options: Explain, progress: Progress) -> Explanations:
     wanted = {".samples.png": options.samples, ".repeats.png": options.repeats > 1}
     wanted[".original.png"] = options.original_size
     outputs = Outputs(options.out, options.method, [suffix for suffix, value in wanted.items() if value])
-    outputs.check(names, targets.slugs(slugs), slugs, options.overwrite)
     settings = Settings(
         size,
         photo_fit(options.fit, model),
@@ -111,7 +110,9 @@ def explain(options: Explain, progress: Progress) -> Explanations:
     )
     labels = labels_of(model, targets, len(names))
     started = time.monotonic()
+    # Inside the block: another process may have been about to write these files.
     with outputs.open():
+        outputs.check(names, targets.slugs(slugs), slugs, options.overwrite)
         over = Explaining(method, targets, slugs, outputs, progress, settings, provenance(own), labels).over
         tally = over(names)
     seconds = time.monotonic() - started

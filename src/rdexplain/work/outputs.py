@@ -1,4 +1,7 @@
-"""Writes results: unique file names, no file replaced unless asked, all files of an explanation or none."""
+"""Writes results: unique file names, no file replaced unless asked, all files of an explanation or none.
+
+One process at a time writes results of a method into a folder.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from pathlib import Path
 
 from rdexplain.errors import OutputError, describe
 from rdexplain.photos.images import SAMPLE
+from rdexplain.work.lock import locked
 from rdexplain.work.targets import Slugs
 
 SUFFIXES = (".safetensors", ".png", ".json")
@@ -44,7 +48,7 @@ class Outputs:
 
     Args:
         folder: created, if it is not there, when the block of `open` begins.
-        method: part of each file's name.
+        method: part of each file's name, and the name of the lock.
         extras: suffixes beside `SUFFIXES`.
     """
 
@@ -52,6 +56,7 @@ class Outputs:
         self.folder = folder
         self.method = method
         self.suffixes = (*SUFFIXES, *extras)
+        self.lock, self.staging = folder / f"{method}.lock", folder / f".{method}"
 
     def base(self, stem: str, slug: str | None = None) -> str:
         """An explanation's file name without suffix."""
@@ -97,10 +102,13 @@ class Outputs:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
-        """Create the folder and check that it is writable; it is removed at the end if it is empty.
+        """Create the folder, check that it is writable, and keep other processes from writing results of this method.
+
+        At the end the lock is removed, and the folder if it is empty.
 
         Raises:
             OutputError: it cannot be created, is no folder, or is not writable.
+            LockedError: another process writes such results there.
         """
         made = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
         try:
@@ -113,9 +121,31 @@ class Outputs:
             reason = "it is no folder" if isinstance(error, FileExistsError) else error.strerror or str(error)
             raise OutputError(f"cannot write to `out` {self.folder}: {reason}") from error
         try:
-            yield
+            with locked(self.lock, keep=False):
+                yield
         finally:
             _remove_empty(made)
+
+    @contextlib.contextmanager
+    def staged(self) -> Iterator[Path]:
+        """`open`, with an empty folder inside for files that are moved when all are complete; it is removed at the end.
+
+        Raises:
+            OutputError, LockedError: as `open`.
+        """
+        with self.open():
+            shutil.rmtree(self.staging, ignore_errors=True)  # of a process that was killed
+            try:
+                self.staging.mkdir()
+                yield self.staging
+            finally:
+                shutil.rmtree(self.staging, ignore_errors=True)
+
+    def others(self) -> list[Path]:
+        """What is in the folder, except for what a process that was killed has left there."""
+        with contextlib.suppress(OSError):  # there is no such folder yet, or `open` says why not
+            return [file for file in self.folder.iterdir() if file not in (self.lock, self.staging)]
+        return []
 
     def write(self, base: str, writers: dict[str, Callable[[Path], object]], replaces: Iterable[str] = ()) -> Path:
         """Write an explanation's files, all or none.
