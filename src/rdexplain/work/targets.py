@@ -11,8 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
-from rdexplain.errors import OptionError
-from rdexplain.methods.targets import predicted_classes
+from rdexplain.errors import OptionError, TargetError
+from rdexplain.methods.targets import with_predicted
 from rdexplain.models import Model
 from rdexplain.models.decisions import Above, Contrast, Detect, Segment
 from rdexplain.models.decisions.objects import ANCHORS
@@ -123,12 +123,7 @@ class Targets:
             return {"top_k": wanted.top_k}
         if wanted.above is not None:
             return {"target": Above(wanted.above)}
-        if self.classes == (None,):
-            return {}
-        predicted = predicted_classes(self._model, images) if None in self.classes else [-1] * len(images)
-        # The predicted class may be one of the others: then it is explained once.
-        rows = [list(dict.fromkeys(best if index is None else index for index in self.classes)) for best in predicted]
-        return {"target": rows}
+        return {"target": with_predicted(self._model, images, [self.classes] * len(images))}
 
 
 def _once(values: Sequence[Any]) -> tuple[Any, ...]:
@@ -141,7 +136,14 @@ def _label(model: Model, text: str) -> int | None:
 
 def _category(model: Model, text: str) -> int | str:
     plain = text.strip().lower()
-    return plain if plain in (AUTO, "all") else model.find_class(text)
+    if plain in (AUTO, "all"):
+        return plain
+    try:
+        return model.find_class(text)
+    except TargetError as error:
+        if model.task != "classification":
+            raise
+        raise OptionError(f"{model.name} is a classifier, with classes but no regions: ask with `target`") from error
 
 
 class Slugs:
