@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from rdexplain.models import Model, load_model
 from rdexplain.photos.images import Photo, load_photo
 from rdexplain.results.explanation import Explanation
 from rdexplain.results.heatmap import Heatmap
+from rdexplain.work.choosing import takes
 from rdexplain.work.evaluating.pieces import Found, Measuring, Piece
 from rdexplain.work.progress import Count, Silent
 
@@ -145,9 +145,8 @@ class PhotosWorker:
         return evaluate(rows, candidate, self.recipe.settings)
 
     def _method(self, name: str) -> Any:
-        kind = METHODS[name].load()
-        known = options_of(kind)
-        return kind(self.model, **{key: value for key, value in self.recipe.given.items() if key in known})
+        taken = {key: value for key, value in self.recipe.given.items() if takes(name, key)}
+        return METHODS[name].load()(self.model, **taken)
 
     def _check_boxes(self, photo: Photo) -> None:
         for box in self.recipe.boxes_of(photo.source):
@@ -179,11 +178,3 @@ def _only(sources: set[str], evaluation: Evaluation) -> Evaluation:
         {key: value for key, value in evaluation.scores.items() if key.entry.photo in sources},
         evaluation.not_applicable,
     )
-
-
-def options_of(kind: Any) -> set[str]:
-    """The names of the options that a method's constructor takes."""
-    hints = typing.get_type_hints(kind.__init__)
-    names = set(hints) - {"model", "return", "options"}
-    shared = typing.get_args(hints.get("options", None))
-    return names | {name for one in shared for name in getattr(one, "__annotations__", {})}
