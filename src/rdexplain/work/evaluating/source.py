@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SETTINGS = ("weights", "classes", "mean", "std", "no_normalise", "precision", "activation")
 """The options of a model besides its name."""
 _TRIED = 3
+"""Number of explanations whose probabilities are compared with the model's, if it has another name."""
 
 
 def check_folder(folder: Path) -> None:
