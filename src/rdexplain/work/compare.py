@@ -34,7 +34,7 @@ from rdexplain.work.progress import Progress
 from rdexplain.work.requests import TOGETHER, Compare
 from rdexplain.work.settings import DEFAULT_MODEL
 from rdexplain.work.sizes import check_size
-from rdexplain.work.targets import Slugs, Targets, Wanted
+from rdexplain.work.targets import Slugs, Targets
 
 _ITS_OWN = (ModelError, OptionError, SolverError, TargetError)
 """Errors that concern one network of several; the others are compared nevertheless."""
@@ -141,7 +141,7 @@ def _explaining(
     All errors that can be found before the first photo is explained are raised here.
     """
     model = find_model(options, progress, name if options.models else None)
-    targets, slugs = Targets(model, Wanted.of(options)), Slugs(model)
+    targets, slugs = Targets(model, options), Slugs(model)
     # Of several networks, `size` is for those that take any size.
     size = photo_size(None if prefix and model.fixed_size else options.size, model)
     made = {method: make_method(method, model, its, size) for method, its in given.items()}

@@ -31,7 +31,7 @@ from rdexplain.work.photos import Explaining, Settings
 from rdexplain.work.progress import Progress
 from rdexplain.work.requests import Explain
 from rdexplain.work.sizes import check_size
-from rdexplain.work.targets import Slugs, Targets, Wanted
+from rdexplain.work.targets import Slugs, Targets
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def explain(options: Explain, progress: Progress) -> Explanations:
     check_size(options.size, {options.method: own})
     sources = find_photos(options.photos)
     model = find_model(options, progress)
-    targets, slugs = Targets(model, Wanted.of(options)), Slugs(model)
+    targets, slugs = Targets(model, options), Slugs(model)
     size = photo_size(options.size, model)
     method = make_method(options.method, model, own, size)
     names = stems(sources)

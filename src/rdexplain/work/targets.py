@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -18,57 +17,27 @@ from rdexplain.models.decisions import Above, Contrast, Detect, Segment
 from rdexplain.models.decisions.objects import ANCHORS
 from rdexplain.results.explanation import Explanation
 from rdexplain.results.heatmap import Heatmap
-from rdexplain.work.settings import DEFAULT_CONFIDENCE
+from rdexplain.work.requests import Compare, Explain
 
 AUTO = "auto"
 _QUESTIONS = ("target", "top_k", "above", "against", "segment", "object")
 _ASK_WITH = {"segmentation": "segment", "detection": "object"}
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """The values of the options of these names; None for those that were not given.
-
-    `study`: whether regions and objects are explained as in the reproduction study, as with the preset `paper`.
-    """
-
-    target: Sequence[str] | None = None
-    top_k: int | None = None
-    above: float | None = None
-    against: Sequence[str] | None = None
-    segment: Sequence[str] | None = None
-    object: Sequence[str] | None = None
-    confidence: float = DEFAULT_CONFIDENCE
-    study: bool = False
-
-    @staticmethod
-    def of(options: Any) -> Wanted:
-        """The values in the options of a job."""
-        given = {name: getattr(options, name) for name in _QUESTIONS}
-        return Wanted(**given, confidence=options.confidence, study=options.preset == "paper")
-
-    def check(self, model: Model) -> None:
-        """Raises OptionError for options that exclude each other, or that are for models of another task."""
-        given = [name for name in _QUESTIONS if getattr(self, name) is not None]
-        if len(given) > 1 and given != ["target", "against"]:
-            raise OptionError(f"give either `{'` or `'.join(given[:2])}`, not both")
-        fitting = _ASK_WITH.get(model.task)
-        if fitting and given and given != [fitting]:
-            raise OptionError(f"{model.name} is for {model.task}: ask with `{fitting}`, not `{given[0]}`")
-        if self.against and self.target and len(self.target) > 1:
-            raise OptionError("`against` compares one `target`, not several")
-
-
 class Targets:
     """The targets of each photo.
 
+    Args:
+        wanted: the options of `explain` or `compare`. With the preset `paper`, regions and objects are explained as in
+            the reproduction study.
+
     Raises:
-        OptionError: options that exclude each other.
+        OptionError: options that exclude each other, or that are for models of another task.
         TargetError: the model has no such class, or the name fits several.
     """
 
-    def __init__(self, model: Model, wanted: Wanted) -> None:
-        wanted.check(model)
+    def __init__(self, model: Model, wanted: Explain | Compare) -> None:
+        _check(model, wanted)
         self._model = model
         self._wanted = wanted
         self._by_object = model.task == "detection" or wanted.object is not None
@@ -112,10 +81,10 @@ class Targets:
         """The arguments of `explain` for some photos."""
         wanted = self._wanted
         if self._by_object:
-            study = wanted.study and self._objects == (ANCHORS,)
+            study = wanted.preset == "paper" and self._objects == (ANCHORS,)
             return {"target": Detect(self._objects, confidence=wanted.confidence, study=study)}
         if not self._by_class:
-            return {"target": Segment(self._categories, over="image" if wanted.study else "region")}
+            return {"target": Segment(self._categories, over="image" if wanted.preset == "paper" else "region")}
         if wanted.against:
             rivals = [self._model.find_class(rival) for rival in wanted.against]
             return {"target": Contrast(self.classes[0], *rivals)}
@@ -124,6 +93,17 @@ class Targets:
         if wanted.above is not None:
             return {"target": Above(wanted.above)}
         return {"target": with_predicted(self._model, images, [self.classes] * len(images))}
+
+
+def _check(model: Model, wanted: Explain | Compare) -> None:
+    given = [name for name in _QUESTIONS if getattr(wanted, name) is not None]
+    if len(given) > 1 and given != ["target", "against"]:
+        raise OptionError(f"give either `{'` or `'.join(given[:2])}`, not both")
+    fitting = _ASK_WITH.get(model.task)
+    if fitting and given and given != [fitting]:
+        raise OptionError(f"{model.name} is for {model.task}: ask with `{fitting}`, not `{given[0]}`")
+    if wanted.against and wanted.target and len(wanted.target) > 1:
+        raise OptionError("`against` compares one `target`, not several")
 
 
 def _once(values: Sequence[Any]) -> tuple[Any, ...]:

@@ -129,10 +129,7 @@ class ExplanationsEvaluator(Evaluator):
     def _leave_out(self, quietly: bool = False) -> None:
         """Leave out photos and classes that not all methods have explained: methods are compared on the same photos."""
         lacking = missing(self.evaluation.entries, self._methods)
-        self.evaluation = Evaluation(
-            {key: curve for key, curve in self.evaluation.curves.items() if Explained.of(key.entry) not in lacking},
-            {key: value for key, value in self.evaluation.scores.items() if Explained.of(key.entry) not in lacking},
-        )
+        self.evaluation = self.evaluation.where(lambda entry: Explained.of(entry) not in lacking)
         for name, explained in sorted(self._explained.items(), key=lambda one: self._order[one[0]]):
             methods = sorted({method for one in explained & lacking.keys() for method in lacking[one]})
             self.done -= explained <= lacking.keys()
@@ -183,7 +180,7 @@ def over_explanations(
         by = f"is by {' or '.join(options.methods)}"
         what = f"no explanation in {folder} {by}" if worker.others else None
         raise OptionError(what or f"no explanations in {folder}")
-    check_model(folder, worker)
+    check_model(worker)
     pieces = [(name,) for name in worker.results]
     return ExplanationsEvaluator(worker.methods, count, crew, pieces, recipe, worker)
 

@@ -95,7 +95,7 @@ class PhotosWorker:
                     self._count.finish((before - len(left)) * (len(self._planned) - place), failed=True)
         sources = {photos[place].source for place in left}
         known = Evaluation(not_applicable=dict(self.not_applicable))
-        found.evaluation, found.done = merge(known, *(_only(sources, one) for one in each)), len(left)
+        found.evaluation, found.done = merge(known, *each).where(lambda entry: entry.photo in sources), len(left)
         return found
 
     def _evaluated(
@@ -169,12 +169,3 @@ class PhotosWorker:
 
 def _which(photos: list[Photo]) -> str:
     return photos[0].source if len(photos) == 1 else f"{len(photos)} photos"
-
-
-def _only(sources: set[str], evaluation: Evaluation) -> Evaluation:
-    """The part of an evaluation for the photos of `sources`."""
-    return Evaluation(
-        {key: curve for key, curve in evaluation.curves.items() if key.entry.photo in sources},
-        {key: value for key, value in evaluation.scores.items() if key.entry.photo in sources},
-        evaluation.not_applicable,
-    )
