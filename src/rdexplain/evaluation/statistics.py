@@ -15,7 +15,7 @@ Array = npt.NDArray[np.float64]
 RESAMPLES = 2000
 LEVEL = 0.95
 P_RESAMPLES = 9999
-"""So that the smallest p-value, 2 / 10000, stays below 0.05 when it is corrected for up to 249 comparisons."""
+"""Resamples for a p-value: the smallest, 2 / 10000, stays below 0.05 when it is corrected for up to 249 comparisons."""
 
 
 def mean_by(rows: Iterable[tuple[Hashable, float | Array]]) -> Array:

@@ -218,7 +218,7 @@ class Masks(Options, title="method"):
 
 @dataclass(frozen=True, kw_only=True)
 class Wavelets(Options, title="wavelets, shearlets and smooth masks"):
-    """Where a mask lives."""
+    """The representation of a mask."""
 
     wavelet: str | None = _of(
         WAVELETS, "any discrete wavelet of PyWavelets (default db3)", str, "NAME", choices=_SOME_WAVELETS
