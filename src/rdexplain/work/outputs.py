@@ -17,7 +17,7 @@ from pathlib import Path
 from rdexplain.errors import OutputError, describe
 from rdexplain.photos.images import SAMPLE
 from rdexplain.work.lock import locked
-from rdexplain.work.targets import Slugs
+from rdexplain.work.targets import Targets
 
 SUFFIXES = (".safetensors", ".png", ".json")
 _LONGEST = 120  # bytes of a photo's name; file systems allow 255 for all of a file's name
@@ -62,12 +62,10 @@ class Outputs:
         """An explanation's file name without suffix."""
         return ".".join(filter(None, (stem, slug, self.method)))
 
-    def check(self, names: dict[str, str], wanted: Sequence[str | None] | None, slugs: Slugs, overwrite: bool) -> None:
+    def check(self, names: dict[str, str], targets: Targets, overwrite: bool) -> None:
         """Check that the results of photos (with the stems `names`) replace nothing.
 
-        Args:
-            wanted: the classes' slugs, (None,) where there is one class; None where only the model can tell the
-                classes: then there must be no results for any class.
+        Where only the model can tell the classes, there must be no results for any class.
 
         Raises:
             OutputError: there are results already and `overwrite` is not set, or a photo would be replaced.
@@ -76,6 +74,7 @@ class Outputs:
             present = set(os.listdir(self.folder))
         except OSError:
             return  # there is no such folder yet, or `open` says why not
+        wanted = targets.names
         bases = {self.base(stem, slug) for stem in names.values() for slug in wanted or ()}
         known = set(names.values())
 
@@ -84,7 +83,7 @@ class Outputs:
             if base is None or wanted is not None:
                 return base in bases
             stem, _, slug = base.removesuffix(f".{self.method}").rpartition(".")
-            return base.endswith(f".{self.method}") and stem in known and slugs.is_one(slug)
+            return base.endswith(f".{self.method}") and stem in known and targets.slugs.is_one(slug)
 
         files = sorted(file for file in present if taken(file))
         photos = {os.path.realpath(source) for source in names if not source.startswith(SAMPLE)}

@@ -25,7 +25,7 @@ _ASK_WITH = {"segmentation": "segment", "detection": "object"}
 
 
 class Targets:
-    """The targets of each photo.
+    """The targets of each photo, and their names.
 
     Args:
         wanted: the options of `explain` or `compare`. With the preset `paper`, regions and objects are explained as in
@@ -38,14 +38,14 @@ class Targets:
 
     def __init__(self, model: Model, wanted: Explain | Compare) -> None:
         _check(model, wanted)
-        self._model = model
-        self._wanted = wanted
+        self._model, self._wanted = model, wanted
+        self.slugs = Slugs(model)
         self._by_object = model.task == "detection" or wanted.object is not None
         self._by_class = model.task == "classification" and wanted.segment is None and not self._by_object
         self._objects = _once([text.strip().lower() for text in wanted.object or ["0"]])
         self._categories = _once([_category(model, text) for text in wanted.segment or [AUTO]])
         indices = [_label(model, text) for text in wanted.target or [AUTO]] if self._by_class else []
-        self.classes: tuple[int | None, ...] = _once(indices) if self._by_class else self._named()
+        self._classes: tuple[int | None, ...] = _once(indices) if self._by_class else self._named()
 
     def _named(self) -> tuple[int | None, ...]:
         """The classes that are given by name or index; None for others, such as "auto"."""
@@ -54,28 +54,40 @@ class Targets:
         return _once([one if isinstance(one, int) else None for one in self._categories])
 
     @property
-    def several(self) -> bool:
+    def _several(self) -> bool:
         """Whether a photo may have several explanations, so that their files are named after the target."""
         if self._by_object:
             return len(self._objects) > 1 or not (self._objects[0].isdecimal() or self._objects[0] == ANCHORS)
         several = (self._wanted.top_k or 1) > 1 or self._wanted.above is not None
-        return len(self.classes) > 1 or several or "all" in self._categories
+        return len(self._classes) > 1 or several or "all" in self._categories
 
     @property
-    def labels_are_classes(self) -> bool:
-        """Whether each result's label is the name of one class."""
-        return not (self._by_object or self._wanted.against)
+    def _known(self) -> list[int] | None:
+        """The classes, if they are the same for all photos; else None."""
+        known = [index for index in self._classes if index is not None]
+        same = self._wanted.top_k is None and self._wanted.above is None and len(known) == len(self._classes)
+        return known if same else None
 
-    def slugs(self, slugs: Slugs) -> list[str | None] | None:
+    @property
+    def names(self) -> list[str | None] | None:
         """The names of the targets in a photo's files; [None] for a single file, None where only the model can tell."""
-        if not self.several:
+        if not self._several:
             return [None]
-        return [slugs.of(index) for index in self.classes if index is not None] if self.known else None
+        return None if self._known is None else [self.slugs.of(index) for index in self._known]
 
-    @property
-    def known(self) -> bool:
-        """Whether the classes are the same for all photos."""
-        return self._wanted.top_k is None and self._wanted.above is None and None not in self.classes
+    def name_of(self, one: Explanation | Heatmap) -> str | None:
+        """The name of the target in the files of an explanation of one row; None if its photo has no others."""
+        return self.slugs.of_row(one) if self._several else None
+
+    def labels(self, photos: int) -> list[str]:
+        """All labels that results of so many photos may have, for columns of equal width; empty if they are unknown."""
+        if self._by_object or self._wanted.against:
+            return []
+        if self._known is not None:
+            return [self._model.class_name(index) for index in self._known]
+        if photos == 1 and not self._several:
+            return []
+        return [entry.name for entry in self._model.classes or ()]
 
     def of(self, images: Tensor) -> dict[str, Any]:
         """The arguments of `explain` for some photos."""
@@ -87,12 +99,12 @@ class Targets:
             return {"target": Segment(self._categories, over="image" if wanted.preset == "paper" else "region")}
         if wanted.against:
             rivals = [self._model.find_class(rival) for rival in wanted.against]
-            return {"target": Contrast(self.classes[0], *rivals)}
+            return {"target": Contrast(self._classes[0], *rivals)}
         if wanted.top_k is not None:
             return {"top_k": wanted.top_k}
         if wanted.above is not None:
             return {"target": Above(wanted.above)}
-        return {"target": with_predicted(self._model, images, [self.classes] * len(images))}
+        return {"target": with_predicted(self._model, images, [self._classes] * len(images))}
 
 
 def _check(model: Model, wanted: Explain | Compare) -> None:
