@@ -186,8 +186,8 @@ with locked(Path("evaluation/evaluation.lock"), keep=False):
         other.stdout.readline()
         status, _, err = evaluate(command, stepless)
         other.kill()
-    held = f"evaluation is being worked on by process {other.pid} on {os.uname().nodename}"
-    assert (status, err) == (2, f"rdexplain: error: {held}\n")
+    held = f"evaluation is being worked on by process {other.pid} on {os.uname().nodename}: wait until it ends"
+    assert (status, err) == (2, f"rdexplain: error: {held}, or choose another folder\n")
     # Killed as it was, it holds nothing any more, though its file is there.
     assert evaluate(command, stepless)[0] == 0
     assert not Path("evaluation/evaluation.lock").exists()

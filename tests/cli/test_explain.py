@@ -222,7 +222,8 @@ def test_one_process_at_a_time_writes_a_method_s_explanations(run):
         done = run("explain photos/cat.jpg")
         assert (done.status, files()) == (2, ["pixel_rde.lock"])
         assert done.err == [
-            f"rdexplain: error: explanations is being worked on by process {os.getpid()} on {os.uname().nodename}"
+            f"rdexplain: error: explanations is being worked on by process {os.getpid()} on {os.uname().nodename}: "
+            "wait until it ends, or choose another folder"
         ]
         compared = "compare photos/cat.jpg --methods pixel_rde,random_pixel --draws 1 --model cli_test_nets:tiny"
         assert run(compared, "--size 16 --steps 2", small=False).status == 2

@@ -80,7 +80,10 @@ def _taken(path: Path) -> int:
                 if os.path.samestat(os.fstat(handle), os.stat(path)):
                     return handle
         except BlockingIOError:
-            held = LockedError(f"{path.parent} is being worked on by {_named(_read(handle))}")
+            who = _named(_read(handle))
+            held = LockedError(
+                f"{path.parent} is being worked on by {who}: wait until it ends, or choose another folder"
+            )
             os.close(handle)
             raise held from None
         except BaseException:
