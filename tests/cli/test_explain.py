@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 import rdexplain as rx
 from rdexplain.cli import main
 from rdexplain.work.lock import locked
+from rdexplain.work.outputs import Outputs
 
 KEYS = {
     *("photo", "model", "method", "target", "distortion", "non_sparsity", "objective", "steps", "draws"),
@@ -216,11 +217,12 @@ def test_overwrite(run):
     assert Path("explanations/cat.pixel_rde.safetensors").read_bytes() != before["cat.pixel_rde.safetensors"]
 
 
-def test_one_process_at_a_time_writes_a_method_s_explanations(run):
+def test_one_process_at_a_time_writes_a_photo_s_explanations_by_a_method(run):
     Path("explanations").mkdir()
-    with locked(Path("explanations/pixel_rde.lock"), keep=False):
+    lock = Outputs(Path("explanations"), "pixel_rde", names=["cat"]).lock
+    with locked(lock, keep=False):
         done = run("explain photos/cat.jpg")
-        assert (done.status, files()) == (2, ["pixel_rde.lock"])
+        assert (done.status, files()) == (2, [lock.name])
         assert done.err == [
             f"rdexplain: error: explanations is being worked on by process {os.getpid()} on {os.uname().nodename}: "
             "wait until it ends, or choose another folder"
@@ -230,6 +232,7 @@ def test_one_process_at_a_time_writes_a_method_s_explanations(run):
         assert (
             run("explain photos/cat.jpg --method random_pixel", "--model cli_test_nets:tiny", small=False).status == 0
         )
+        assert run("explain photos/dog.png").status == 0  # as `xargs --max-procs` has it
     assert run("explain photos/cat.jpg").status == 0
     assert not [name for name in files() if name.endswith(".lock")]
 

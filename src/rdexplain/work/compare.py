@@ -145,7 +145,7 @@ def _explaining(
     # Of several networks, `size` is for those that take any size.
     size = photo_size(None if prefix and model.fixed_size else options.size, model)
     made = {method: make_method(method, model, its, size) for method, its in given.items()}
-    outputs = {method: Outputs(options.out, f"{prefix}{method}") for method in given}
+    outputs = {method: Outputs(options.out, f"{prefix}{method}", names=names.values()) for method in given}
     for place in outputs.values():
         place.check(names, targets, options.overwrite)
     per_batch = photos_per_batch(options.photos_per_batch, model.device)

@@ -98,7 +98,8 @@ def explain(options: Explain, progress: Progress) -> Explanations:
     names = stems(sources)
     wanted = {".samples.png": options.samples, ".repeats.png": options.repeats > 1}
     wanted[".original.png"] = options.original_size
-    outputs = Outputs(options.out, options.method, [suffix for suffix, value in wanted.items() if value])
+    extras = [suffix for suffix, value in wanted.items() if value]
+    outputs = Outputs(options.out, options.method, extras, names.values())
     settings = Settings(
         size,
         photo_fit(options.fit, model),

@@ -1,6 +1,6 @@
 """Writes results: unique file names, no file replaced unless asked, all files of an explanation or none.
 
-One process at a time writes results of a method into a folder.
+One process at a time writes results of a method for the same photos into a folder.
 """
 
 from __future__ import annotations
@@ -48,15 +48,18 @@ class Outputs:
 
     Args:
         folder: created, if it is not there, when the block of `open` begins.
-        method: part of each file's name, and the name of the lock.
+        method: part of each file's name.
         extras: suffixes beside `SUFFIXES`.
+        names: what the results are of. Processes may write at the same time for other names.
     """
 
-    def __init__(self, folder: Path, method: str, extras: Iterable[str] = ()) -> None:
+    def __init__(self, folder: Path, method: str, extras: Iterable[str] = (), names: Iterable[str] = ()) -> None:
         self.folder = folder
         self.method = method
         self.suffixes = (*SUFFIXES, *extras)
-        self.lock, self.staging = folder / f"{method}.lock", folder / f".{method}"
+        these = "\n".join(sorted(names))
+        which = f".{hashlib.sha256(these.encode()).hexdigest()[:8]}" if these else ""
+        self.lock, self.staging = folder / f"{method}{which}.lock", folder / f".{method}"
 
     def base(self, stem: str, slug: str | None = None) -> str:
         """An explanation's file name without suffix."""
@@ -101,13 +104,13 @@ class Outputs:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
-        """Create the folder, check that it is writable, and keep other processes from writing results of this method.
+        """Create the folder, check that it is writable, and keep other processes from writing the same results.
 
         At the end the lock is removed, and the folder if it is empty.
 
         Raises:
             OutputError: it cannot be created, is no folder, or is not writable.
-            LockedError: another process writes such results there.
+            LockedError: another process writes them.
         """
         made = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
         try:
