@@ -24,14 +24,13 @@ from rdexplain.evaluation import CurveKey, Entry, files, load_evaluation
 from rdexplain.evaluation.statistics import shown
 from rdexplain.methods.cartoonx import CartoonX
 from rdexplain.methods.pixel_rde import PixelRDE
-from rdexplain.methods.registry import METHODS, Method
+from rdexplain.methods.registry import Method
 from rdexplain.models import load_model
 from rdexplain.render import files as render_files
 from rdexplain.results import storage
 from rdexplain.work.evaluating.boxes import by_source
 from rdexplain.work.evaluating.complete import Explained, missing
 from rdexplain.work.evaluating.explanations import ExplanationsWorker
-from rdexplain.work.evaluating.photos import options_of
 from rdexplain.work.progress import Count
 from rdexplain.work.values import percentages
 
@@ -177,7 +176,7 @@ def test_one_process_at_a_time(evaluate, place):
     code = """
 import sys, time
 from pathlib import Path
-from rdexplain.work.runs.lock import locked
+from rdexplain.work.lock import locked
 Path("evaluation").mkdir()
 with locked(Path("evaluation/evaluation.lock"), keep=False):
     print(flush=True)
@@ -187,8 +186,8 @@ with locked(Path("evaluation/evaluation.lock"), keep=False):
         other.stdout.readline()
         status, _, err = evaluate(command, stepless)
         other.kill()
-    held = f"evaluation is being worked on by process {other.pid} on {os.uname().nodename}"
-    assert (status, err) == (2, f"rdexplain: error: {held}\n")
+    held = f"evaluation is being worked on by process {other.pid} on {os.uname().nodename}: wait until it ends"
+    assert (status, err) == (2, f"rdexplain: error: {held}, or choose another folder\n")
     # Killed as it was, it holds nothing any more, though its file is there.
     assert evaluate(command, stepless)[0] == 0
     assert not Path("evaluation/evaluation.lock").exists()
@@ -429,6 +428,15 @@ def test_explanations_that_are_there(evaluate, run):
     )
 
 
+def test_a_run_that_is_evaluated_is_not_called_explanations(evaluate):
+    """The folder of a run may be given in the place of photos: then the user never wrote --explanations."""
+    Path("run").mkdir()
+    Path("run/ledger.sqlite").touch()
+    status, _, err = evaluate("run --scores seeds")
+    assert (status, "--explanations" in err) == (2, False)
+    assert "seeds explains photos again, not saved explanations: give photos, or other --scores" in err
+
+
 def test_explanations_by_a_method_that_is_not_the_study_s(evaluate, run):
     """What is there is evaluated, whatever the default methods of photos are."""
     options = "--method waveletx --size 64 --steps 2 --out explained --model cli_test_nets:tiny"
@@ -653,10 +661,11 @@ def test_small_numbers_are_not_printed_as_nothing():
         ("photos --percentages 50,20", "must be at least two rising numbers"),
         ("photos --scores insertion,gini", "unknown score 'gini'"),
         ("photos --scores localisation", "give --boxes"),
-        ("--explanations photos --scores randomisation", "randomisation explain again"),
+        ("--explanations photos --scores randomisation", "randomisation explains photos again, not saved"),
         (
             "--explanations photos --scores road,seeds,small_changes,cascade",
-            "seeds and small_changes and cascade explain again, which --explanations does not",
+            "seeds and small_changes and cascade explain photos again, not saved explanations: give photos, or other "
+            "--scores",
         ),
         ("photos --boxes gone.csv", "cannot read the boxes in gone.csv: No such file or directory"),
         ("photos --size 4", "an image of 4 x 4 is too small for db3"),
@@ -678,11 +687,15 @@ def test_percentages():
     assert percentages("0:1:0.1")[-1] == pytest.approx(1)
 
 
-def test_options_of_methods():
-    assert {"preset", "steps", "seed", "wavelet"} <= options_of(CartoonX)
-    assert "wavelet" not in options_of(PixelRDE)
-    for method in METHODS.values():
-        assert "seed" in options_of(method.load())
+def test_methods_take_those_options_that_they_have(evaluate):
+    """The random order has no steps, and solves for no mask."""
+    options = "--methods pixel_rde,random_pixel --scores none --no-batch-invariant"
+    assert evaluate(f"photos/cat.jpg {options}")[0] == 0
+    record = json.loads(Path("evaluation/evaluation.json").read_text())["methods"]
+    assert (record["pixel_rde"]["steps"], record["pixel_rde"]["batch_invariant"]) == (2, False)
+    assert "batch_invariant" not in record["random_pixel"]
+    status, _, err = evaluate("photos/cat.jpg --methods random_pixel --no-batch-invariant --overwrite")
+    assert (status, "is an option of none of random_pixel" in err) == (2, True)
 
 
 def test_a_real_network(place, capsys):

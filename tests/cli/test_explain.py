@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from safetensors.torch import save_file
 
 import rdexplain as rx
 from rdexplain.cli import main
+from rdexplain.work.lock import locked
+from rdexplain.work.outputs import Outputs
 
 KEYS = {
     *("photo", "model", "method", "target", "distortion", "non_sparsity", "objective", "steps", "draws"),
@@ -212,6 +215,26 @@ def test_overwrite(run):
     assert {name: Path("explanations", name).read_bytes() for name in files()} == before
     assert run("explain photos/cat.jpg --seed 1 --overwrite").status == 0
     assert Path("explanations/cat.pixel_rde.safetensors").read_bytes() != before["cat.pixel_rde.safetensors"]
+
+
+def test_one_process_at_a_time_writes_a_photo_s_explanations_by_a_method(run):
+    Path("explanations").mkdir()
+    lock = Outputs(Path("explanations"), "pixel_rde", names=["cat"]).lock
+    with locked(lock, keep=False):
+        done = run("explain photos/cat.jpg")
+        assert (done.status, files()) == (2, [lock.name])
+        assert done.err == [
+            f"rdexplain: error: explanations is being worked on by process {os.getpid()} on {os.uname().nodename}: "
+            "wait until it ends, or choose another folder"
+        ]
+        compared = "compare photos/cat.jpg --methods pixel_rde,random_pixel --draws 1 --model cli_test_nets:tiny"
+        assert run(compared, "--size 16 --steps 2", small=False).status == 2
+        assert (
+            run("explain photos/cat.jpg --method random_pixel", "--model cli_test_nets:tiny", small=False).status == 0
+        )
+        assert run("explain photos/dog.png").status == 0  # as `xargs --max-procs` has it
+    assert run("explain photos/cat.jpg").status == 0
+    assert not [name for name in files() if name.endswith(".lock")]
 
 
 def test_a_photo_is_never_replaced(run):

@@ -20,7 +20,13 @@ TOO_MANY = "5 levels of db3 are too many for an image of 20 x 20: at most 4 fit,
         ("run --photos photos --size 5", TOO_SMALL),
         ("run small.yaml", TOO_MANY),
         ("reproduce all --photos photos --out reproduction --size 5", TOO_SMALL),
-        ("explain photos --size 20", TOO_MANY),
+        ("explain photos --size 20", f"{TOO_MANY}: set --levels or --size"),
+        ("evaluate photos --size 20", f"{TOO_MANY}: set --size"),
+        (
+            "explain photos --size 64 --method shearletx",
+            "4 scales of shearlets are too many for an image of 64 x 64: at most 3 fit, or give 128 pixels: "
+            "set --scales or --size",
+        ),
         ("explain photos --size 4 --wavelet haar --levels 4", "at most 2 fit, or give 9 pixels"),
         (
             "explain photos --size 7 --method occlusion --window 8",

@@ -90,6 +90,14 @@ def test_an_absent_region_fails_its_photo_alone(run, scenes):
     assert "unknown class 'blue'" in run("explain red.png --model task_nets:regions --segment blue").err[0]
 
 
+def test_a_classifier_has_no_regions(run):
+    done = run("explain photos/cat.jpg --classes names.txt --segment cow")
+    assert done.status == 2
+    assert done.err == [
+        "rdexplain: error: cli_test_nets:tiny is a classifier, with classes but no regions: ask with --target"
+    ]
+
+
 def test_objects_are_listed_and_drawn(run, scenes):
     done = run("detect both.png red.png --model task_nets:objects", small=False)
     assert (done.status, done.err) == (0, [])

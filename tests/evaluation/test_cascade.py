@@ -220,6 +220,25 @@ def test_the_curve_and_its_area_are_kept(tmp_path, smooth_network, make_photos):
     assert lines["cascade_ssim"].figure.better == "zero"
 
 
+def test_the_random_network_is_explained_once_for_both_scores(smooth_network, make_photos):
+    photos, explained = make_photos(1, 32), []
+
+    class Counted(Occlusion):
+        def explain(self, *arguments, **options):
+            explained.append(self.model)
+            return super().explain(*arguments, **options)
+
+    model = as_model(smooth_network())
+    method, networks = Counted(model, window=8), Cascade(model, (32, 32))
+    result = method.explain(photos, [1])
+    explained.clear()
+    settings = Settings(percentages=(0, 100), draws=1, domains=("own",), scores=("randomisation", "cascade"))
+    with subject(model, photos, [1]) as rows:
+        evaluate(rows, Candidate(result, method, networks), settings)
+    assert explained.count(networks.at(networks.counts[-1])) == 1
+    assert len(explained) == len(networks.counts) - 1  # the trained network's is given
+
+
 def test_the_figure_shows_means_over_photos():
     key = CurveKey(Entry("a", "1", "1", "", "lrp", "pixel", True), "cascade")
     curves = {

@@ -68,6 +68,20 @@ def test_a_bar_in_a_notebook(outputs, capsys, monkeypatch):
     assert capsys.readouterr() == ("", "")
 
 
+def test_an_estimate_that_was_too_short_is_no_longer_shown(outputs, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(notebook.time, "monotonic", lambda: now)
+    with Bar() as bar:
+        bar.advance(1, 2, "evaluating", left=5.0)
+        now = 104.0
+        bar.stage("lime: evaluating")
+        now = 106.0
+        bar.stage("lrp: evaluating")
+    (output,) = outputs
+    shown = [one["text/plain"] for one in output.shown]
+    assert shown[1:4] == ["evaluating  5.0 s left", "lime: evaluating  1.0 s left", "lrp: evaluating"]
+
+
 def test_a_bar_that_is_taken_away_comes_back(outputs):
     with Bar() as bar:
         bar.stage("one")

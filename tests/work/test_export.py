@@ -128,6 +128,17 @@ def test_fiftyone(place, explained):
             assert set(value) <= known
 
 
+@pytest.mark.parametrize("form", ["fiftyone", "coco"])
+def test_nothing_is_written_of_damaged_explanations_alone(place, explained, form, capsys):
+    for file in (place / "explanations").glob("*.safetensors"):
+        file.write_bytes(b"damaged")
+    assert main(["export", "explanations", "--to", form, "--out", "data"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(explained) + 1  # each file, and the end
+    assert lines[-1] == "rdexplain: error: no explanation in explanations can be read"
+    assert not (place / "data").exists()
+
+
 def test_what_has_no_box_is_said(place, explained, capsys):
     for name in ("box", "region"):
         (place / "explanations" / f"{name}.safetensors").unlink()

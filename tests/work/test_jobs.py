@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -255,7 +256,11 @@ def test_a_default_is_a_value(owner, name):
 
 def test_options_of_methods_are_those_of_their_constructors():
     from rdexplain.methods.registry import METHODS
-    from rdexplain.work.evaluating.photos import options_of
+
+    def options_of(kind):
+        hints = typing.get_type_hints(kind.__init__)
+        shared = typing.get_args(hints.get("options", None))
+        return {*hints, *(name for one in shared for name in getattr(one, "__annotations__", {}))}
 
     takes = {name: options_of(method.load()) for name, method in METHODS.items()}
     for group in settings.METHOD_OPTIONS:

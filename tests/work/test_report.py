@@ -20,8 +20,9 @@ from PIL import Image
 import rdexplain as rx
 from rdexplain.cli import main
 from rdexplain.errors import OptionError, OutputError
+from rdexplain.work.outputs import Outputs
 from rdexplain.work.progress import Silent
-from rdexplain.work.reporting.folder import NAMES, STAGING
+from rdexplain.work.reporting.folder import NAMES
 from rdexplain.work.reporting.items import FIGURES
 from rdexplain.work.reporting.pictures import LARGE, THUMBNAIL, write_pictures
 from rdexplain.work.reporting.truth import is_right, true_class
@@ -217,7 +218,7 @@ def test_what_is_interrupted_leaves_nothing(place, monkeypatch):
     with pytest.raises(rx.Cancelled):
         rx.report("explanations", progress=Stops())
     assert files(report) == before
-    (report / STAGING).mkdir()  # of one that was killed
+    Outputs(report, "report").staging.mkdir()  # of one that was killed
     rx.report("explanations")
     assert files(report) == before
 

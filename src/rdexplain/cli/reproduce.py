@@ -11,6 +11,7 @@ from rdexplain.cli.report import Report
 from rdexplain.cli.tables import Column, print_table
 from rdexplain.text.bar import Bar
 from rdexplain.text.say import say
+from rdexplain.text.times import span
 from rdexplain.work.requests import Reproduce
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _list(options: Reproduce, report: Report) -> int:
     if not report.quiet:
         say("timing the networks on this device: about a minute")
     found = estimate.of(options, report)
-    rows = [(one.name, one.title, str(one.photos), duration(one.seconds)) for one in found]
+    rows = [(one.name, one.title, str(one.photos), span(one.seconds) if one.seconds else "-") for one in found]
     with report.bar.paused():
         print_table(
             (Column("target", "bold"), Column("what"), Column("photos", numbers=True), Column("here", numbers=True)),
@@ -83,13 +84,6 @@ def _list(options: Reproduce, report: Report) -> int:
         )
         print(f"\n{options.protocol} protocol, {found[0].model}; --budget MINUTES scales it down", flush=True)
     return FINE
-
-
-def duration(seconds: float) -> str:
-    """A time in words: ``40 s``, ``12 min``, ``3.5 h``."""
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s" if seconds > 0 else "-"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 _EXTRAS = {"list": ("what is made again", LIST), "quiet": ("results", QUIET)}

@@ -7,7 +7,7 @@ import torch
 from rdexplain.errors import OptionError
 from rdexplain.evaluation.candidate import Candidate, Score, Values
 from rdexplain.evaluation.cascade import CASCADE, RANK, SSIM, Cascade, cascade
-from rdexplain.evaluation.domains import PIXEL, pixel_map
+from rdexplain.evaluation.domains import PIXEL, Explained, pixel_map
 from rdexplain.evaluation.likeness import rank_correlation, structural_similarity
 from rdexplain.evaluation.perturbation import max_sensitivity
 from rdexplain.evaluation.stability import over_seeds, under_jpeg, under_shift
@@ -21,9 +21,7 @@ def _max_sensitivity(subject: Subject, candidate: Candidate, seed: int) -> Value
 
 
 def _randomisation(subject: Subject, candidate: Candidate, seed: int) -> Values:
-    networks = _networks(candidate, "randomisation")
-    other = candidate.method.again(networks.last).explain(subject.images, target=subject.target)
-    maps, others = pixel_map(candidate.result), pixel_map(other)
+    maps, others = pixel_map(candidate.result), pixel_map(_of_random(subject, candidate, "randomisation"))
     return {
         ("randomisation_rank", PIXEL): rank_correlation(maps.flatten(1), others.flatten(1)),
         ("randomisation_ssim", PIXEL): structural_similarity(maps, others),
@@ -31,7 +29,8 @@ def _randomisation(subject: Subject, candidate: Candidate, seed: int) -> Values:
 
 
 def _cascade(subject: Subject, candidate: Candidate, seed: int) -> Values:
-    curves = cascade(subject, candidate.method, candidate.result, _networks(candidate, "cascade"))
+    last = _of_random(subject, candidate, "cascade")
+    curves = cascade(subject, candidate.method, candidate.result, _networks(candidate, "cascade"), last)
     under = {
         name: torch.from_numpy(area(curves.share.numpy(), values.numpy())) for name, values in curves.measures.items()
     }
@@ -69,6 +68,14 @@ def _networks(candidate: Candidate, score: str) -> Cascade:
     if candidate.networks is None:
         raise OptionError(f"{score} explains random networks: give the candidate a `Cascade`")
     return candidate.networks
+
+
+def _of_random(subject: Subject, candidate: Candidate, score: str) -> Explained:
+    """The explanation of the network whose layers were all drawn anew, made once for both scores."""
+    networks = _networks(candidate, score)
+    if "random" not in candidate.made:
+        candidate.made["random"] = networks.explained(subject, candidate.method, networks.counts[-1])
+    return candidate.made["random"]
 
 
 AGAIN = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -25,6 +25,7 @@ class Candidate:
         networks: copies of the network with random parameters, for ``randomisation`` and ``cascade``.
         boxes: for each row the boxes of its object, empty where there is none, for ``localisation``.
         order: a name of `orders.ORDERS`, for the scores that rank pixels; `evaluate` takes that of its settings.
+        made: explanations that several scores need, each made once.
     """
 
     result: Explained
@@ -32,6 +33,7 @@ class Candidate:
     networks: Cascade | None = None
     boxes: Sequence[Sequence[Box]] | None = None
     order: str = "kept"
+    made: dict[str, Explained] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 Values = dict[tuple[str, str], Tensor | Curves]

@@ -6,7 +6,7 @@ Adebayo et al.: Sanity Checks for Saliency Maps, NeurIPS 2018, section 3, arXiv 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from rdexplain.evaluation.subject import Subject
 from rdexplain.models import Model
 
 STAGES = 5
-"""So many equal shares of the layers are drawn anew one after the other, after the last layer alone."""
+"""Number of stages with equal shares of the layers; the last layer alone is a stage before them."""
 CASCADE, RANK, SSIM = "cascade", "rank_correlation", "ssim"
 """The mode of the curve, and its measures."""
 
@@ -51,11 +51,6 @@ class Cascade:
         self.counts = sorted({0, 1, *(math.ceil(every * stage / STAGES) for stage in range(1, STAGES + 1))})
         self._copies = {0: model, every: randomised(model, size, seed, self.layers)}
 
-    @property
-    def last(self) -> Model:
-        """The copy whose layers were all drawn anew."""
-        return self.at(len(self.layers))
-
     def at(self, count: int) -> Model:
         """The copy whose last `count` layers were drawn anew."""
         if count not in self._copies:
@@ -63,8 +58,15 @@ class Cascade:
             self._copies[count] = randomised(self._model, self._size, self._seed, anew)
         return self._copies[count]
 
+    def explained(self, subject: Subject, method: Any, count: int) -> Explained:
+        """A method's explanation of a copy, with the classes, the seed and the noise of the trained network's."""
+        again = method.again(self.at(count))
+        return cast(Explained, again.explain(subject.images, target=subject.target, ids=list(subject.keys)))
 
-def cascade(subject: Subject, method: Any, result: Explained, networks: Cascade) -> Curves:
+
+def cascade(
+    subject: Subject, method: Any, result: Explained, networks: Cascade, last: Explained | None = None
+) -> Curves:
     """How alike the explanation stays as the network's layers are drawn anew, from the output to the input.
 
     At each stage of `networks` the same classes are explained with the same seed, and compared with the explanation of
@@ -73,6 +75,7 @@ def cascade(subject: Subject, method: Any, result: Explained, networks: Cascade)
 
     Args:
         method: its `again` gives the same method for another model.
+        last: its explanation of the network whose layers were all drawn anew, if there is one already.
 
     Returns:
         ``rank_correlation`` and ``ssim`` over the share of the layers, (n, stages); 1 at 0, unless
@@ -81,11 +84,12 @@ def cascade(subject: Subject, method: Any, result: Explained, networks: Cascade)
     maps = pixel_map(result)
     found: dict[str, list[Tensor]] = {RANK: [], SSIM: []}
     for count in networks.counts:
-        other = result
-        if count:
-            other = method.again(networks.at(count)).explain(
-                subject.images, target=subject.target, ids=list(subject.keys)
-            )
+        if count == 0:
+            other = result
+        elif count == networks.counts[-1] and last is not None:
+            other = last
+        else:
+            other = networks.explained(subject, method, count)
         others = pixel_map(other)
         found[RANK].append(rank_correlation(maps.flatten(1), others.flatten(1)).nan_to_num(0))
         found[SSIM].append(structural_similarity(maps, others))

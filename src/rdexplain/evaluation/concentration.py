@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def sparseness(scores: Tensor) -> Tensor:
-    """The Gini index of |scores|, (n, k) to (n,): 0 where all are equal, 1 - 1/k where one has everything.
+    """The Gini index of |scores|, (n, k) to (n,): 0 if all are equal, 1 - 1/k if all but one are 0.
 
     G = sum_i (2 i - k - 1) a_i / (k sum_i a_i) with a_1 <= ... <= a_k. Hurley, Rickard: Comparing Measures of
     Sparsity, IEEE Trans. Inf. Theory 2009; for explanations Chalasani et al., ICML 2020. NaN where all scores are 0.
@@ -19,7 +19,7 @@ def sparseness(scores: Tensor) -> Tensor:
 
 
 def complexity(scores: Tensor) -> Tensor:
-    """The entropy of |scores| / sum |scores|, (n, k) to (n,), in nats: 0 where one has everything, log k if all are
+    """The entropy of |scores| / sum |scores|, (n, k) to (n,), in nats: 0 if all but one are 0, log k if all are
     equal.
 
     Bhatt, Weller, Moura: Evaluating and Aggregating Feature-based Model Explanations, IJCAI 2020. NaN where all

@@ -43,8 +43,8 @@ class Settings:
         scores: names of `scores.SCORES`.
         wavelet: the one of the domain ``wavelet``.
         protocol: see `curves.rate_distortion`.
-        order: a name of `orders.ORDERS`: how components come that are equally important, in curves, insertion and
-            deletion. The published protocol has its own.
+        order: a name of `orders.ORDERS`: how equally important components are ranked, in curves, insertion and
+            deletion. The published protocol has a rule of its own.
         seed: of every draw.
 
     Raises:

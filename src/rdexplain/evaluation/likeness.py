@@ -16,7 +16,7 @@ from rdexplain.text.extras import needed
 LEAST_SIZE = 3
 """Least side of a map in pixels: the smallest window of the structural similarity."""
 TOP = 10.0
-"""Of a heatmap, which says what matters more but not what is kept, so many per cent count as kept."""
+"""Percentage of a heatmap's components that count as kept: its scores rank them, but none is set to zero."""
 
 
 class Likeness(NamedTuple):

@@ -26,8 +26,8 @@ class Masked:
 
 
 def masked(subject: Subject, result: Explained) -> Masked | None:
-    """What the masks of an explanation keep of the subject's images; None for a heatmap, whose scores have no scale
-    and say what matters more, not what is kept.
+    """What the masks of an explanation keep of the subject's images; None for a heatmap, whose scores rank the
+    components, but set none to zero.
 
     Args:
         result: its `mask`, a list of bands in [0, 1], tells an explanation from a heatmap.

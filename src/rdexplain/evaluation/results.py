@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -100,6 +100,14 @@ class Evaluation:
     def methods(self) -> list[str]:
         """All methods, in alphabetical order, with those that are not applicable."""
         return sorted({entry.method for entry in self.entries} | set(self.not_applicable))
+
+    def where(self, wanted: Callable[[Entry], bool]) -> Evaluation:
+        """The part of the entries for which `wanted` is true."""
+        return replace(
+            self,
+            curves={key: curve for key, curve in self.curves.items() if wanted(key.entry)},
+            scores={key: value for key, value in self.scores.items() if wanted(key.entry)},
+        )
 
 
 K = TypeVar("K", CurveKey, ScoreKey)

@@ -23,7 +23,7 @@ from rdexplain.evaluation.subject import Subject
 from rdexplain.text.extras import needed
 
 PERCENTAGES = (10.0, 20.0, 30.0, 40.0, 50.0, 70.0, 90.0)
-"""Of the pixels that are removed, as in the authors' experiments."""
+"""Percentages of the pixels that are removed, as in the authors' experiments."""
 NOISE = 0.01
 """Standard deviation of the noise on what is filled in, the authors'."""
 _OFFSETS = [(y, x, 1 / 6 if y == 0 or x == 0 else 1 / 12) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
@@ -79,7 +79,7 @@ def road(
 
 
 def _decided(subject: Subject, row: int, images: Tensor, limit: int) -> dict[str, Tensor]:
-    """What `compare` measures of images (P, c, h, w) made of a row, each (P,), so many at once."""
+    """The measures (P,) of `compare` for images (P, c, h, w) made of a row, at most `limit` images at once."""
     label, rows = subject.label(), torch.full((len(images),), row, device=images.device)
     with torch.no_grad():
         parts = [compare(subject, label, (), part, rows[: len(part)]) for part in images.split(limit)]

@@ -16,11 +16,11 @@ from rdexplain.evaluation.likeness import iou, rank_correlation, structural_simi
 from rdexplain.evaluation.subject import Subject
 
 SEEDS = 5
-"""So many seeds, with that of the explanation itself."""
+"""Number of seeds that are compared, with the explanation's own."""
 QUALITY = 90
-"""Of the JPEG, as Pillow counts."""
+"""Quality of the JPEG on Pillow's scale."""
 SHIFT = 1
-"""In pixels, to the right and down."""
+"""Pixels by which the photo is moved to the right and down."""
 
 
 def over_seeds(subject: Subject, method: Any, result: Explained, *, seeds: int = SEEDS) -> tuple[Tensor, Tensor]:
@@ -29,9 +29,9 @@ def over_seeds(subject: Subject, method: Any, result: Explained, *, seeds: int =
     A method without anything random costs nothing, and has 1. The seeds are that of the method and the following ones.
 
     Args:
-        method: its `again` gives it with another seed; its `uses_seed` says whether that changes anything.
+        method: its `again` gives it with another seed, and its `uses_seed` says whether that changes anything.
         result: its explanation.
-        seeds: how many, with the first.
+        seeds: number of seeds, with the explanation's own.
 
     Returns:
         Spearman's correlation of the pixel maps, and the intersection over the union of what is kept in the method's

@@ -15,7 +15,7 @@ Array = npt.NDArray[np.float64]
 RESAMPLES = 2000
 LEVEL = 0.95
 P_RESAMPLES = 9999
-"""So that the smallest p-value, 2 / 10000, stays below 0.05 when it is corrected for up to 249 comparisons."""
+"""Resamples for a p-value: the smallest, 2 / 10000, stays below 0.05 when it is corrected for up to 249 comparisons."""
 
 
 def mean_by(rows: Iterable[tuple[Hashable, float | Array]]) -> Array:
@@ -130,8 +130,8 @@ def p_value(differences: Sequence[float], *, seed: int = 0) -> float:
 
         max(2 (1 + min(#{m_b <= 0}, #{m_b >= 0})) / (B + 1), 2^(1 - n))
 
-    m_b are the means of B = 9999 bootstrap resamples of the n photos. The second term is what equal signs of all n are
-    worth: where all differences have one sign all resamples do as well, however few photos there are.
+    m_b are the means of B = 9999 bootstrap resamples of the n photos. The second term is the probability that n
+    signs are equal by chance: where all differences have one sign all resamples have it, however few photos there are.
 
     Args:
         differences: one for each photo.

@@ -135,7 +135,7 @@ def differences(evaluation: Evaluation, *, over: Over = "share", seed: int = 0) 
 
 
 def _corrected(pairs: Sequence[Difference]) -> list[Difference]:
-    """With `holm` and `log_holm`: a family is all pairs of methods by one figure, in whosever own domain."""
+    """The pairs with `holm` and `log_holm`: all pairs by one figure are a family, whichever method the domain is of."""
     families: dict[Figure, list[int]] = defaultdict(list)
     for place, pair in enumerate(pairs):
         families[pair.figure._replace(own=False)].append(place)

@@ -120,6 +120,24 @@ def predicted_classes(model: Model, images: Tensor) -> list[int]:
         return model.scores(output).flatten(1).argmax(dim=1).tolist()
 
 
+def with_predicted(model: Model, images: Tensor, classes: Sequence[Sequence[int | None]]) -> list[list[int]] | None:
+    """The classes of each of the images (n, 3, h, w), each once, with the predicted class in the place of None.
+
+    Returns:
+        None where only the predicted classes are asked for, which `explain` finds itself.
+    """
+    if all(list(one) == [None] for one in classes):
+        return None
+    predicted = [-1] * len(images)
+    if any(None in one for one in classes):
+        predicted = predicted_classes(model, images)
+    # The predicted class may be one of the others.
+    return [
+        list(dict.fromkeys(best if index is None else index for index in one))
+        for best, one in zip(predicted, classes, strict=True)
+    ]
+
+
 def _most_probable(output: Tensor, given: Sequence[int], target: Any, top_k: int) -> list[Row]:
     if target is not None:
         raise OptionError("give either a target or top_k, not both")

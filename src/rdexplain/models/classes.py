@@ -60,9 +60,9 @@ class ClassIndex:
         self._lemmas: dict[str, list[int]] = defaultdict(list)
         self._wnids: dict[str, int] = {}
         for index, entry in enumerate(classes or ()):
-            for heading in {_plain(entry.name), *map(_plain, entry.lemmas[:1])}:
+            for heading in {plain_name(entry.name), *map(plain_name, entry.lemmas[:1])}:
                 self._headings[heading].append(index)
-            for lemma in set(map(_plain, entry.lemmas)):
+            for lemma in set(map(plain_name, entry.lemmas)):
                 self._lemmas[lemma].append(index)
             if entry.wnid:
                 self._wnids[entry.wnid] = index
@@ -78,7 +78,7 @@ class ClassIndex:
         if re.fullmatch(r"[+-]?\d+", text):
             return self._checked(int(text))
         if self._classes is None:
-            if unnamed := re.fullmatch(r"class (\d+)", _plain(text)):  # as `Model.class_name` calls it
+            if unnamed := re.fullmatch(r"class (\d+)", plain_name(text)):  # as `Model.class_name` calls it
                 return self._checked(int(unnamed[1]))
             raise TargetError(
                 f"no class {text!r}: the model has no class names, give an index, or the names as classes"
@@ -87,7 +87,7 @@ class ClassIndex:
             if text.lower() in self._wnids:
                 return self._wnids[text.lower()]
             raise TargetError(f"no class has the WordNet id {text}")
-        plain = _plain(text)
+        plain = plain_name(text)
         found = self._headings.get(plain) or self._lemmas.get(plain)
         if not found:
             names = {entry.name for entry in self._classes}
@@ -111,6 +111,6 @@ class ClassIndex:
         return " ".join(filter(None, (str(index), entry.wnid, entry.name)))
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A name without case, and with `_`, `-` and runs of blanks all one blank."""
     return " ".join(re.sub(r"[_-]", " ", name).casefold().split())

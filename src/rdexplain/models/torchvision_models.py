@@ -28,7 +28,7 @@ from rdexplain.models.source import ModelInfo
 from rdexplain.models.torchvision_weights import availability, find_entry, find_weights
 
 DETECTOR_SIZE = 480
-"""In pixels; detectors take any size."""
+"""Side of the images for detectors in pixels; they take any size."""
 # These take one size only. All others, including Swin, take any size that is not too small.
 _FIXED_SIZE = ("vit_", "maxvit_")
 _AUXILIARY = {"googlenet": "aux", "inception_v3": "AuxLogits"}

@@ -22,11 +22,11 @@ from rdexplain.models.source import ModelInfo
 from rdexplain.models.yolov5_network import SIZES, YOLOv5
 
 INPUT_SIZE = 480
-"""In pixels, as in the reproduction study. The networks are trained at 640 and take any multiple of 32."""
+"""Side of the images in pixels, as in the reproduction study; trained at 640, the networks take any multiple of 32."""
 _STEM = "model.0.conv.weight"
 _HEAD = "model.24."
 _DERIVED = (f"{_HEAD}anchor_grid",)
-"""In old checkpoints; left out, because it follows from the anchors."""
+"""Entries of old checkpoints that are left out, because they follow from the anchors."""
 
 
 def matches(name: str) -> bool:

@@ -52,13 +52,18 @@ def tinted(photo: Tensor, region: Tensor) -> Tensor:
 
 def box_in_frame(explanation: Explanation) -> tuple[float, float, float, float] | None:
     """Left, top, right and bottom of the explained object, as shares of the photo's width and height."""
-    return None if explanation.box is None else shares_of_frame(explanation, explanation.box[0].tolist())
+    return None if explanation.box is None else shares_of_frame(frame_of(explanation), explanation.box[0].tolist())
 
 
-def shares_of_frame(explanation: Explanation, box: Sequence[float]) -> tuple[float, float, float, float]:
-    """A box in pixels of the explained image, as shares of the photo's width and height."""
+def frame_of(explanation: Explanation) -> tuple[int, int, int, int]:
+    """Top, left, height and width of the photo in the explained image, in pixels: all of it without a letterbox."""
     height, width = explanation.images.shape[-2:]
-    top, left, height, width = explanation.frame or (0, 0, height, width)
+    return explanation.frame or (0, 0, height, width)
+
+
+def shares_of_frame(frame: tuple[int, int, int, int], box: Sequence[float]) -> tuple[float, float, float, float]:
+    """A box (left, top, right, bottom) in pixels, clamped to a frame, as shares of its width and height."""
+    top, left, height, width = frame
     x0, y0, x1, y1 = box
     across, down = ((x - left) / width for x in (x0, x1)), ((y - top) / height for y in (y0, y1))
     (x0, x1), (y0, y1) = ((min(max(share, 0.0), 1.0) for share in pair) for pair in (across, down))

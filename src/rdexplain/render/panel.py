@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rdexplain.render import layout
 from rdexplain.render.layout import CAPTION, FIGURES, MARGIN, SIGNAL, SMALL, TITLE, Page
-from rdexplain.render.marks import box_in_frame, framed, lit, tinted
+from rdexplain.render.marks import box_in_frame, frame_of, framed, lit, tinted
 from rdexplain.render.scales import scales
 from rdexplain.render.strip import cell_width, draw_strip, strip_height
 from rdexplain.render.words import figures, headings, is_pixel, one_row, percent, provenance
@@ -77,7 +77,7 @@ def panel(
         _draw_box(axes, one, picture)
     if found:
         shape = (one.images.shape[-2], one.images.shape[-1])
-        draw_strip(page, (MARGIN, strip_top), content, cell_size, found, photo, shape, one.frame or (0, 0, *shape))
+        draw_strip(page, (MARGIN, strip_top), content, cell_size, found, photo, shape, frame_of(one))
     page.text(MARGIN, foot_top, layout.wrapped(provenance(one), SMALL, content), SMALL)
     return page.figure
 

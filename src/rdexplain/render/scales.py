@@ -26,8 +26,8 @@ class Scale:
         kept: share of the coefficients kept at this scale, the mean mask value, in [0, 1]. It counts every entry,
             also those of the padding beyond the photo's border.
         entries: (h', w') in [0, 1], the mask, averaged over the orientations.
-        strokes: of shearlets, each direction's angle, that of the edges it is made for, in radians from the x axis
-            towards the y axis, which points downwards, and its mask (h', w'), evenly over the explained image.
+        strokes: for each direction of shearlets the angle of its edges, in radians from the x axis towards the y axis,
+            which points downwards, and its mask (h', w') on a regular grid over the explained image.
     """
 
     name: str
@@ -95,7 +95,7 @@ def _of_shearlets(one: Explanation) -> list[Scale]:
 
 
 def _strokes(j: int, maps: list[Tensor], block: int) -> tuple[tuple[float, Tensor], ...]:
-    """The directions of the scale j, from the coarsest, 0; where nothing was sampled the largest entry of a block."""
+    """The angles and masks of the scale j, 0 the coarsest; masks with an entry for each pixel as maxima of blocks."""
     pooled = [max_pool2d(part[None], block, ceil_mode=True)[0] for part in maps]
     angles = [math.atan2(x, -y) for x, y in (wave(j, o) for o in range(len(maps)))]
     return tuple(zip(angles, pooled, strict=True))

@@ -126,7 +126,7 @@ def strokes(scale: Scale, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray
     """Middles and halves of a scale's strokes, (k, 4) of x, y, dx, dy in pixels of the image (h, w), and values (k,).
 
     Entries are drawn from the smallest to the largest, at most `MOST_STROKES`, and none below `FAINTEST`. A stroke is
-    as long as the entries of its direction are apart along it.
+    as long as the distance between neighbouring entries along its direction.
     """
     found, every = [], []
     for angle, mask in scale.strokes:

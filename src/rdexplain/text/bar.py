@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from rdexplain.text.notebook import NotebookBar, in_notebook
+from rdexplain.text.notebook import NotebookBar, in_notebook, seconds_left
 from rdexplain.text.say import say
 from rdexplain.text.times import span
 
@@ -52,9 +52,9 @@ class Bar:
         self._show(text, "", description=text, figures="")
 
     def advance(self, place: float, total: float, text: str, figures: str = "", left: float | None = None) -> None:
-        """Show `place` out of `total`, and `left` seconds, which count down between two calls."""
+        """Show `place` out of `total`, and `left` seconds, which count down between two calls until none is left."""
         ends = None if left is None else time.monotonic() + left
-        rest = "" if left is None else f"{span(left)} left"
+        rest = f"{span(left)} left" if left else ""
         shown = f"{figures}, {rest}" if figures and rest else figures or rest
         self._show(text, shown, description=text, completed=place, total=total, figures=figures, ends=ends)
 
@@ -85,8 +85,8 @@ def _bar() -> tuple[Any, Any]:
 
     class Left(ProgressColumn):
         def render(self, task: Task) -> Text:
-            ends = task.fields["ends"]
-            return Text("" if ends is None else f" {_clock(ends - time.monotonic())} left", "dim")
+            left = seconds_left(task.fields["ends"])
+            return Text("" if left is None else f" {_clock(left)} left", "dim")
 
     columns = (
         TextColumn("{task.description}"),

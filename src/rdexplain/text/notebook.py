@@ -20,6 +20,11 @@ def in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
+def seconds_left(ends: float | None) -> float | None:
+    """Seconds until a time of `time.monotonic`; None where there is none, or where an estimate was too short."""
+    return None if ends is None or ends <= time.monotonic() else ends - time.monotonic()
+
+
 class NotebookBar:
     """What `text.bar` asks of rich's bar, which would need ipywidgets here."""
 
@@ -54,8 +59,9 @@ class NotebookBar:
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, str]:
         now = self._now
-        left = "" if now.get("ends") is None else f"{span(now['ends'] - time.monotonic())} left"
-        text = "  ".join(filter(None, (now.get("description"), now.get("figures"), left)))
+        left = seconds_left(now.get("ends"))
+        shown = None if left is None else f"{span(left)} left"
+        text = "  ".join(filter(None, (now.get("description"), now.get("figures"), shown)))
         total = now.get("total")
         place = f' value="{now["completed"]:g}" max="{total:g}"' if total else ""
         return {"text/plain": text, "text/html": f"<progress{place}></progress> {escape(text)}" if now else ""}

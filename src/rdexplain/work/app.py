@@ -33,7 +33,7 @@ def app(options: App, progress: Progress) -> None:
     from rdexplain.work.web.desk import Desk
     from rdexplain.work.web.server import Page
 
-    check_size(options.size, {"cartoonx": {}})
+    check_size(options.size, {"cartoonx": None})
     listener = _listener(options.host, options.port)
     model = find_model(options, progress)
     size = photo_size(options.size, model)

@@ -150,6 +150,12 @@ def method_options(options: Any, method: str, among: Sequence[str] = ()) -> dict
     return given
 
 
+def takes(method: str, option: str) -> bool:
+    """Whether a method's constructor takes one of the `METHOD_OPTIONS`."""
+    declared = next(found for group in METHOD_OPTIONS if (found := group.declared().get(option)) is not None)
+    return not declared.only or method in declared.only
+
+
 def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections import Counter
@@ -24,7 +25,7 @@ from rdexplain.work.choosing import (
     photos_per_batch,
     provenance,
 )
-from rdexplain.work.explain import check_photos, labels_of, nothing_of
+from rdexplain.work.explain import check_photos, nothing_of
 from rdexplain.work.job import job
 from rdexplain.work.outputs import Outputs, check_free, stems
 from rdexplain.work.panel import FILES, Panel
@@ -33,7 +34,7 @@ from rdexplain.work.progress import Progress
 from rdexplain.work.requests import TOGETHER, Compare
 from rdexplain.work.settings import DEFAULT_MODEL
 from rdexplain.work.sizes import check_size
-from rdexplain.work.targets import Slugs, Targets, Wanted
+from rdexplain.work.targets import Targets
 
 _ITS_OWN = (ModelError, OptionError, SolverError, TargetError)
 """Errors that concern one network of several; the others are compared nevertheless."""
@@ -110,7 +111,9 @@ def compare(options: Compare, progress: Progress) -> Comparison:
             continue
         runs += [(name, method, one) for method, one in found.items()]
     together = Outputs(options.out, "comparison")
-    with together.open():
+    with contextlib.ExitStack() as stack:
+        for outputs in (together, *(one.outputs for _, _, one in runs)):
+            stack.enter_context(outputs.open())
         for name, method, one in runs:
             try:
                 failures |= one.over(names).failures
@@ -138,25 +141,23 @@ def _explaining(
     All errors that can be found before the first photo is explained are raised here.
     """
     model = find_model(options, progress, name if options.models else None)
-    targets, slugs = Targets(model, Wanted.of(options)), Slugs(model)
+    targets = Targets(model, options)
     # Of several networks, `size` is for those that take any size.
     size = photo_size(None if prefix and model.fixed_size else options.size, model)
     made = {method: make_method(method, model, its, size) for method, its in given.items()}
-    outputs = {method: Outputs(options.out, f"{prefix}{method}") for method in given}
+    outputs = {method: Outputs(options.out, f"{prefix}{method}", names=names.values()) for method in given}
     for place in outputs.values():
-        place.check(names, targets.slugs(slugs), slugs, options.overwrite)
+        place.check(names, targets, options.overwrite)
     per_batch = photos_per_batch(options.photos_per_batch, model.device)
     settings = Settings(size, photo_fit(options.fit, model), per_batch, samples=0, original_size=False)
     return {
         method: Explaining(
             made[method],
             targets,
-            slugs,
             outputs[method],
             progress,
             settings,
             provenance(given[method]),
-            labels_of(model, targets, len(names)),
             f", {name}" if prefix else "",
             keep=partial(panel.add, name, method),
             missed=partial(panel.miss, name, method),

@@ -13,6 +13,7 @@ from rdexplain.models import Model, frozen
 from rdexplain.models.decisions.objects import detected
 from rdexplain.photos.images import find_photos, load_photo
 from rdexplain.render import boxes_panel, save_figure
+from rdexplain.render.marks import shares_of_frame
 from rdexplain.work.choosing import find_model, photo_fit, photo_size
 from rdexplain.work.explain import check_photos, nothing_of
 from rdexplain.work.job import job
@@ -114,26 +115,13 @@ def _objects(model: Model, source: str, size: int, fit: str, confidence: float) 
     photo = load_photo(source, size, fit)
     with frozen(model), torch.no_grad():
         (objects,) = detected(model, photo.pixels[None].to(model.device), confidence=confidence)
-    top, left, high, wide = photo.frame or (0, 0, size, size)
     height, width = photo.original_size
-
-    def inside(place: float, first: float, length: float, full: int) -> float:
-        return min(max((place - first) / length, 0.0), 1.0) * full
-
-    return [
-        Seen(
-            one.number,
-            model.class_name(one.category),
-            one.confidence,
-            (
-                inside(one.box[0], left, wide, width),
-                inside(one.box[1], top, high, height),
-                inside(one.box[2], left, wide, width),
-                inside(one.box[3], top, high, height),
-            ),
-        )
-        for one in objects
-    ]
+    found = []
+    for one in objects:
+        left, top, right, bottom = shares_of_frame(photo.frame or (0, 0, size, size), one.box)
+        box = (left * width, top * height, right * width, bottom * height)
+        found.append(Seen(one.number, model.class_name(one.category), one.confidence, box))
+    return found
 
 
 def _drawn(model: Model, source: str, name: str, objects: Sequence[Seen], folder: Path) -> Path:

@@ -29,10 +29,8 @@ from rdexplain.work.outputs import Outputs, check_free
 from rdexplain.work.progress import Count, Progress
 from rdexplain.work.requests import STUDIED, Evaluate
 from rdexplain.work.runs.folder import LEDGER
-from rdexplain.work.runs.lock import locked
 from rdexplain.work.sizes import check_size
 
-LOCK = "evaluation.lock"  # the folder may be that of a run, which has a lock of its own
 CURVES, OWN, AGREEMENT, CASCADE = "curves.png", "curves.own.png", "agreement.png", "cascade.png"
 LOG, OWN_LOG = "curves.log.png", "curves.own.log.png"
 FILES = (ROWS, SCORE_ROWS, SUMMARY, DIFFERENCES, RECORD, CURVES, OWN, AGREEMENT, LOG, OWN_LOG, CASCADE)
@@ -95,11 +93,11 @@ def evaluate(options: Evaluate, progress: Progress) -> Evaluated:
         check_folder(options.explanations)
     else:
         common = [settings.wavelet] if "wavelet" in settings.domains else []
-        check_size(options.size, {name: {} for name in options.methods}, common, settings.scores)
+        check_size(options.size, dict.fromkeys(options.methods), common, settings.scores)
     options = choose_model(options)
     outputs = Outputs(options.out, "evaluation")
     # Under the lock: another process that holds it may be about to write these files.
-    with outputs.open(), locked(options.out / LOCK, keep=False):
+    with outputs.open():
         check_free(options.out, FILES, options.overwrite)
         work = _evaluator(options, Count(progress), settings)
         try:
@@ -145,10 +143,13 @@ def _settings(options: Evaluate) -> Settings:
     if options.boxes is not None and "localisation" not in scores:
         scores.append("localisation")
     if options.boxes is not None and (options.fit not in (None, "squash") or options.explanations is not None):
-        raise OptionError("`boxes` is for photos that are squashed to the square, not `explanations` or another `fit`")
+        raise OptionError("`boxes` is for photos that are squashed to the square: give no explanations or other `fit`")
     again = [name for name in scores if find_score(name).again]
     if again and options.explanations is not None:
-        raise OptionError(f"{' and '.join(again)} explain again, which `explanations` does not")
+        explain = "explains" if len(again) == 1 else "explain"
+        raise OptionError(
+            f"{' and '.join(again)} {explain} photos again, not saved explanations: give photos, or other `scores`"
+        )
     return Settings(
         percentages=options.percentages or PERCENTAGES,
         draws=options.draws,

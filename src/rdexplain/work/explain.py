@@ -10,7 +10,6 @@ from typing import Any
 
 from rdexplain.errors import OptionError
 from rdexplain.methods.registry import METHODS
-from rdexplain.models import Model
 from rdexplain.photos.images import find_photos
 from rdexplain.results.explanation import Explanation
 from rdexplain.results.heatmap import Heatmap
@@ -31,7 +30,7 @@ from rdexplain.work.photos import Explaining, Settings
 from rdexplain.work.progress import Progress
 from rdexplain.work.requests import Explain
 from rdexplain.work.sizes import check_size
-from rdexplain.work.targets import Slugs, Targets, Wanted
+from rdexplain.work.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -93,14 +92,14 @@ def explain(options: Explain, progress: Progress) -> Explanations:
     check_size(options.size, {options.method: own})
     sources = find_photos(options.photos)
     model = find_model(options, progress)
-    targets, slugs = Targets(model, Wanted.of(options)), Slugs(model)
+    targets = Targets(model, options)
     size = photo_size(options.size, model)
     method = make_method(options.method, model, own, size)
     names = stems(sources)
     wanted = {".samples.png": options.samples, ".repeats.png": options.repeats > 1}
     wanted[".original.png"] = options.original_size
-    outputs = Outputs(options.out, options.method, [suffix for suffix, value in wanted.items() if value])
-    outputs.check(names, targets.slugs(slugs), slugs, options.overwrite)
+    extras = [suffix for suffix, value in wanted.items() if value]
+    outputs = Outputs(options.out, options.method, extras, names.values())
     settings = Settings(
         size,
         photo_fit(options.fit, model),
@@ -109,26 +108,15 @@ def explain(options: Explain, progress: Progress) -> Explanations:
         options.original_size,
         options.repeats,
     )
-    labels = labels_of(model, targets, len(names))
     started = time.monotonic()
+    # Inside the block: another process may have been about to write these files.
     with outputs.open():
-        over = Explaining(method, targets, slugs, outputs, progress, settings, provenance(own), labels).over
-        tally = over(names)
+        outputs.check(names, targets, options.overwrite)
+        tally = Explaining(method, targets, outputs, progress, settings, provenance(own)).over(names)
     seconds = time.monotonic() - started
     note = reading(model) if tally.explained else None
     pictures = [picture.absolute() for picture in tally.pictures]  # whatever folder is the current one later
     return Explanations(options.out, pictures, len(names), tally.explained, tally.failures, seconds, note)
-
-
-def labels_of(model: Model, targets: Targets, photos: int) -> list[str]:
-    """All labels that the results may have, for columns of equal width; empty where they are not known beforehand."""
-    if not targets.labels_are_classes:
-        return []
-    if targets.known:
-        return [model.class_name(index) for index in targets.classes if index is not None]
-    if photos == 1 and not targets.several:
-        return []
-    return [entry.name for entry in model.classes or ()]
 
 
 def nothing_of(done: int, failures: Mapping[str, str]) -> str | None:

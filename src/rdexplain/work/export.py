@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from rdexplain.work.exporting.coco import Coco
 from rdexplain.work.exporting.fiftyone import FiftyOne
 from rdexplain.work.job import job
 from rdexplain.work.progress import Progress
-from rdexplain.work.reporting.sources import Source, open_source
+from rdexplain.work.reporting.sources import items_of, open_source
 from rdexplain.work.requests import Export
 from rdexplain.work.runs import export as writing
 from rdexplain.work.runs import open_run
@@ -51,21 +50,12 @@ def export(options: Export, progress: Progress) -> Exported:
     source = open_source(options.run, options.photos, folder)
     with writing.staged(folder) as staging:
         data_set = DATA_SETS[options.to](staging)
-        count = _add(source, data_set, progress)
+        added = [data_set.add(item) for item in items_of(source, progress, "writing the data set")]
+        for text in source.missing.values():
+            progress.failed(text)
+        if source.missing and not any(added):
+            raise RDExplainError(f"{next(iter(source.missing.values()))}: give `photos`, where they are now")
+        if not added:
+            raise RDExplainError(f"no explanation in {options.run} can be read")
         data_set.end()
-    return Exported(folder, count, source.failures | source.missing)
-
-
-def _add(source: Source, data_set: FiftyOne | Coco, progress: Progress) -> int:
-    """How many explanations are in it; photos that are gone are told."""
-    progress.stage("writing the data set")
-    started, count = time.monotonic(), 0
-    for done, item in source.items(progress):
-        count += data_set.add(item)
-        left = (time.monotonic() - started) / done * (source.total - done)
-        progress.advance(done, source.total, "writing the data set", "", left)
-    for text in source.missing.values():
-        progress.failed(text)
-    if source.missing and not count:
-        raise RDExplainError(f"{next(iter(source.missing.values()))}: give `photos`, where they are now")
-    return count
+    return Exported(folder, sum(added), source.failures | source.missing)

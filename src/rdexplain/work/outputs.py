@@ -1,4 +1,7 @@
-"""Writes results: unique file names, no file replaced unless asked, all files of an explanation or none."""
+"""Writes results: unique file names, no file replaced unless asked, all files of an explanation or none.
+
+One process at a time writes results of a method for the same photos into a folder.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from pathlib import Path
 
 from rdexplain.errors import OutputError, describe
 from rdexplain.photos.images import SAMPLE
-from rdexplain.work.targets import Slugs
+from rdexplain.work.lock import locked
+from rdexplain.work.targets import Targets
 
 SUFFIXES = (".safetensors", ".png", ".json")
 _LONGEST = 120  # bytes of a photo's name; file systems allow 255 for all of a file's name
@@ -46,23 +50,25 @@ class Outputs:
         folder: created, if it is not there, when the block of `open` begins.
         method: part of each file's name.
         extras: suffixes beside `SUFFIXES`.
+        names: what the results are of. Processes may write at the same time for other names.
     """
 
-    def __init__(self, folder: Path, method: str, extras: Iterable[str] = ()) -> None:
+    def __init__(self, folder: Path, method: str, extras: Iterable[str] = (), names: Iterable[str] = ()) -> None:
         self.folder = folder
         self.method = method
         self.suffixes = (*SUFFIXES, *extras)
+        these = "\n".join(sorted(names))
+        which = f".{hashlib.sha256(these.encode()).hexdigest()[:8]}" if these else ""
+        self.lock, self.staging = folder / f"{method}{which}.lock", folder / f".{method}"
 
     def base(self, stem: str, slug: str | None = None) -> str:
         """An explanation's file name without suffix."""
         return ".".join(filter(None, (stem, slug, self.method)))
 
-    def check(self, names: dict[str, str], wanted: Sequence[str | None] | None, slugs: Slugs, overwrite: bool) -> None:
+    def check(self, names: dict[str, str], targets: Targets, overwrite: bool) -> None:
         """Check that the results of photos (with the stems `names`) replace nothing.
 
-        Args:
-            wanted: the classes' slugs, (None,) where there is one class; None where only the model can tell the
-                classes: then there must be no results for any class.
+        Where only the model can tell the classes, there must be no results for any class.
 
         Raises:
             OutputError: there are results already and `overwrite` is not set, or a photo would be replaced.
@@ -71,6 +77,7 @@ class Outputs:
             present = set(os.listdir(self.folder))
         except OSError:
             return  # there is no such folder yet, or `open` says why not
+        wanted = targets.names
         bases = {self.base(stem, slug) for stem in names.values() for slug in wanted or ()}
         known = set(names.values())
 
@@ -79,7 +86,7 @@ class Outputs:
             if base is None or wanted is not None:
                 return base in bases
             stem, _, slug = base.removesuffix(f".{self.method}").rpartition(".")
-            return base.endswith(f".{self.method}") and stem in known and slugs.is_one(slug)
+            return base.endswith(f".{self.method}") and stem in known and targets.slugs.is_one(slug)
 
         files = sorted(file for file in present if taken(file))
         photos = {os.path.realpath(source) for source in names if not source.startswith(SAMPLE)}
@@ -97,10 +104,13 @@ class Outputs:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
-        """Create the folder and check that it is writable; it is removed at the end if it is empty.
+        """Create the folder, check that it is writable, and keep other processes from writing the same results.
+
+        At the end the lock is removed, and the folder if it is empty.
 
         Raises:
             OutputError: it cannot be created, is no folder, or is not writable.
+            LockedError: another process writes them.
         """
         made = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
         try:
@@ -113,9 +123,31 @@ class Outputs:
             reason = "it is no folder" if isinstance(error, FileExistsError) else error.strerror or str(error)
             raise OutputError(f"cannot write to `out` {self.folder}: {reason}") from error
         try:
-            yield
+            with locked(self.lock, keep=False):
+                yield
         finally:
             _remove_empty(made)
+
+    @contextlib.contextmanager
+    def staged(self) -> Iterator[Path]:
+        """`open`, with an empty folder inside for files that are moved when all are complete; it is removed at the end.
+
+        Raises:
+            OutputError, LockedError: as `open`.
+        """
+        with self.open():
+            shutil.rmtree(self.staging, ignore_errors=True)  # of a process that was killed
+            try:
+                self.staging.mkdir()
+                yield self.staging
+            finally:
+                shutil.rmtree(self.staging, ignore_errors=True)
+
+    def others(self) -> list[Path]:
+        """What is in the folder, except for what a process that was killed has left there."""
+        with contextlib.suppress(OSError):  # there is no such folder yet, or `open` says why not
+            return [file for file in self.folder.iterdir() if file not in (self.lock, self.staging)]
+        return []
 
     def write(self, base: str, writers: dict[str, Callable[[Path], object]], replaces: Iterable[str] = ()) -> Path:
         """Write an explanation's files, all or none.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from rdexplain.text.shown import shown_size
 from rdexplain.work.outputs import Outputs
 from rdexplain.work.progress import Count, Progress
 from rdexplain.work.remarks import remark
-from rdexplain.work.targets import Slugs, Targets
+from rdexplain.work.targets import Targets
 
 MEASURING = 100
 """Measuring a mask takes about as long as this many images forward and backward; used to estimate the time left."""
@@ -79,7 +79,6 @@ class Explaining:
 
     Attributes:
         provenance: replaces entries of each record's options.
-        labels: all labels that the results may have; empty where they are not known.
         of: follows each photo's name in messages, such as the network where there are several.
         keep: called with each result of one row, after it is written, and its photo.
         missed: called with the source of each photo that cannot be explained, and the reason.
@@ -87,12 +86,10 @@ class Explaining:
 
     method: Attribution | Baseline
     targets: Targets
-    slugs: Slugs
     outputs: Outputs
     progress: Progress
     settings: Settings
     provenance: dict[str, Any]
-    labels: Sequence[str] = ()
     of: str = ""
     keep: Callable[[Result, Photo], None] | None = None
     missed: Callable[[str, str], None] | None = None
@@ -162,7 +159,8 @@ class Explaining:
         self, batch: list[Photo], explanation: Result, names: Mapping[str, str], tally: Tally, count: Count
     ) -> None:
         count.draw()
-        widths = max(map(len, names.values())) + len(self.of), max(map(len, self.labels), default=0)
+        labels = self.targets.labels(len(names))
+        widths = max(map(len, names.values())) + len(self.of), max(map(len, labels), default=0)
         owner = explanation.photo.tolist()
         for position, photo in enumerate(batch):
             for row in (row for row, place in enumerate(owner) if place == position):
@@ -170,8 +168,7 @@ class Explaining:
                 one = replace(explanation[row], photo=torch.zeros(1, dtype=torch.int64))
                 frame = {} if photo.frame is None else {"frame": list(photo.frame)}
                 one = replace(one, options=one.options | self.provenance | {"fit": photo.fit, **frame})
-                slug = self.slugs.of_row(one) if self.targets.several else None
-                base = self.outputs.base(names[photo.source], slug)
+                base = self.outputs.base(names[photo.source], self.targets.name_of(one))
                 picture = self.outputs.write(base, self._writers(one, photo))
                 tally.pictures.append(picture)
                 name = f"{printable(names[photo.source])}{self.of}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from rdexplain.work.reporting.entries import Entries
 from rdexplain.work.reporting.folder import check_folder, made
 from rdexplain.work.reporting.pages import PAGE, write_page
 from rdexplain.work.reporting.pictures import FOLDER
-from rdexplain.work.reporting.sources import Source, open_source
+from rdexplain.work.reporting.sources import items_of, open_source
 from rdexplain.work.requests import Report
 
 
@@ -40,7 +39,7 @@ class Reported:
 def report(options: Report, progress: Progress) -> Reported:
     """Write a gallery of explanations as a page for a browser, that needs no server and no network.
 
-    Photos that are gone are shown as such, with the figures of their explanations. A file that cannot be read does not
+    Missing photos are shown as missing, with the figures of their explanations. A file that cannot be read does not
     stop the others. A report that is there already is replaced.
 
     Raises:
@@ -55,7 +54,8 @@ def report(options: Report, progress: Progress) -> Reported:
     with made(out) as staging:
         (staging / FOLDER).mkdir()
         entries = Entries(staging)
-        _add(source, entries, progress)
+        for item in items_of(source, progress, "writing the report"):
+            entries.add(item)
         if not entries.found:
             raise RDExplainError(f"nothing in {folder} can be shown")
         write_page(staging, folder, entries.found)
@@ -64,17 +64,8 @@ def report(options: Report, progress: Progress) -> Reported:
     return Reported(out, out / PAGE, len(entries.found), source.missing, source.failures)
 
 
-def _add(source: Source, entries: Entries, progress: Progress) -> None:
-    progress.stage("writing the report")
-    started = time.monotonic()
-    for done, item in source.items(progress):
-        entries.add(item)
-        left = (time.monotonic() - started) / done * (source.total - done)
-        progress.advance(done, source.total, "writing the report", "", left)
-
-
 def _gone(missing: dict[str, str], photos: Path | None) -> str:
-    """One line for all photos that are not shown."""
+    """A warning about all missing photos."""
     first = next(iter(missing.values()))
     count = "a photo is" if len(missing) == 1 else f"{len(missing)} photos are"
     advice = "give `photos`, where they are now" if photos is None else "look at `photos`"

@@ -20,8 +20,6 @@ from rdexplain.work.job import job
 from rdexplain.work.outputs import Outputs
 from rdexplain.work.progress import Progress
 from rdexplain.work.requests import NETWORKS, Reproduce
-from rdexplain.work.runs.folder import LOCK
-from rdexplain.work.runs.lock import locked
 from rdexplain.work.sizes import check_size
 from rdexplain.work.studies import RECIPES, Known, Plan, Recipe, Scale, Unit, Verdict, find_recipes
 from rdexplain.work.studies import reproduce as run_recipes
@@ -81,9 +79,9 @@ def reproduce(options: Reproduce, progress: Progress) -> Reproduced:
     Raises:
         RDExplainError: an option, the photos, a network or the folder is invalid.
     """
-    folder = _checked(options)
     recipes = find_recipes(list(options.targets))
-    check_size(options.size, {"cartoonx": {}})
+    folder = _checked(options, recipes)
+    check_size(options.size, {"cartoonx": None})
     needed("pyarrow", "reproduce")
     crew, asked = find_crew(options), options
     options = replace(options, device=crew.device)
@@ -112,7 +110,7 @@ def reproduce(options: Reproduce, progress: Progress) -> Reproduced:
     if model is None:
         names = dict.fromkeys(unit.model for unit in units_of(recipes, whole))
         whole = replace(whole, model=", ".join(names))
-    with Outputs(folder, "").open(), locked(folder / LOCK, keep=False):
+    with Outputs(folder, "reproduction").open():
         schedule = _schedule(folder, options, whole, recipes, networks)
         plan, watch = schedule.plan, _Watch(progress, schedule, crew.faster)
         worker = UnitWorker(plan, networks.load, watch.begin)
@@ -141,7 +139,7 @@ def estimate(options: Reproduce, progress: Progress) -> list[Estimate]:
         RDExplainError: an option or the network is invalid.
     """
     recipes = find_recipes(list(options.targets) or ["all", "shearletx"])
-    check_size(options.size, {"cartoonx": {}})
+    check_size(options.size, {"cartoonx": None})
     options = replace(options, device=find_crew(options).device)
     networks = Networks(options, progress, trained=False)
     model = networks.main()
@@ -161,10 +159,9 @@ def estimate(options: Reproduce, progress: Progress) -> list[Estimate]:
     ]
 
 
-def _checked(options: Reproduce) -> Path:
+def _checked(options: Reproduce, recipes: list[Recipe]) -> Path:
     """The folder for the results, after a check that targets, photos and folder are given."""
-    tasks = {text.lower().replace("_", "-") for text in options.targets} <= {"figure-8", "figure-9"}
-    if options.photos is None and (options.scenes is None or not tasks):
+    if options.photos is None and (options.scenes is None or any(recipe.group != TASKS for recipe in recipes)):
         raise OptionError("`photos` DIR is missing")
     if options.out is None:
         raise OptionError("`out` DIR is missing")

@@ -82,8 +82,8 @@ def _several(kind: str, known: Sequence[str], help: str, default: Any = None, no
 
 
 def _ties() -> Any:
-    help = "how components come that are equally important, such as a mask's zeros: kept with the explanation, or by"
-    return choice("order", TIES, f"{help} another rule (default kept)", "kept")
+    help = "how what is equally important, such as a mask's zeros, is ranked: kept, as `explain` has ranked it,"
+    return choice("order", TIES, f"{help} at random, by magnitude or by sensitivity (default kept)", "kept")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from rdexplain.text.extras import RUNS, needed
 from rdexplain.work.choosing import find_meaning, method_options, photo_fit, photo_size, portable_model, reading
 from rdexplain.work.crew import Crew, find_crew
 from rdexplain.work.job import job
+from rdexplain.work.lock import locked
 from rdexplain.work.progress import Progress
 from rdexplain.work.requests import Run as RunOptions
 from rdexplain.work.run_config import gather, plain
@@ -34,7 +35,6 @@ from rdexplain.work.runs.folder import (
     write_config,
 )
 from rdexplain.work.runs.ledger import Ledger
-from rdexplain.work.runs.lock import locked
 from rdexplain.work.runs.sources import list_photos
 from rdexplain.work.runs.trial import Cost, trial
 from rdexplain.work.runs.view import Run, open_run

@@ -210,15 +210,15 @@ class Masks(Options, title="method"):
         _MASKS,
         "order",
         ORDERS,
-        "where an order of what the mask leaves at zero comes from: the steps, or a path of λ at a fifth more "
-        "of the cost (default time)",
+        "how the mask's zeros are ranked, for an evaluation: by the steps, by a path of λ at a fifth more of the "
+        "cost, or not (default time)",
     )
     seed: int | None = _of((), "of the noise, or whatever is random (default 0)", whole(0), "N")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wavelets(Options, title="wavelets, shearlets and smooth masks"):
-    """Where a mask lives."""
+    """The representation of a mask."""
 
     wavelet: str | None = _of(
         WAVELETS, "any discrete wavelet of PyWavelets (default db3)", str, "NAME", choices=_SOME_WAVELETS

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from rdexplain.errors import OptionError
 from rdexplain.work.job import job
+from rdexplain.work.lock import holder
 from rdexplain.work.progress import Progress
 from rdexplain.work.requests import Status
 from rdexplain.work.runs.folder import LEDGER, LOCK, RunError, is_run, read_config
 from rdexplain.work.runs.ledger import Ledger
-from rdexplain.work.runs.lock import holder
 
 
 @dataclass(frozen=True)

@@ -6,77 +6,46 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from rdexplain.errors import OptionError
-from rdexplain.methods.targets import predicted_classes
+from rdexplain.errors import OptionError, TargetError
+from rdexplain.methods.targets import with_predicted
 from rdexplain.models import Model
 from rdexplain.models.decisions import Above, Contrast, Detect, Segment
 from rdexplain.models.decisions.objects import ANCHORS
 from rdexplain.results.explanation import Explanation
 from rdexplain.results.heatmap import Heatmap
-from rdexplain.work.settings import DEFAULT_CONFIDENCE
+from rdexplain.work.requests import Compare, Explain
 
 AUTO = "auto"
 _QUESTIONS = ("target", "top_k", "above", "against", "segment", "object")
 _ASK_WITH = {"segmentation": "segment", "detection": "object"}
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """The values of the options of these names; None for those that were not given.
-
-    `study`: whether regions and objects are explained as in the reproduction study, as with the preset `paper`.
-    """
-
-    target: Sequence[str] | None = None
-    top_k: int | None = None
-    above: float | None = None
-    against: Sequence[str] | None = None
-    segment: Sequence[str] | None = None
-    object: Sequence[str] | None = None
-    confidence: float = DEFAULT_CONFIDENCE
-    study: bool = False
-
-    @staticmethod
-    def of(options: Any) -> Wanted:
-        """The values in the options of a job."""
-        given = {name: getattr(options, name) for name in _QUESTIONS}
-        return Wanted(**given, confidence=options.confidence, study=options.preset == "paper")
-
-    def check(self, model: Model) -> None:
-        """Raises OptionError for options that exclude each other, or that are for models of another task."""
-        given = [name for name in _QUESTIONS if getattr(self, name) is not None]
-        if len(given) > 1 and given != ["target", "against"]:
-            raise OptionError(f"give either `{'` or `'.join(given[:2])}`, not both")
-        fitting = _ASK_WITH.get(model.task)
-        if fitting and given and given != [fitting]:
-            raise OptionError(f"{model.name} is for {model.task}: ask with `{fitting}`, not `{given[0]}`")
-        if self.against and self.target and len(self.target) > 1:
-            raise OptionError("`against` compares one `target`, not several")
-
-
 class Targets:
-    """The targets of each photo.
+    """The targets of each photo, and their names.
+
+    Args:
+        wanted: the options of `explain` or `compare`. With the preset `paper`, regions and objects are explained as in
+            the reproduction study.
 
     Raises:
-        OptionError: options that exclude each other.
+        OptionError: options that exclude each other, or that are for models of another task.
         TargetError: the model has no such class, or the name fits several.
     """
 
-    def __init__(self, model: Model, wanted: Wanted) -> None:
-        wanted.check(model)
-        self._model = model
-        self._wanted = wanted
+    def __init__(self, model: Model, wanted: Explain | Compare) -> None:
+        _check(model, wanted)
+        self._model, self._wanted = model, wanted
+        self.slugs = Slugs(model)
         self._by_object = model.task == "detection" or wanted.object is not None
         self._by_class = model.task == "classification" and wanted.segment is None and not self._by_object
         self._objects = _once([text.strip().lower() for text in wanted.object or ["0"]])
         self._categories = _once([_category(model, text) for text in wanted.segment or [AUTO]])
         indices = [_label(model, text) for text in wanted.target or [AUTO]] if self._by_class else []
-        self.classes: tuple[int | None, ...] = _once(indices) if self._by_class else self._named()
+        self._classes: tuple[int | None, ...] = _once(indices) if self._by_class else self._named()
 
     def _named(self) -> tuple[int | None, ...]:
         """The classes that are given by name or index; None for others, such as "auto"."""
@@ -85,50 +54,68 @@ class Targets:
         return _once([one if isinstance(one, int) else None for one in self._categories])
 
     @property
-    def several(self) -> bool:
+    def _several(self) -> bool:
         """Whether a photo may have several explanations, so that their files are named after the target."""
         if self._by_object:
             return len(self._objects) > 1 or not (self._objects[0].isdecimal() or self._objects[0] == ANCHORS)
         several = (self._wanted.top_k or 1) > 1 or self._wanted.above is not None
-        return len(self.classes) > 1 or several or "all" in self._categories
+        return len(self._classes) > 1 or several or "all" in self._categories
 
     @property
-    def labels_are_classes(self) -> bool:
-        """Whether each result's label is the name of one class."""
-        return not (self._by_object or self._wanted.against)
+    def _known(self) -> list[int] | None:
+        """The classes, if they are the same for all photos; else None."""
+        known = [index for index in self._classes if index is not None]
+        same = self._wanted.top_k is None and self._wanted.above is None and len(known) == len(self._classes)
+        return known if same else None
 
-    def slugs(self, slugs: Slugs) -> list[str | None] | None:
+    @property
+    def names(self) -> list[str | None] | None:
         """The names of the targets in a photo's files; [None] for a single file, None where only the model can tell."""
-        if not self.several:
+        if not self._several:
             return [None]
-        return [slugs.of(index) for index in self.classes if index is not None] if self.known else None
+        return None if self._known is None else [self.slugs.of(index) for index in self._known]
 
-    @property
-    def known(self) -> bool:
-        """Whether the classes are the same for all photos."""
-        return self._wanted.top_k is None and self._wanted.above is None and None not in self.classes
+    def name_of(self, one: Explanation | Heatmap) -> str | None:
+        """The name of the target in the files of an explanation of one row; None if its photo has no others."""
+        return self.slugs.of_row(one) if self._several else None
+
+    def labels(self, photos: int) -> list[str]:
+        """All labels that results of so many photos may have, for columns of equal width; empty if they are unknown."""
+        if self._by_object or self._wanted.against:
+            return []
+        if self._known is not None:
+            return [self._model.class_name(index) for index in self._known]
+        if photos == 1 and not self._several:
+            return []
+        return [entry.name for entry in self._model.classes or ()]
 
     def of(self, images: Tensor) -> dict[str, Any]:
         """The arguments of `explain` for some photos."""
         wanted = self._wanted
         if self._by_object:
-            study = wanted.study and self._objects == (ANCHORS,)
+            study = wanted.preset == "paper" and self._objects == (ANCHORS,)
             return {"target": Detect(self._objects, confidence=wanted.confidence, study=study)}
         if not self._by_class:
-            return {"target": Segment(self._categories, over="image" if wanted.study else "region")}
+            return {"target": Segment(self._categories, over="image" if wanted.preset == "paper" else "region")}
         if wanted.against:
             rivals = [self._model.find_class(rival) for rival in wanted.against]
-            return {"target": Contrast(self.classes[0], *rivals)}
+            return {"target": Contrast(self._classes[0], *rivals)}
         if wanted.top_k is not None:
             return {"top_k": wanted.top_k}
         if wanted.above is not None:
             return {"target": Above(wanted.above)}
-        if self.classes == (None,):
-            return {}
-        predicted = predicted_classes(self._model, images) if None in self.classes else [-1] * len(images)
-        # The predicted class may be one of the others: then it is explained once.
-        rows = [list(dict.fromkeys(best if index is None else index for index in self.classes)) for best in predicted]
-        return {"target": rows}
+        return {"target": with_predicted(self._model, images, [self._classes] * len(images))}
+
+
+def _check(model: Model, wanted: Explain | Compare) -> None:
+    given = [name for name in _QUESTIONS if getattr(wanted, name) is not None]
+    if len(given) > 1 and given != ["target", "against"]:
+        raise OptionError(f"give either `{'` or `'.join(given[:2])}`, not both")
+    fitting = _ASK_WITH.get(model.task)
+    if fitting and given and given != [fitting]:
+        raise OptionError(f"{model.name} is for {model.task}: ask with `{fitting}`, not `{given[0]}`")
+    if wanted.against and wanted.target and len(wanted.target) > 1:
+        raise OptionError("`against` compares one `target`, not several")
 
 
 def _once(values: Sequence[Any]) -> tuple[Any, ...]:
@@ -141,7 +128,14 @@ def _label(model: Model, text: str) -> int | None:
 
 def _category(model: Model, text: str) -> int | str:
     plain = text.strip().lower()
-    return plain if plain in (AUTO, "all") else model.find_class(text)
+    if plain in (AUTO, "all"):
+        return plain
+    try:
+        return model.find_class(text)
+    except TargetError as error:
+        if model.task != "classification":
+            raise
+        raise OptionError(f"{model.name} is a classifier, with classes but no regions: ask with `target`") from error
 
 
 class Slugs:

@@ -14,9 +14,9 @@ from PIL import Image
 from rdexplain import render
 from rdexplain.evaluation.files import ROWS
 from rdexplain.work.evaluating import source as evaluation_source
+from rdexplain.work.outputs import Outputs
 from rdexplain.work.requests import Evaluate
 from rdexplain.work.runs import open_run
-from rdexplain.work.runs.export import STAGING
 
 OPTIONS = (
     "--percentages 0,50,100 --draws 2 --scores sparseness --domains own --model run_test_nets:Mean "
@@ -149,7 +149,9 @@ def test_an_export_that_fails_leaves_nothing(command, place):
         assert "07.png" in failed.err[0]
     assert not (place / "new").exists()
     assert list((place / "empty").iterdir()) == []
-    (place / "empty" / STAGING).mkdir()  # of an export that was killed
+    killed = Outputs(place / "empty", "export")
+    killed.staging.mkdir()
+    killed.lock.touch()
     (place / "07.png").rename(gone)
     assert command("export", "a --to quantus --out empty").status == 0
     assert sorted(path.name for path in (place / "empty").iterdir()) == [

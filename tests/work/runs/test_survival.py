@@ -278,7 +278,8 @@ def test_two_processes_on_one_run(process, command):
     until(lambda: Path("a/log.txt").exists() and counts()["running"])
     second = command("run", "--out a", "--model run_test_nets:Slow", "--steps 40")
     assert second.status == 2
-    assert second.err == [f"rdexplain: error: a is being worked on by process {child.pid} on {os.uname().nodename}"]
+    held = f"a is being worked on by process {child.pid} on {os.uname().nodename}"
+    assert second.err == [f"rdexplain: error: {held}: wait until it ends, or choose another folder"]
     shown = command("status", "a")
     assert shown.out[0] == f"a: worked on by process {child.pid} on {os.uname().nodename}"
     child.kill()

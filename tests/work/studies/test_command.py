@@ -13,7 +13,7 @@ import pytest
 from rdexplain.cli import main
 from rdexplain.errors import OptionError
 from rdexplain.models.registry import find_source
-from rdexplain.work.runs.lock import locked
+from rdexplain.work.lock import locked
 from rdexplain.work.studies import Scale
 
 pytest.importorskip("pyarrow")
@@ -100,7 +100,7 @@ def test_a_budget_that_is_too_little_leaves_no_folder(run, tmp_path, monkeypatch
 
 def test_one_process_at_a_time(run, tmp_path):
     assert run("figure-7 --budget 1")[0] == 0
-    with locked(tmp_path / "out" / "lock"):
+    with locked(tmp_path / "out" / "reproduction.lock"):
         status, _, err = run("figure-7 --budget 1")
     assert (status, err.count("\n")) == (2, 1)
     assert f"{tmp_path / 'out'} is being worked on by process {os.getpid()}" in err
@@ -136,6 +136,11 @@ def test_networks_of_figure_10_are_checked_first(run, tmp_path, monkeypatch, com
     assert (status, err.count("\n")) == (2, 1)
     assert text in err
     assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_target_is_said_before_photos_are_asked_for(capsys):
+    assert main(["reproduce", "figure-99"]) == 2
+    assert "unknown target 'figure-99'" in capsys.readouterr().err
 
 
 def test_a_file_is_no_folder(run, tmp_path):

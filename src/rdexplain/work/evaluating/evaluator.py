@@ -9,20 +9,19 @@ from typing import Any
 
 from rdexplain.errors import ModelError, OptionError
 from rdexplain.evaluation import Evaluation, Settings, merge
-from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model
-from rdexplain.work.choosing import photo_fit, photo_size, portable_model
+from rdexplain.work.choosing import photo_fit, photo_size, portable_model, takes
 from rdexplain.work.crew import Crew
 from rdexplain.work.evaluating.boxes import find_boxes
 from rdexplain.work.evaluating.complete import Explained, missing
 from rdexplain.work.evaluating.explanations import ExplanationsWorker, MeasuringExplanations
-from rdexplain.work.evaluating.photos import MeasuringPhotos, PhotosWorker, options_of
+from rdexplain.work.evaluating.photos import MeasuringPhotos, PhotosWorker
 from rdexplain.work.evaluating.pieces import Found, Piece
 from rdexplain.work.evaluating.source import check_model
 from rdexplain.work.progress import Count
 from rdexplain.work.requests import Evaluate
 
-METHOD_OPTIONS = ("preset", "steps", "seed", "internal_batch_size", "accelerate")
+METHOD_OPTIONS = ("preset", "steps", "seed", "internal_batch_size", "accelerate", "batch_invariant")
 
 
 class Evaluator:
@@ -130,10 +129,7 @@ class ExplanationsEvaluator(Evaluator):
     def _leave_out(self, quietly: bool = False) -> None:
         """Leave out photos and classes that not all methods have explained: methods are compared on the same photos."""
         lacking = missing(self.evaluation.entries, self._methods)
-        self.evaluation = Evaluation(
-            {key: curve for key, curve in self.evaluation.curves.items() if Explained.of(key.entry) not in lacking},
-            {key: value for key, value in self.evaluation.scores.items() if Explained.of(key.entry) not in lacking},
-        )
+        self.evaluation = self.evaluation.where(lambda entry: Explained.of(entry) not in lacking)
         for name, explained in sorted(self._explained.items(), key=lambda one: self._order[one[0]]):
             methods = sorted({method for one in explained & lacking.keys() for method in lacking[one]})
             self.done -= explained <= lacking.keys()
@@ -184,7 +180,7 @@ def over_explanations(
         by = f"is by {' or '.join(options.methods)}"
         what = f"no explanation in {folder} {by}" if worker.others else None
         raise OptionError(what or f"no explanations in {folder}")
-    check_model(folder, worker)
+    check_model(worker)
     pieces = [(name,) for name in worker.results]
     return ExplanationsEvaluator(worker.methods, count, crew, pieces, recipe, worker)
 
@@ -207,8 +203,6 @@ def _measuring(options: Evaluate, settings: Settings) -> dict[str, Any]:
 
 
 def _check_options(given: dict[str, Any], methods: Sequence[str]) -> None:
-    known = {option for name in methods for option in options_of(METHODS[name].load())}
     for option in given:
-        # The evaluation itself has a seed and batches, whatever the methods have.
-        if option in ("preset", "steps") and option not in known:
+        if not any(takes(name, option) for name in methods):
             raise OptionError(f"`{option}` is an option of none of {', '.join(methods)}")

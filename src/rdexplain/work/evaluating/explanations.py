@@ -47,11 +47,13 @@ class ExplanationsWorker:
         results: functions that read the explanations by the chosen methods, by display name.
         methods: the methods of these, by the same names; None where a file does not say.
         others: number of explanations by other methods.
+        models: the names of the networks of all explanations, as far as they are known, in the order of the files.
     """
 
     def __init__(self, recipe: MeasuringExplanations, model: Model, count: Count | None = None) -> None:
         self.recipe, self.model, self._count = recipe, model, count or Count(Silent())
         every = _results(recipe.folder)
+        self.models = list(dict.fromkeys(one.model for one in every.values() if one.model is not None))
         chosen = {name: one for name, one in every.items() if one.method is None or one.method in recipe.methods}
         self.results = {name: one.read for name, one in chosen.items()}
         self.methods = {name: one.method for name, one in chosen.items()}
@@ -127,32 +129,37 @@ def _reason(name: str, error: Exception) -> str:
 
 
 class _Saved(NamedTuple):
-    """An explanation on disk: what reads it, and its method where that can be told without reading it."""
+    """An explanation on disk: what reads it, and its method and network where these are known without reading it."""
 
     read: Callable[[], Explanation | Heatmap]
     method: str | None
+    model: str | None
 
 
 def _results(folder: Path) -> dict[str, _Saved]:
     if not is_run(folder):
         files = sorted(folder.glob("*.safetensors"))
-        return {file.name: _Saved(partial(load_result, file), _method_of(file)) for file in files}
+        return {file.name: _Saved(partial(load_result, file), *_stated_in(file)) for file in files}
     run = open_run(folder)
+    model = run.config["resolved"].get("model")
     names = run.table().select(["photo", "label", "method"]).to_pylist()
     return {
-        f"{row['photo']}, {row['label']}, {row['method']}": _Saved(partial(run.__getitem__, place), row["method"])
+        f"{row['photo']}, {row['label']}, {row['method']}": _Saved(
+            partial(run.__getitem__, place), row["method"], model
+        )
         for place, row in enumerate(names)
     }
 
 
-def _method_of(file: Path) -> str | None:
-    """The method that the file states, or if it is damaged the one in its name, as `rdexplain explain` writes it."""
+def _stated_in(file: Path) -> tuple[str | None, str | None]:
+    """The method and the network that a file states; if it is damaged, the method that its name ends in."""
     try:
         with safe_open(file, framework="pt") as content:
-            return str(json.loads(content.metadata()["rdexplain"])["method"])
+            header = json.loads(content.metadata()["rdexplain"])
+            return str(header["method"]), str(header["model"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         name = file.stem.rpartition(".")[2]
-        return name if name in METHODS else None
+        return (name if name in METHODS else None), None
 
 
 def _target(target: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from rdexplain.models import Model, load_model
 from rdexplain.photos.images import Photo, load_photo
 from rdexplain.results.explanation import Explanation
 from rdexplain.results.heatmap import Heatmap
+from rdexplain.work.choosing import takes
 from rdexplain.work.evaluating.pieces import Found, Measuring, Piece
 from rdexplain.work.progress import Count, Silent
 
@@ -95,7 +95,7 @@ class PhotosWorker:
                     self._count.finish((before - len(left)) * (len(self._planned) - place), failed=True)
         sources = {photos[place].source for place in left}
         known = Evaluation(not_applicable=dict(self.not_applicable))
-        found.evaluation, found.done = merge(known, *(_only(sources, one) for one in each)), len(left)
+        found.evaluation, found.done = merge(known, *each).where(lambda entry: entry.photo in sources), len(left)
         return found
 
     def _evaluated(
@@ -145,9 +145,8 @@ class PhotosWorker:
         return evaluate(rows, candidate, self.recipe.settings)
 
     def _method(self, name: str) -> Any:
-        kind = METHODS[name].load()
-        known = options_of(kind)
-        return kind(self.model, **{key: value for key, value in self.recipe.given.items() if key in known})
+        taken = {key: value for key, value in self.recipe.given.items() if takes(name, key)}
+        return METHODS[name].load()(self.model, **taken)
 
     def _check_boxes(self, photo: Photo) -> None:
         for box in self.recipe.boxes_of(photo.source):
@@ -170,20 +169,3 @@ class PhotosWorker:
 
 def _which(photos: list[Photo]) -> str:
     return photos[0].source if len(photos) == 1 else f"{len(photos)} photos"
-
-
-def _only(sources: set[str], evaluation: Evaluation) -> Evaluation:
-    """The part of an evaluation for the photos of `sources`."""
-    return Evaluation(
-        {key: curve for key, curve in evaluation.curves.items() if key.entry.photo in sources},
-        {key: value for key, value in evaluation.scores.items() if key.entry.photo in sources},
-        evaluation.not_applicable,
-    )
-
-
-def options_of(kind: Any) -> set[str]:
-    """The names of the options that a method's constructor takes."""
-    hints = typing.get_type_hints(kind.__init__)
-    names = set(hints) - {"model", "return", "options"}
-    shared = typing.get_args(hints.get("options", None))
-    return names | {name for one in shared for name in getattr(one, "__annotations__", {})}

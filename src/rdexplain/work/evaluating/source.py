@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError, safe_open
-
 from rdexplain.errors import OptionError, PhotoError, RDExplainError
 from rdexplain.work.requests import Evaluate
 from rdexplain.work.run_config import of_run
-from rdexplain.work.runs.folder import is_run, read_config
+from rdexplain.work.runs.folder import is_run
 from rdexplain.work.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -22,6 +18,7 @@ if TYPE_CHECKING:
 SETTINGS = ("weights", "classes", "mean", "std", "no_normalise", "precision", "activation")
 """The options of a model besides its name."""
 _TRIED = 3
+"""Number of explanations whose probabilities are compared with the model's, if it has another name."""
 
 
 def check_folder(folder: Path) -> None:
@@ -54,13 +51,13 @@ def choose_model(options: Evaluate) -> Evaluate:
     return replace(options, model=model, **{name: old[name] for name in SETTINGS if name in old and name not in given})
 
 
-def check_model(folder: Path, worker: ExplanationsWorker) -> None:
+def check_model(worker: ExplanationsWorker) -> None:
     """Check that explanations are of the loaded network: by its name, or by the probabilities that it gives.
 
     Raises:
         OptionError: they are of another one.
     """
-    names = _models_of(folder)
+    names, folder = worker.models, worker.recipe.folder
     if not names or worker.model.name in names:
         return
     tried = 0
@@ -79,17 +76,3 @@ def check_model(folder: Path, worker: ExplanationsWorker) -> None:
             )
         if tried == _TRIED:
             break
-
-
-def _models_of(folder: Path) -> list[str]:
-    """The names of networks in the explanations, in the order of the files."""
-    if is_run(folder):
-        name = read_config(folder)["resolved"].get("model")
-        return [] if name is None else [str(name)]
-    names = []
-    for file in sorted(folder.glob("*.safetensors")):
-        # What cannot be read is reported when its turn comes.
-        unreadable = contextlib.suppress(OSError, SafetensorError, KeyError, TypeError, ValueError)
-        with unreadable, safe_open(file, framework="pt") as content:
-            names.append(str(json.loads(content.metadata()["rdexplain"])["model"]))
-    return list(dict.fromkeys(names))

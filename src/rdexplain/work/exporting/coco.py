@@ -1,4 +1,4 @@
-"""Explained regions and boxes as COCO's JSON (cocodataset.org/#format-data), with how much of what is kept is there."""
+"""Writes explained regions and boxes in COCO's JSON format (cocodataset.org/#format-data)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ FIGURES = ("kept_probability", "distortion", "non_sparsity", "collapsed")
 
 
 class Coco:
-    """`data/` with the photos and `labels.json`: an annotation for each explanation that has a box or a region.
+    """Writes the photos to `data/`, and to `labels.json` an annotation for each explanation with a box or a region.
 
-    Beside COCO's own keys an annotation has ``score``, the network's, ``inside``, the share of the kept energy that
-    lies in the box or region, ``inside_photo`` and ``inside_area``, the same for the photo's own energy and for the
-    area, ``method``, and the figures of `Explanation`.
+    Beside COCO's own keys an annotation has ``score``, the network's probability; ``inside``, ``inside_photo`` and
+    ``inside_area``, the shares of the kept energy, of the photo's energy and of its area that lie in the box or region;
+    ``method``; and the figures of `Explanation`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,7 +33,7 @@ class Coco:
         self._annotations: list[dict[str, Any]] = []
 
     def add(self, item: Item) -> bool:
-        """One more; False where its photo is gone, or it has neither box nor region."""
+        """Add an explanation; False, and nothing is added, if it has neither box nor region or its photo is missing."""
         photo = self._album.of(item) if item.box is not None or item.region is not None else None
         if photo is None:
             return False
@@ -57,7 +57,7 @@ class Coco:
         return True
 
     def end(self) -> None:
-        """Write what was gathered.
+        """Write `labels.json`.
 
         Raises:
             RDExplainError: no explanation had a box or a region.
@@ -78,18 +78,18 @@ class Coco:
 
 
 def category_of(item: Item) -> str:
-    """The class; an object's label ends with its number."""
+    """The name of the class: the label, for an object without the number at its end."""
     return item.label.rpartition(" ")[0] if item.box is not None else item.label
 
 
 def inside_of(item: Item) -> dict[str, float]:
-    """How much lies inside, by attribute; nothing for a heatmap."""
+    """The attributes `inside`, `inside_photo` and `inside_area` of an annotation, see `Coco`; none for a heatmap."""
     names = {"inside": "kept", "inside_photo": "photo", "inside_area": "area"}
     return {} if item.inside is None else {name: item.inside[key] for name, key in names.items()}
 
 
 def box_of(item: Item) -> tuple[float, float, float, float]:
-    """Left, top, width and height of the box, or of the region's, as shares of the photo."""
+    """(left, top, width, height) of the box, or of the region's bounding box, in [0, 1] of the photo's sides."""
     if item.box is not None:
         left, top, right, bottom = item.box
     else:
@@ -115,7 +115,7 @@ def _where(item: Item, photo: Shown) -> dict[str, Any]:
 
 
 def run_lengths(mask: np.ndarray) -> list[int]:
-    """COCO's uncompressed runs of a mask (h, w) bool: column by column, of zeros and ones in turn, zeros first."""
+    """COCO's uncompressed run lengths of a mask (h, w) bool: column by column, zeros and ones in turn, zeros first."""
     flat = np.concatenate(([False], mask.flatten(order="F"), [False]))
     changes = np.flatnonzero(flat[1:-1] != flat[:-2]).tolist()
     return [end - start for start, end in pairwise([0, *changes, mask.size])]

@@ -12,7 +12,7 @@ from rdexplain.work.exporting.photos import Album, Shown, at_size
 from rdexplain.work.reporting.items import Item
 
 FORMAT = "1.0.0"
-"""The version of FiftyOne whose format this is: newer ones bring it up to theirs when they import it."""
+"""The version of FiftyOne whose format this is; later ones convert it when they import it."""
 FIGURES = ("kept_probability", "distortion", "non_sparsity", "agreement", "network_evaluations", "seconds")
 FIELDS = "fields"
 _FLOAT, _TEXT = "FloatField", "StringField"
@@ -26,10 +26,10 @@ _LABELS = {
 class FiftyOne:
     """A sample for each photo, with the fields
 
-    - ``explained``: the explained class and its probability; ``ground_truth`` where the data set says it;
+    - ``explained``: the explained class and its probability; ``ground_truth``: the true class, if it is known;
     - ``METHOD``: the explanation as a heatmap, from 0 to 255;
     - ``METHOD_distortion`` and the other figures; ``METHOD_collapsed``;
-    - ``METHOD_objects``: the box of the explained object or region, with ``inside`` as in COCO's files.
+    - ``METHOD_objects``: the box of the explained object or region, with ``inside`` and so on, see `coco.Coco`.
 
     Further targets of a photo have fields that end in ``_2``, ``_3`` and so on. Samples are tagged ``collapsed``,
     ``right`` or ``wrong``.
@@ -41,7 +41,7 @@ class FiftyOne:
         self._fields: dict[str, dict[str, Any]] = {}
 
     def add(self, item: Item) -> bool:
-        """One more; False where its photo is gone."""
+        """Add an explanation; False, and nothing is added, if its photo is missing."""
         photo = self._album.of(item)
         if photo is None:
             return False
@@ -69,7 +69,7 @@ class FiftyOne:
         return True
 
     def end(self) -> None:
-        """Write what was gathered."""
+        """Write `metadata.json` and `samples.json`."""
         metadata = {
             "version": FORMAT,
             "name": "explanations",
@@ -119,7 +119,7 @@ def _tag(sample: dict[str, Any], tag: str) -> None:
 
 
 def _id(sample: dict[str, Any], name: str) -> dict[str, str]:
-    """What MongoDB calls a label: the same for the same label."""
+    """A label's MongoDB id, a function of its photo and its name."""
     return {"$oid": hashlib.sha256(f"{sample['filepath']} {name}".encode()).hexdigest()[:24]}
 
 
@@ -131,7 +131,7 @@ def _field(
     subfield: str | None = None,
     key: str | None = None,
 ) -> dict[str, Any]:
-    """A field as `metadata.json` has it."""
+    """The declaration of a field in `metadata.json`."""
     inner = [] if fields is None else [_ID, _TAGS, *(_field(one, of) for one, of in fields.items())]
     return {
         "name": name,

@@ -1,4 +1,4 @@
-"""The photos of an exported data set, each once, whoever explains it."""
+"""Writes the photos of an exported data set, each once, however many explanations it has."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Shown:
     """A photo of a data set.
 
     Attributes:
-        number: its place, from 0.
-        stem: names its files.
+        number: from 0, in the order in which they were added.
+        stem: name of its files, without suffixes.
         file: relative to the data set.
         width, height: of the file, in pixels.
-        targets: what was explained of it, each once, in order.
+        targets: its explained targets, each once, in the order in which they were added.
     """
 
     number: int
@@ -37,7 +37,7 @@ class Shown:
     targets: list[str] = field(default_factory=list)
 
     def place(self, item: Item) -> int:
-        """Which of the photo's targets an explanation is of, from 0."""
+        """The index of an explanation's target in `targets`, to which it is added if it is new."""
         target = f"{item.target} {item.label}"
         if target not in self.targets:
             self.targets.append(target)
@@ -45,7 +45,7 @@ class Shown:
 
 
 class Album:
-    """Writes photos into a data set's folder as they were explained: in their own shape, and no letterbox."""
+    """Writes the photos that were explained to a data set's folder, in their own shape, without a letterbox's bars."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -54,7 +54,7 @@ class Album:
         (folder / DATA).mkdir()
 
     def of(self, item: Item) -> Shown | None:
-        """The photo of an item; None where it is gone."""
+        """The photo of an item, which is written if it is new; None if it is missing."""
         key = f"\0{len(self._photos)}" if item.photo is None else item.photo
         if key in self._photos or item.image is None:
             return self._photos.get(key)
@@ -66,7 +66,7 @@ class Album:
         return found
 
     def _stem(self, photo: str | None) -> str:
-        """A name that no other photo has, whatever the case of its letters."""
+        """A name that no other photo has, even where capitals count as small letters."""
         name = re.sub(r"\.\w{1,5}$", "", (photo or "photo").replace("\\", "/").strip("/"))
         slug = re.sub(r"[^\w.-]+", "-", name).strip("-.")[-80:] or "photo"
         stem, count = slug, 1
@@ -78,12 +78,12 @@ class Album:
 
 
 def at_size(picture: Tensor, width: int, height: int) -> Image.Image:
-    """A picture (c, h, w) in [0, 1] at the size of its photo."""
+    """A picture (c, h, w) in [0, 1], resized to the pixels of its photo."""
     image = as_image(picture)
     return image if image.size == (width, height) else image.resize((width, height), Image.Resampling.BILINEAR)
 
 
 def mask_at(region: Tensor, width: int, height: int) -> np.ndarray:
-    """A region (h, w) bool at the size of its photo, (height, width) bool."""
+    """A region (h, w) bool, resized to the pixels of its photo: (height, width) bool."""
     image = Image.fromarray(region.numpy().astype(np.uint8) * 255)
     return np.asarray(image.resize((width, height), Image.Resampling.NEAREST)) > 127

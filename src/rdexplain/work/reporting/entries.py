@@ -1,4 +1,4 @@
-"""An explanation as the report's scripts see it."""
+"""Writes explanations as a report's scripts need them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ RECORDS = "records"
 
 
 class Entries:
-    """Writes pictures and records of items into a report's folder, and keeps what the scripts need of each.
+    """Writes pictures and records to a report's folder, and collects the data for its scripts.
 
     Attributes:
-        found: for each item its figures, names and files, ready for JSON. What it has not is left out.
+        found: for each item its figures, names and files, ready for JSON; values that are None are left out.
     """
 
     def __init__(self, report: Path) -> None:
@@ -25,7 +25,7 @@ class Entries:
         self._groups: dict[str, int] = {}
 
     def add(self, item: Item) -> None:
-        """One more."""
+        """Add an explanation."""
         number = len(self.found)
         links = dict(item.links)
         if item.record is not None:
@@ -49,6 +49,6 @@ class Entries:
         self.found.append({name: value for name, value in entry.items() if value is not None})
 
     def _group(self, photo: str | None) -> int:
-        """The number of a photo: explanations of one photo have the same. One without a name is alone."""
+        """The number that all explanations of a photo share; of a photo without a name there is one explanation."""
         key = f"\0{len(self._groups)}" if photo is None else photo
         return self._groups.setdefault(key, len(self._groups))

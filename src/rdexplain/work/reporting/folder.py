@@ -1,9 +1,8 @@
-"""The folder of a report: made beside what is there, and put in its place when all of it is there."""
+"""Replaces the folder of a report as a whole: the new files are moved into place when all are complete."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,22 +12,20 @@ from rdexplain.work.reporting.entries import RECORDS
 from rdexplain.work.reporting.pages import ASSETS, DATA, PAGE, RECORD, is_report
 from rdexplain.work.reporting.pictures import FOLDER
 
-STAGING, OLD = ".reporting", ".replaced"
+OLD = ".replaced"
 NAMES = (RECORD, FOLDER, RECORDS, ASSETS, DATA, PAGE)
-"""What a report has, in the order in which it is put in place: the page comes last."""
+"""The files and folders of a report, in the order in which they are moved into place: the page comes last."""
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:
-    """See that nothing is replaced that is no report.
+    """Check that nothing but a report is replaced.
 
     Raises:
-        OutputError: there is something else, and `overwrite` is not set; or folders that would be replaced.
+        OutputError: the folder holds other files and `overwrite` is not set, or a folder with the name of a report's.
     """
     if is_report(folder):
         return
-    there: list[Path] = []
-    with contextlib.suppress(OSError):  # there is no such folder yet, or `made` says why not
-        there = [one for one in folder.iterdir() if one.name != STAGING]
+    there = Outputs(folder, "report").others()
     if there and not overwrite:
         raise OutputError(f"{folder} is no report, and not empty: choose another `out`, or set `overwrite`")
     for one in there:
@@ -38,28 +35,24 @@ def check_folder(folder: Path, overwrite: bool) -> None:
 
 @contextlib.contextmanager
 def made(folder: Path) -> Iterator[Path]:
-    """An empty folder whose files become the report when the block ends, and vanish when it fails.
+    """An empty folder, whose files become the report when the block ends, and are removed when it fails.
 
-    A report that is there is replaced then; other files stay.
+    Files of an older report are replaced; others stay.
 
     Raises:
         OutputError: the folder cannot be made, takes no files, or is full.
     """
-    with Outputs(folder, "report").open():
-        staging = folder / STAGING
-        try:
-            shutil.rmtree(staging, ignore_errors=True)  # of a report that was killed
-            staging.mkdir()
+    try:
+        with Outputs(folder, "report").staged() as staging:
             yield staging
             _put(staging, folder)
-        except OSError as error:
-            raise OutputError(f"cannot write the report: {describe(error)}") from error
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+    except OSError as error:
+        raise OutputError(f"cannot write the report: {describe(error)}") from error
 
 
 def _put(staging: Path, folder: Path) -> None:
-    """All that was made in its place. Without its page, which goes first and comes last, nobody sees it half done."""
+    """Move the new files into place. The old page goes first and the new one comes last, so that no page shows a part
+    of either report."""
     old = staging / OLD
     old.mkdir()
     for name in reversed(NAMES):

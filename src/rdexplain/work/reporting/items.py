@@ -1,4 +1,4 @@
-"""What a report shows of one explanation."""
+"""What a report or an export needs of one explanation."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ class Item:
     """An explanation of one row.
 
     Attributes:
-        photo: its name; None where it has none.
+        photo: its name, if it has one.
         label, target: the explained class in words, and its index.
-        figures: of `FIGURES` those that there are.
-        true: the data set's own class, as it calls it, where it says.
-        right: whether that is the explained class, where that can be told.
-        image: (3, h, w), what was explained; None where the photo is gone.
-        picture: (1, h, w), the explanation; None where it cannot be drawn without the photo.
-        shape: height and width of the photo itself, where both are to be shown in its shape.
-        box: left, top, right and bottom of the explained object, as shares of the photo.
+        figures: the known ones of `FIGURES`, by name.
+        true: the true class in words, if the data set states it.
+        right: whether the explained class is the true one, if that can be told.
+        image: the photo that was explained, (3, h, w) in [0, 1]; None if it is missing.
+        picture: the explanation, (1, h, w) in [0, 1]; None if it cannot be drawn because the photo is missing.
+        shape: height and width of the original photo, in whose shape both are shown; None for their own shape.
+        box: left, top, right and bottom of the explained object, in [0, 1] of the photo's sides.
         region: (h, w) bool, the explained region.
-        inside: how much of what is kept lies in them, as `Explanation.record` has it.
-        links: files that hold more, by what they are called, relative to the report.
-        record: written into the report where no file holds it.
+        inside: the shares of the kept energy, the photo's energy and the area in the box or region, see
+            `Explanation.record`.
+        links: files on the disk with more about it, relative to the report, by the texts of their links.
+        record: to be written to the report; None if a file on the disk has it.
     """
 
     photo: str | None
@@ -55,6 +56,6 @@ class Item:
 
 
 def figures_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures that there are; a number that is none, such as the agreement of empty masks, is left out."""
+    """The known figures; NaN, such as the agreement of empty masks, is left out."""
     found = {name: values.get(name) for name in FIGURES}
     return {name: value for name, value in found.items() if value is not None and math.isfinite(value)}

@@ -1,4 +1,4 @@
-"""The page of a report, its scripts and its data. It needs no server: what it shows is in a script of data."""
+"""Writes the page of a report, its scripts and its data. The data is a script, too, since no server could answer."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ KIND, FORMAT = "rdexplain report", 1
 
 
 def write_page(report: Path, source: Path, entries: Sequence[dict[str, Any]]) -> None:
-    """Write all but the pictures and the records of a report.
+    """Write everything of a report but the pictures and the records.
 
     Args:
-        source: the folder that the explanations are of.
+        source: the folder of the explanations.
     """
     files = resources.files("rdexplain.work.reporting") / "files"
     (report / ASSETS).mkdir()
@@ -49,5 +49,5 @@ def is_report(folder: Path) -> bool:
 
 
 def _as_script(value: Any) -> str:
-    """JSON in ASCII that no browser takes for markup."""
+    """JSON in ASCII without `<`, so that a browser never reads it as HTML."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

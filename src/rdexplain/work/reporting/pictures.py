@@ -1,4 +1,4 @@
-"""Small JPEG files of photos and explanations; the same picture is one file, whoever shows it."""
+"""Writes small JPEG files of photos and explanations, named by a hash of their content: equal pictures are one file."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from torch import Tensor
 from rdexplain.render.layout import as_image
 
 THUMBNAIL, LARGE = 160, 512
-"""The longer side of pictures in the gallery and in the larger view, in pixels, at most."""
+"""Greatest length of a picture's longer side in the gallery and in the larger view, in pixels."""
 FOLDER = "images"
 _QUALITY = {THUMBNAIL: 80, LARGE: 88}
 
 
 def write_pictures(picture: Tensor, shape: tuple[int, int] | None, report: Path) -> dict[str, Any]:
-    """Write a picture (1 or 3, h, w) in [0, 1]: small, and larger where it has more pixels than the small one.
+    """Write a picture (1 or 3, h, w) in [0, 1] in two sizes, or in the small one alone if it has no more pixels.
 
     Args:
-        shape: height and width of what is shown, where the picture was squashed.
+        shape: height and width of the original photo, if the picture was squashed.
 
     Returns:
         ``small`` and ``large``, files relative to the report, and the ``width`` and ``height`` of the small one.
@@ -37,7 +37,7 @@ def write_pictures(picture: Tensor, shape: tuple[int, int] | None, report: Path)
 
 
 def sized(image: Image.Image, shape: tuple[int, int] | None, most: int) -> Image.Image:
-    """In its shape, with a longer side as the image has it, and of `most` pixels at most."""
+    """The image in the proportions of `shape` (height, width), its longer side as long as before or `most` pixels."""
     height, width = shape or (image.height, image.width)
     scale = min(most, max(image.size)) / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,4 +1,4 @@
-"""The tables of evaluations that lie beside explanations."""
+"""Shows the tables of evaluations that are in the folder of explanations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _table(path: Path) -> str:
     try:
         titles, *rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, ValueError, csv.Error):
-        return ""  # it is being written, or no evaluation's
+        return ""  # not complete yet, or no evaluation's
     head = "".join(f'<th scope="col">{_text(title)}</th>' for title in titles)
     body = "\n".join(f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return (

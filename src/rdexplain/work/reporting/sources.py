@@ -1,9 +1,10 @@
-"""Where a report's explanations come from: a run, or a folder of files. They are read one by one."""
+"""Reads the explanations of a run, or of a folder of files, one by one, for a report or an export."""
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,12 +24,12 @@ from rdexplain.work.runs.view import Result, open_run
 
 
 class Source(Protocol):
-    """Explanations in an order.
+    """A sequence of explanations.
 
     Attributes:
-        total: how many parts there are, for a progress.
-        missing: why photos are not shown, by name; filled while they are read.
-        failures: why explanations are left out, by file or photo; also filled then.
+        total: number of parts, which are the explanations of a run, or the files of a folder.
+        missing: reasons why photos cannot be shown, by name; filled by `items`.
+        failures: reasons why explanations are left out, by file or photo; filled by `items`.
     """
 
     total: int
@@ -36,15 +37,15 @@ class Source(Protocol):
     failures: dict[str, str]
 
     def items(self, progress: Progress) -> Iterator[tuple[int, Item]]:
-        """Each with the number of parts that are done with it; what cannot be read is told, and left out."""
+        """The explanations, each with the number of parts read so far; `progress` is told of those that fail."""
 
 
 def open_source(folder: Path, photos: Path | None, out: Path) -> Source:
     """The explanations of a folder.
 
     Args:
-        photos: where those of a run are now, if they have moved.
-        out: where the report will be; links are relative to it.
+        photos: folder of a run's photos, if they have moved.
+        out: folder of the report, to which links are relative.
 
     Raises:
         RDExplainError: there is no such folder, or there are none in it.
@@ -59,6 +60,16 @@ def open_source(folder: Path, photos: Path | None, out: Path) -> Source:
     if photos is not None:
         raise OptionError("`photos` is for runs: the files of `explain` hold what was explained, leave it out")
     return _OfFolder(files, out)
+
+
+def items_of(source: Source, progress: Progress, text: str) -> Iterator[Item]:
+    """The items of a source, while `progress` is told how many parts are done; `text` says what is done with them."""
+    progress.stage(text)
+    started = time.monotonic()
+    for done, item in source.items(progress):
+        yield item
+        left = (time.monotonic() - started) / done * (source.total - done)
+        progress.advance(done, source.total, text, "", left)
 
 
 class _OfRun:
@@ -145,7 +156,7 @@ class _OfFolder:
 
 
 def _where(result: Result, row: int) -> dict[str, Any]:
-    """The box or the region that is explained, where there is one."""
+    """The fields `box` or `region` of an item, if a box or a region was explained."""
     one = result[row]
     if not isinstance(one, Explanation) or (one.box is None and one.region is None):
         return {}
@@ -155,5 +166,5 @@ def _where(result: Result, row: int) -> dict[str, Any]:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """A link from a page in a folder; a name may hold anything."""
+    """The link to a file from a page in a folder, with unusual characters escaped."""
     return quote(os.fsencode(os.path.relpath(os.path.realpath(path), os.path.realpath(folder))))

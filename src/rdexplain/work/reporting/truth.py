@@ -1,4 +1,4 @@
-"""Whether the explained class is the data set's own."""
+"""Compares the explained class with the true class in the data set."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import functools
 import re
 
 from rdexplain.errors import TargetError
-from rdexplain.models.classes import ClassIndex
+from rdexplain.models.classes import ClassIndex, plain_name
 from rdexplain.models.imagenet import imagenet_classes
 
 
 def is_right(label: str, target: object, true_name: str | None, true_index: int | None) -> bool | None:
-    """Whether a class is the true one; None where that cannot be told.
+    """Whether a class is the true one; None if that cannot be told.
 
-    Names are the same but for case, blanks, `_` and `-`. ImageNet's may also be WordNet ids and synonyms.
+    Names are compared without case, blanks, `_` and `-`. For ImageNet, WordNet ids and synonyms count as names.
 
     Args:
-        label, target: the class in words, and its index where that is one number.
-        true_name, true_index: the true one, as far as the data set says.
+        label, target: the name and the index of the class.
+        true_name, true_index: those of the true class, as far as the data set states them.
     """
     if true_name is None:
         return None if true_index is None or not isinstance(target, int) else target == true_index
@@ -28,11 +28,11 @@ def is_right(label: str, target: object, true_name: str | None, true_index: int 
             return None  # a name that ImageNet does not have, or has twice
     if label == f"class {target}":  # the model has no names
         return None if true_index is None else target == true_index
-    return _plain(label) == _plain(true_name)
+    return plain_name(label) == plain_name(true_name)
 
 
 def true_class(true_name: str | None, true_index: int | None) -> str | None:
-    """The true class in words, as far as the data set says; a WordNet id of ImageNet's is its name."""
+    """The true class in words, if the data set states it; a WordNet id becomes the name of ImageNet's class."""
     if true_name is None:
         return None if true_index is None else f"class {true_index}"
     if not re.fullmatch(r"n\d{8}", true_name):
@@ -51,7 +51,3 @@ def _is_imagenet(label: str, target: int) -> bool:
 @functools.cache
 def _imagenet() -> ClassIndex:
     return ClassIndex(imagenet_classes())
-
-
-def _plain(name: str) -> str:
-    return " ".join(re.sub(r"[_-]", " ", name).casefold().split())

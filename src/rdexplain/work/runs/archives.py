@@ -20,7 +20,7 @@ def list_webdataset(source: str) -> Listing:
     """A tar, a folder of tars or a glob pattern. Files whose names are the same up to their first dot are one sample:
     the photo, and optionally its label in `.cls`, `.label` or `.txt`, or in a `.json` as "cls" or "label".
 
-    A photo is called by that name; `TAR/NAME` where there are several tars.
+    A photo is named by this common part, or `TAR/NAME` if there are several tars.
     """
     pattern = os.path.join(glob.escape(source), "*.tar") if os.path.isdir(source) else source
     files = sorted(glob.glob(pattern)) or ([source] if os.path.exists(source) else [])
@@ -84,7 +84,8 @@ def _label(suffix: str, content: bytes) -> dict[str, Any] | None:
 def list_hugging_face(source: str) -> Listing:
     """A data set as `datasets.Dataset.save_to_disk` wrote it: Arrow files, read with pyarrow alone.
 
-    Photos are the column of images, called by their row; the label is the first column of class labels.
+    The first column of the type Image has the photos, which are named by the number of their row; the first column of
+    the type ClassLabel has the labels.
     """
     folder = Path(source)
     if (folder / "dataset_dict.json").exists():

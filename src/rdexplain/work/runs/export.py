@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,9 +16,6 @@ from rdexplain.text.extras import RUNS, needed
 from rdexplain.work.outputs import Outputs
 from rdexplain.work.runs.shards import flush_folder
 from rdexplain.work.runs.view import Run
-
-STAGING = ".exporting"
-"""The folder inside the export's where files are made, so that they are renamed when all are there."""
 
 
 def export(run: Run, form: str, folder: Path) -> int:
@@ -60,18 +56,13 @@ def staged(folder: Path) -> Iterator[Path]:
     Raises:
         RDExplainError: the folder is not empty.
     """
-    if folder.is_dir() and any(one.name != STAGING for one in folder.iterdir()):
+    outputs = Outputs(folder, "export")
+    if outputs.others():
         raise RDExplainError(f"{folder} is not empty: choose another `out`")
-    staging = folder / STAGING
-    with Outputs(folder, "").open():
-        shutil.rmtree(staging, ignore_errors=True)  # of an export that was killed
-        try:
-            staging.mkdir()
-            yield staging
-            for file in sorted(staging.iterdir()):
-                file.replace(folder / file.name)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+    with outputs.staged() as staging:
+        yield staging
+        for file in sorted(staging.iterdir()):
+            file.replace(folder / file.name)
     flush_folder(folder)
 
 

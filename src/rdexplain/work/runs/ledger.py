@@ -120,42 +120,25 @@ class Ledger:
 
     def start(self, numbers: Iterable[int], method: str) -> None:
         """pending -> running, with one more attempt."""
-        with self._transaction() as database:
+        with self._transaction():
             for number in numbers:
-                done = database.execute(
-                    "UPDATE units SET state = 'running', attempts = attempts + 1"
-                    " WHERE number = ? AND method = ? AND state = 'pending'",
-                    (number, method),
-                )
-                self._one(done, number, method, "pending")
+                self._change(number, method, "pending", "state = 'running', attempts = attempts + 1")
 
     def commit(self, done: Iterable[Done], failed: Iterable[Failed] = ()) -> None:
         """running -> done and running -> failed, together."""
-        with self._transaction() as database:
+        with self._transaction():
             for one in done:
-                changed = database.execute(
-                    "UPDATE units SET state = 'done', seconds = ?, shard = ?, first = ?, rows = ?"
-                    " WHERE number = ? AND method = ? AND state = 'running'",
-                    (one.seconds, one.shard, one.first, one.rows, one.number, one.method),
-                )
-                self._one(changed, one.number, one.method, "running")
+                values = (one.seconds, one.shard, one.first, one.rows)
+                setting = "state = 'done', seconds = ?, shard = ?, first = ?, rows = ?"
+                self._change(one.number, one.method, "running", setting, values)
             for bad in failed:
-                changed = database.execute(
-                    "UPDATE units SET state = 'failed', error = ?"
-                    " WHERE number = ? AND method = ? AND state = 'running'",
-                    (bad.error, bad.number, bad.method),
-                )
-                self._one(changed, bad.number, bad.method, "running")
+                self._change(bad.number, bad.method, "running", "state = 'failed', error = ?", (bad.error,))
 
     def move(self, done: Iterable[Done]) -> None:
         """Change the shard and first row of results, in one transaction."""
-        with self._transaction() as database:
+        with self._transaction():
             for one in done:
-                changed = database.execute(
-                    "UPDATE units SET shard = ?, first = ? WHERE number = ? AND method = ? AND state = 'done'",
-                    (one.shard, one.first, one.number, one.method),
-                )
-                self._one(changed, one.number, one.method, "done")
+                self._change(one.number, one.method, "done", "shard = ?, first = ?", (one.shard, one.first))
 
     def recover(self) -> int:
         """running -> pending, for the units of a process that died. The caller must hold the run's lock."""
@@ -244,7 +227,10 @@ class Ledger:
         except sqlite3.Error as error:
             raise LedgerError(f"cannot use the ledger {self.path}: {error}") from error
 
-    def _one(self, changed: sqlite3.Cursor, number: int, method: str, state: str) -> None:
+    def _change(self, number: int, method: str, state: str, setting: str, values: Sequence[Any] = ()) -> None:
+        """Set columns of a unit, which must be in the given state."""
+        where = "number = ? AND method = ? AND state = ?"
+        changed = self._database.execute(f"UPDATE units SET {setting} WHERE {where}", (*values, number, method, state))
         if changed.rowcount != 1:
             raise LedgerError(f"photo {number} with {method} is not {state} in {self.path}")
 

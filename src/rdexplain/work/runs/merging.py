@@ -11,11 +11,11 @@ from typing import Any, cast
 
 from rdexplain.errors import OptionError
 from rdexplain.photos.images import SAMPLE
+from rdexplain.work.lock import locked
 from rdexplain.work.runs import shards
 from rdexplain.work.runs.entries import Entry
 from rdexplain.work.runs.folder import LEDGER, LOCK, SHARDS, RunError, check_alike, is_run, read_config, write_config
 from rdexplain.work.runs.ledger import Done, Failed, Ledger
-from rdexplain.work.runs.lock import locked
 
 
 def merge_runs(folders: Sequence[str | Path], out: str | Path) -> Path:

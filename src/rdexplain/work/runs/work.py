@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from rdexplain.errors import PhotoError, SolverError, TargetError, one_line
-from rdexplain.methods.targets import predicted_classes
+from rdexplain.methods.targets import with_predicted
 from rdexplain.models import Model, load_model
 from rdexplain.photos.images import Photo
 from rdexplain.results.explanation import Explanation
@@ -148,26 +148,12 @@ class Worker:
         method = self.methods[name]
         images = torch.stack([photo.pixels for _, photo in photos]).to(method.model.dtype)
         wanted: dict[str, Any] = {} if self.recipe.top_k is None else {"top_k": self.recipe.top_k}
-        if not wanted and (targets := self._targets([unit for unit, _ in photos], images)) is not None:
-            wanted = {"target": targets}
+        if not wanted:
+            wanted = {"target": with_predicted(self.model, images, [self._wanted(unit) for unit, _ in photos])}
         result: Explanation | Heatmap = method.explain(
             images, **wanted, photos=[unit.entry.photo for unit, _ in photos]
         )
         return result
-
-    def _targets(self, units: Sequence[Unit], images: torch.Tensor) -> list[list[int]] | None:
-        """The classes of each photo; None if all are the predicted ones."""
-        wanted = [self._wanted(unit) for unit in units]
-        if all(one == [None] for one in wanted):
-            return None
-        predicted = [-1] * len(units)
-        if any(None in one for one in wanted):
-            predicted = predicted_classes(self.model, images)
-        # The predicted class may be one of the others: then it is explained once.
-        return [
-            list(dict.fromkeys(best if index is None else index for index in one))
-            for best, one in zip(predicted, wanted, strict=True)
-        ]
 
     def _wanted(self, unit: Unit) -> list[int | None]:
         """A photo's classes; None for the predicted one."""

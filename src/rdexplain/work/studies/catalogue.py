@@ -21,7 +21,7 @@ STUDY: dict[str, Recipe] = {
     for recipe in (*sorted(_ALL, key=lambda recipe: int(recipe.name.partition("-")[2])), TABLE, ACCURACY)
 }
 LATER = {recipe.name: recipe for recipe in (CONCISENESS, HALLUCINATION, STARTGRAD)}
-"""What was published after the study: by another name, so that `all` remains the study and its time."""
+"""Claims of later papers. They are not part of `all`, which stands for the study and its cost."""
 RECIPES = STUDY | LATER
 GROUPS = {"all": STUDY, "shearletx": LATER}
 

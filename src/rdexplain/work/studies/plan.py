@@ -87,8 +87,8 @@ class Plan:
         scales: by group of recipes, in place of `scale`.
         segmenter, detector: the networks of figures 8 and 9.
         scenes: the photos of figures 8 and 9; None for `photos`.
-        order: a name of `evaluation.ORDERS`: how components come in curves that are equally important, where the
-            protocol does not say.
+        order: a name of `evaluation.ORDERS`: how equally important components are ranked in curves, unless the
+            protocol has a rule of its own.
     """
 
     protocol: Protocol

@@ -47,7 +47,7 @@ def curve_options(plan: Plan, method: str) -> dict[str, Any]:
         wavelet = method == "cartoonx"
         if plan.published:
             return mask_options(plan, 10.0 if wavelet else 4.0, 100, 16 if wavelet else 64)
-        # Most of a curve is about what the mask leaves at zero, and a path orders that best.
+        # Most of a curve shows how the mask's zeros are ranked, which a path of λ does best.
         return mask_options(plan, COMMON_SPARSITY, 0, 0, order="path" if plan.order == "kept" else "none")
     if method == "integrated_gradients":
         score = "probability" if plan.published else "logit"

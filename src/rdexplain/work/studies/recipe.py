@@ -79,7 +79,7 @@ class Findings:
 
 
 class Results:
-    """The results of units that are done, and where their files lie."""
+    """The results of finished units, and their files."""
 
     def __init__(self, folder: Path, found: dict[str, Row]) -> None:
         self.folder, self._found = folder, found

@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 from rdexplain.errors import PhotoError
 from rdexplain.photos.images import load_photo
 from rdexplain.render.comparison import Cell, Compared, cell_of, comparison
-from rdexplain.render.marks import framed, outlined, shares_of_frame, tinted
+from rdexplain.render.marks import frame_of, framed, outlined, shares_of_frame, tinted
 from rdexplain.render.words import percent
 from rdexplain.results.explanation import Explanation
 from rdexplain.results.focus import inside
@@ -79,7 +79,7 @@ def _marked(one: Explanation, figures: Row, photo: Tensor) -> Tensor:
     if one.region is not None:
         return tinted(photo, framed(one, inside(one)[0]))
     boxes = figures["boxes"] or ([] if one.box is None else one.box.tolist())
-    return outlined(photo, [shares_of_frame(one, box) for box in boxes])
+    return outlined(photo, [shares_of_frame(frame_of(one), box) for box in boxes])
 
 
 def _cell(one: Explanation, figures: Row, photo: Tensor) -> Cell:

@@ -1,4 +1,4 @@
-"""ShearletX against CartoonX, WaveletX and masks of pixels: how precise its pictures are, and what they invent."""
+"""ShearletX against CartoonX, WaveletX and pixel masks: conciseness-preciseness, and hallucinated edges."""
 
 from __future__ import annotations
 

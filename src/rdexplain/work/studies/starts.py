@@ -1,4 +1,4 @@
-"""StartGrad: what a start ranked by the gradient is worth after equally many steps."""
+"""StartGrad: whether masks that start from the ranks of the gradient retain more after the same number of steps."""
 
 from __future__ import annotations
 

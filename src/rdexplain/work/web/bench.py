@@ -1,4 +1,4 @@
-"""Who waits for the network: one piece of work at a time, in a thread of its own, in the order in which they came."""
+"""The queue of work for the network: a thread does one piece at a time, in the order in which they came."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ class Work:
     """A piece of work.
 
     Attributes:
-        number: of all since the page was opened.
-        tab: whose it is.
-        do: does it; gets the work, to look at `enough` and `gone`.
-        tell: is told what happens, in the thread of the work.
-        enough: the user has seen enough: what there is is kept.
-        gone: nobody wants it any more.
+        number: counts all work since the server was started.
+        tab: the browser tab that asked for it.
+        do: does the work; it is given this object, and calls `look` now and then.
+        tell: called with each event, in the thread that does the work.
+        enough: set when the user ends the work early and keeps the result so far.
+        gone: set when the tab is closed, so that nobody needs a result.
+        started: `time.monotonic` when the work began.
     """
 
     number: int
@@ -38,10 +39,10 @@ class Work:
     started: float = 0.0
 
     def look(self) -> bool:
-        """Whether the user has seen enough.
+        """Whether to end early, with the result so far.
 
         Raises:
-            Cancelled: nobody wants it any more.
+            Cancelled: nobody needs a result.
         """
         if self.gone.is_set():
             raise Cancelled
@@ -49,7 +50,7 @@ class Work:
 
 
 class Bench:
-    """The queue and its thread."""
+    """The queue, and the thread that works on it."""
 
     def __init__(self) -> None:
         self._waiting: list[Work] = []
@@ -70,7 +71,7 @@ class Bench:
         return work
 
     def stop(self, number: int, tab: str) -> bool:
-        """End a piece of work with what there is; one that waits is dropped. False where there is no such work."""
+        """End a piece of work early, or drop it if it has not begun; False if there is no such work."""
         for work in self._all():
             if (work.number, work.tab) == (number, tab):
                 work.enough.set()
@@ -85,7 +86,7 @@ class Bench:
         return False
 
     def leave(self, tab: str) -> None:
-        """Forget all work of a tab."""
+        """Cancel all work of a tab."""
         with self._change:
             self._waiting = [work for work in self._waiting if work.tab != tab]
         for work in self._all():
@@ -94,9 +95,9 @@ class Bench:
         self._say_places()
 
     def close(self, seconds: float = 5.0) -> bool:
-        """Drop all work and wait for the thread, so long; whether it has ended.
+        """Cancel all work, and wait up to `seconds` for the thread to end; returns whether it has ended.
 
-        A thread that is inside PyTorch while Python ends aborts the process.
+        If Python ended while the thread was inside PyTorch, the process would abort.
         """
         with self._change:
             self._closed = True
@@ -108,7 +109,7 @@ class Bench:
         return not self._thread.is_alive()
 
     def waiting(self, tab: str) -> int:
-        """How many pieces of work of a tab are not done."""
+        """The number of a tab's pieces of work that are not done."""
         return sum(work.tab == tab for work in self._all())
 
     def _all(self) -> list[Work]:

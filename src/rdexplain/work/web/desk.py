@@ -1,4 +1,4 @@
-"""What the page does with photos and a network; it knows nothing of browsers."""
+"""Answers the page's questions about photos with a network; nothing here concerns browsers or HTTP."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ from rdexplain.work.photos import undistorted
 from rdexplain.work.remarks import remark
 
 LIKELIEST = 5
-"""Answers that are offered."""
+"""Number of classes that the page offers to explain."""
 SCALE_DRAWS = 16
 """Noise draws on which a choice of scales is measured."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Something that the network says of a photo, and that can be explained.
+    """A class, region or object that the network finds in a photo, and that can be explained.
 
     Attributes:
-        target: what `Ask.target` takes.
+        target: value for `Ask.target`.
         label: its name.
-        probability: from 0 to 1; of a region the mean over it.
-        box: left, top, right, bottom of an object, as shares of the square.
+        probability: in [0, 1]; for a region the mean over its pixels.
+        box: left, top, right, bottom of an object, in [0, 1] of the square's side.
     """
 
     target: int
@@ -58,12 +58,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the network says of a photo.
+    """Everything that the network finds in a photo.
 
     Attributes:
-        answers: the likeliest first; of a detector as it numbers its objects.
-        regions: of a segmentation, where each answer is: `height` and `width` of the square in pixels of the network's
-            output, and `runs` of pixels, row by row, each as a place in `answers` (-1 for none) and a length.
+        answers: by falling probability; a detector's objects in the order of their numbers.
+        regions: a segmentation's map of `answers`: `height` and `width` of the network's output in pixels, and `runs`,
+            its run-length encoding row by row, a flat list of pairs: index in `answers` (-1 for none), and length.
     """
 
     answers: list[Answer]
@@ -75,13 +75,13 @@ class Ask:
     """A question to the network.
 
     Attributes:
-        target: of an `Answer`; with `against` a class.
-        against: why not this class.
+        target: of an `Answer`; with `against`, the index of a class.
+        against: index of a class: why `target` rather than this one?
         method: its name.
-        preset: of a method that solves for a mask.
-        keep: how much more is kept than by default: λk is the method's own divided by this.
+        preset: for a method that solves for a mask.
+        keep: factor by which the default λk is divided, so that more is kept.
         seed: of the noise.
-        start: an explanation of the same question to go on from, with another `keep`: a step along a path of λ.
+        start: an explanation of the same question with another `keep`, whose mask the solver starts from.
     """
 
     target: int
@@ -94,13 +94,13 @@ class Ask:
 
 
 class Desk:
-    """A network. Its methods are for one thread at a time.
+    """Explains photos with one network. Not for several threads at a time.
 
     Args:
         model: the network.
         size: side of the square that is explained, in pixels.
-        fit: how photos become it.
-        command: the options of the command line that name the network.
+        fit: how photos are brought to the square, see `load_photo`.
+        command: the command line's flags that load the network.
     """
 
     def __init__(self, model: Model, size: int, fit: str, command: str = "") -> None:
@@ -115,10 +115,10 @@ class Desk:
         return load_photo(name, self.size, self.fit, content=content)
 
     def look(self, photo: Photo) -> Seen:
-        """What the network sees.
+        """What the network finds in a photo.
 
         Raises:
-            RDExplainError: nothing that can be explained.
+            RDExplainError: it finds nothing that can be explained.
         """
         with PixelRDE(self.model).problem(photo.pixels[None].to(self.model.dtype), **self._everything()) as problem:
             rows, chances = problem.rows, problem.probability.tolist()
@@ -152,13 +152,16 @@ class Desk:
         return method.explain(images, target=self._target(ask), photos=[photo.source], **shown)
 
     def with_scales(self, photo: Photo, ask: Ask, explanation: Explanation, kept: set[int]) -> tuple[float, bytes]:
-        """What the network says with some of the mask's scales alone, noise in place of the others; and their picture.
+        """The target's probability when only some scales of the mask are kept, and a PNG picture of these.
 
         Args:
-            kept: numbers of scales, 0 the low-pass.
+            kept: numbers of the scales, 0 for the low-pass; the mask is set to zero on the others.
+
+        Returns:
+            the mean over `SCALE_DRAWS` noise draws, and the content of the file.
 
         Raises:
-            OptionError: a scale that there is not.
+            OptionError: the mask has no such scale.
         """
         places = places_of(explanation)
         if not kept <= set(places):
@@ -177,7 +180,7 @@ class Desk:
         return chance, png(lit(explanation, mask_picture(explanation.representation, explanation.images, mask)[0]))
 
     def described(self, photo: Photo, ask: Ask, result: Explanation | Heatmap) -> dict[str, Any]:
-        """A result for the page: its figures, remarks, scales, and the lines that make the same."""
+        """A result for the page: its figures, remark and scales, and the command and the Python lines for the same."""
         found: dict[str, Any] = {
             "label": result.labels[0],
             "method": METHODS[ask.method].title,
@@ -202,7 +205,7 @@ class Desk:
         return found
 
     def pictures(self, photo: Photo, result: Explanation | Heatmap) -> dict[str, bytes]:
-        """PNG files by name: grey, colour, what the network saw; safetensors and JSON, and the panel."""
+        """The contents of a result's files by name: pictures, obfuscated samples, the panel, safetensors and JSON."""
         grey = lit(result, result.picture[0])
         files = {"grey.png": png(grey)}
         if isinstance(result, Explanation):
@@ -271,7 +274,7 @@ class Desk:
 
 
 def _step_of(settings: Settings) -> Settings:
-    """Of a path of λ, from a mask that is nearly there: a quarter of the steps."""
+    """Settings for a start from the mask of a neighbouring λ: a quarter of the steps is enough."""
     return replace(follow_up(settings), steps=-(-settings.steps // 4))
 
 
@@ -288,7 +291,7 @@ def _plain(text: str | None) -> str | None:
 
 
 def _runs(regions: Tensor) -> dict[str, Any]:
-    """Regions (n, h, w) that do not overlap as runs of pixels, see `Seen`."""
+    """The run-length encoding of regions (n, h, w) bool that do not overlap, see `Seen.regions`."""
     places = torch.where(regions.any(dim=0), regions.int().argmax(dim=0), -1)
     values, lengths = torch.unique_consecutive(places, return_counts=True)
     runs = torch.stack((values.flatten(), lengths), dim=1).flatten().tolist()
@@ -296,14 +299,14 @@ def _runs(regions: Tensor) -> dict[str, Any]:
 
 
 def png(picture: Tensor) -> bytes:
-    """A picture (c, h, w) in [0, 1] as a PNG file."""
+    """The content of a PNG file of a picture (c, h, w) in [0, 1]."""
     stream = io.BytesIO()
     as_image(picture).save(stream, "PNG")
     return stream.getvalue()
 
 
 def said_of(error: Exception) -> str:
-    """What the page says of an error: as the command line does, without a path of this machine where it is a bug."""
+    """The page's message about an error; of a bug only the type, since its text may hold paths of this machine."""
     if isinstance(error, RDExplainError):
         return one_line(error).replace("`", "")
     return f"unexpected error ({type(error).__name__}): see the terminal"

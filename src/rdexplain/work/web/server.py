@@ -1,4 +1,4 @@
-"""The page's answers to a browser."""
+"""The web server of the page: routes, uploads, and the events of each open tab."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ from rdexplain.work.web.bench import Bench, Work
 from rdexplain.work.web.desk import Ask, Desk, png, said_of
 
 MOST_BYTES = 30_000_000
-"""Of an upload."""
+"""Largest upload, in bytes."""
 MOST_PHOTOS, MOST_RESULTS, MOST_WAITING = 12, 40, 6
-"""Of a tab; the oldest make room, but what waits is refused."""
+"""Most photos, results and waiting questions of a tab. The oldest photos and results are dropped for new ones; further
+questions are refused."""
 SECONDS = 0.4
-"""At least between two previews."""
+"""Least seconds between two previews."""
 _TYPES = {
     "html": "text/html",
     "js": "text/javascript",
@@ -53,7 +54,7 @@ _SAFE = {
 
 @dataclass
 class Result:
-    """An explanation that a tab has."""
+    """An explanation, with its photo, its question and its files by name."""
 
     photo: Photo
     ask: Ask
@@ -63,7 +64,7 @@ class Result:
 
 @dataclass
 class Tab:
-    """What belongs to one open page; gone when it is closed."""
+    """The state of one open page, which is dropped when it is closed."""
 
     events: asyncio.Queue[dict[str, Any]]
     loop: asyncio.AbstractEventLoop
@@ -72,7 +73,7 @@ class Tab:
     count: int = 0
 
     def tell(self, event: dict[str, Any]) -> None:
-        """From any thread."""
+        """Send an event to the browser; may be called in any thread."""
         with contextlib.suppress(RuntimeError):  # the page is being closed
             self.loop.call_soon_threadsafe(self.events.put_nowait, event)
 
@@ -81,8 +82,8 @@ class Page:
     """The routes.
 
     Args:
-        desk: the network.
-        hosts: names by which the page may be asked for; others are refused, so that no web page elsewhere can ask.
+        desk: answers the questions.
+        hosts: accepted values of the header Host; others are refused, so that no other web site can use the page.
     """
 
     def __init__(self, desk: Desk, hosts: list[str]) -> None:
@@ -102,7 +103,7 @@ class Page:
         self.app = Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)])
 
     async def page(self, request: Request) -> Response:
-        """The page and what it is made of."""
+        """The page, its scripts and its style sheet."""
         name = request.path_params.get("name", "index.html")
         folder = resources.files("rdexplain.work.web") / "page"
         if name not in {entry.name for entry in folder.iterdir()}:
@@ -111,7 +112,7 @@ class Page:
         return Response((folder / name).read_bytes(), 200, _SAFE, media_type=kind)
 
     async def about(self, request: Request) -> Response:
-        """What there is to explain and to explain with."""
+        """The network, the sample photos and the methods."""
         model = self.desk.model
         methods = [
             {"name": one.name, "title": one.title, "summary": one.summary, "mask": not one.is_baseline}
@@ -132,12 +133,12 @@ class Page:
         )
 
     def end(self) -> None:
-        """End the streams of all tabs, which the server would wait for and then break off with a traceback."""
+        """End the event streams of all tabs: an open one would be broken off with a traceback when the server stops."""
         for tab in self.tabs.values():
             tab.tell({"kind": "end"})
 
     async def events(self, request: Request) -> Response:
-        """All that happens, for one tab; when it is closed, what was its is gone."""
+        """Open a tab, and stream its events (server-sent events); when the stream is closed, the tab is dropped."""
         name = secrets.token_hex(16)
         tab = Tab(asyncio.Queue(), asyncio.get_running_loop())
         self.tabs[name] = tab
@@ -160,7 +161,7 @@ class Page:
         return StreamingResponse(stream(), 200, _SAFE, media_type="text/event-stream")
 
     async def photo(self, request: Request) -> Response:
-        """Take a photo in, and say what the network sees in it."""
+        """Read a photo, uploaded or a sample, and queue the question what the network finds in it."""
         tab = self._tab(request)
         if tab is None:
             return _gone()
@@ -191,7 +192,7 @@ class Page:
         return _json({"photo": number, "job": work.number, "name": photo.name, "picture": _data(shown)})
 
     async def explain(self, request: Request) -> Response:
-        """Begin an explanation; what comes of it is told as events."""
+        """Queue an explanation; its previews and its result come as events."""
         tab = self._tab(request)
         if tab is None:
             return _gone()
@@ -219,7 +220,7 @@ class Page:
             nonlocal last, began, attempt
             enough = work.look()
             if now.attempt != attempt:
-                # A second try is measured by its own pace; its first step is over already.
+                # The time left of a second attempt is estimated by its own pace.
                 attempt, began = now.attempt, time.monotonic()
                 losses.clear()
             losses.append(now.loss)
@@ -247,7 +248,7 @@ class Page:
         return {"what": "result", **self.desk.described(photo, ask, result), "files": sorted(files)}
 
     async def scales(self, request: Request) -> Response:
-        """What the network says with some scales alone."""
+        """Queue the question which probability remains when only some scales are kept."""
         tab = self._tab(request)
         if tab is None:
             return _gone()
@@ -269,7 +270,7 @@ class Page:
         return _json({"job": work.number})
 
     async def stop(self, request: Request) -> Response:
-        """Enough: the explanation of now is kept."""
+        """End a piece of work early, with the result so far."""
         try:
             number = int((await request.json())["job"])
         except (KeyError, ValueError, TypeError):
@@ -277,7 +278,7 @@ class Page:
         return _json({"stopped": self.bench.stop(number, request.path_params["tab"])})
 
     async def file(self, request: Request) -> Response:
-        """A picture of a result, or a download."""
+        """A file of a result, to show or to download."""
         tab = self._tab(request)
         found = None if tab is None else tab.results.get(request.path_params["number"])
         name = request.path_params["name"]
@@ -322,7 +323,7 @@ def _ask(given: dict[str, Any], tab: Tab) -> Ask:
 
 
 async def _body(request: Request) -> bytes | None:
-    """What was sent; None where it is too much."""
+    """The body of a request; None if it is larger than `MOST_BYTES`."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)

@@ -7,7 +7,7 @@
     picture: (entry) => `Explanation of ${entry.label} by ${entry.method}`,
   };
 
-  // A picture of an entry, or what stands in its place where there is none.
+  // A picture of an entry, or a placeholder where there is none.
   function shown(entry, kind, size = "small") {
     const found = entry[kind];
     if (!found) return make("span", { className: "gone", textContent: kind === "image" ? "photo is gone" : "not drawn" });

@@ -1,11 +1,11 @@
-// Which explanations are shown, and in which order.
+// Chooses and sorts the explanations that are shown.
 "use strict";
 (() => {
   const { entries } = rdx;
   const plain = (text) => text.toLowerCase().replace(/[\s_-]+/g, " ").trim();
   const texts = entries.map((entry) => plain([entry.label, entry.true ?? "", entry.photo ?? ""].join("\n")));
 
-  // A range is {low, high, open}: without its upper end where it is that of a bar.
+  // A range is {low, high, open}; `open`, for the range of a bar, means that `high` is not part of it.
   function within(value, range) {
     if (range.low === null && range.high === null) return true;
     if (value === undefined) return false;
@@ -13,7 +13,7 @@
     return range.high === null || (range.open ? value < range.high : value <= range.high);
   }
 
-  // All that pass, but for the range of one figure where its histogram is drawn.
+  // The entries that pass all filters; for the histogram of a figure all but that figure's own range.
   function passing(state, but) {
     const text = plain(state.text);
     return entries.filter(
@@ -26,7 +26,7 @@
     );
   }
 
-  // What an explanation does not have comes last, whatever the order.
+  // Explanations without the figure come last, in either order.
   function sorted(found, name, order) {
     const sign = order === "down" ? -1 : 1;
     if (!name) return order === "down" ? [...found].reverse() : found;
@@ -38,7 +38,7 @@
     });
   }
 
-  // Explanations of one photo together, in the order of the first of each.
+  // Groups explanations by photo; a photo's place is that of its first explanation.
   function grouped(found) {
     const groups = new Map();
     for (const entry of found) {

@@ -1,4 +1,4 @@
-// Histograms of figures, with the range that is chosen. A bar that is clicked becomes the range; clicked again, none.
+// Histograms of figures, and the chosen range. A click on a bar chooses its range, a second click removes it.
 "use strict";
 (() => {
   const { entries, titles, make, passing, written } = rdx;
@@ -35,7 +35,7 @@
       return place === BARS ? this.high : this.low + ((this.high - this.low) * place) / BARS;
     }
 
-    // The bar of a value is found by the same edges that a click gives, so that no rounding sets them apart.
+    // A value's bar is found by comparing it with the edges that a click on a bar uses, so that rounding cannot differ.
     place(value) {
       let place = Math.min(Math.floor(((value - this.low) / (this.high - this.low || 1)) * BARS), BARS - 1);
       while (place > 0 && value < this.edge(place)) place -= 1;
@@ -89,7 +89,7 @@
       this.changed();
     }
 
-    // What the bar means exactly, or what is written in the fields.
+    // The exact range of the bar, or the numbers written in the fields.
     get range() {
       const last = this.total.length - 1;
       if (this.chosen !== null) {
@@ -125,7 +125,7 @@
 
   const isThere = (value) => value !== undefined;
 
-  // Without a call that has each value as an argument: there may be too many.
+  // Not Math.min(...values): a call cannot have so many arguments.
   function extremes(values) {
     return values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
   }

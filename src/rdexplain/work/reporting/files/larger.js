@@ -1,4 +1,4 @@
-// The larger view: both pictures, every figure, where the record is, and the other explanations of the photo.
+// The larger view: both pictures, every figure, links to the files, and the other explanations of the photo.
 "use strict";
 (() => {
   const { entries, titles, make, written, shown, opener, badges, title, nameOf } = rdx;
@@ -71,7 +71,7 @@
     if (event.key === "ArrowLeft") step(-1);
     if (event.key === "ArrowRight") step(1);
   });
-  // Back to the card of what was seen last, where it is on the page, else to the one that was opened.
+  // Focus the card of the explanation that was shown last, if it is on the page, else of the one that was opened.
   dialog.addEventListener("close", () => {
     const card = document.querySelector(`#cards [data-entry="${current.id}"]`) ?? opened;
     if (card.isConnected) card.focus();

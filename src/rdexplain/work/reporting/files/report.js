@@ -1,4 +1,4 @@
-// The page: fields and histograms give a state, the state gives the cards of one page. Only these are in the document.
+// The page: fields and histograms set the state, from which the cards of one page are drawn; others are not in the DOM.
 "use strict";
 (() => {
   const { entries, titles, make, passing, sorted, grouped, card, group } = rdx;

@@ -1,4 +1,4 @@
-// What there is, how figures are called and written, and a short way to make elements. Text is never markup.
+// The entries, titles and formats of figures, and a short way to make elements. Texts are never parsed as HTML.
 "use strict";
 window.rdx = (() => {
   const entries = window.REPORT.entries.map((entry, id) => ({

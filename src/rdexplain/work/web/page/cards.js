@@ -16,7 +16,7 @@ function showCard(event, mine, given) {
   $("results-title").scrollIntoView({ block: "start", behavior: "smooth" });
 }
 
-// All that a card says of one explanation; again where another takes its place.
+// Fills a card with an explanation; called again when another one replaces it.
 function fillCard(card, event, mine) {
   const part = (name) => card.querySelector(name);
   const file = (name, download) => `api/${tab}/result/${event.job}/${name}${download ? "?download" : ""}`;
@@ -49,7 +49,7 @@ function fillCard(card, event, mine) {
   part(".python").textContent = event.python;
 }
 
-// Grey or colour; the choice stays when another explanation takes the place of the one before.
+// Grey or colour; the choice is kept when another explanation replaces the current one.
 function showLooks(box, files, show) {
   const looks = [["grey", "grey.png"], ["colour", "colour.png"]].filter(([, name]) => files.includes(name));
   const chosen = box.querySelector("[aria-pressed=true]")?.textContent ?? "grey";
@@ -61,7 +61,7 @@ function showLooks(box, files, show) {
   show((looks.find(([name]) => name === chosen) ?? looks[0])[1]);
 }
 
-// Less or more is kept: other λ, each solved from the nearest mask that there is, and kept.
+// The λ slider: each λ is solved from the mask of the nearest one so far, and its result is remembered.
 function showPath(card, first, mine, given) {
   const box = card.querySelector(".path"), slider = box.querySelector("input"), said = box.querySelector(".path-said");
   const points = new Map([[0, first]]);
@@ -74,7 +74,7 @@ function showPath(card, first, mine, given) {
   const move = async () => {
     const stop = Number(slider.value);
     if (points.has(stop)) { show(stop); return; }
-    if (busy) return; // when that is done, this is looked at again
+    if (busy) return; // called again when the running one is done
     busy = true;
     said.textContent = `${name(stop)}: waiting …`;
     const found = await send("explain", { ...given, keep: given.keep * 2 ** stop, start: points.get(nearest(stop)).job });

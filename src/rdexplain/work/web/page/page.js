@@ -4,13 +4,13 @@ const $ = (id) => document.getElementById(id);
 const percent = (share) => share >= 0.1 ? `${(100 * share).toFixed(0)} %` : share >= 0.001 ? `${(100 * share).toFixed(1)} %` : "< 0.1 %";
 const seconds = (time) => time >= 90 ? `${Math.round(time / 60)} min` : `${Math.max(1, Math.round(time))} s`;
 
-let about = null;      // of the network
-let tab = null;        // our name at the server
-let greet;             // called when we have one
+let about = null;      // the answer of api/about
+let tab = null;        // the server's name for this page
+let greet;             // resolves `known`, once `tab` is set
 const known = new Promise((resolve) => { greet = resolve; });
 let photo = null;      // {number, name, picture, answers}
-let live = null;       // the work that is shown while it forms
-const asked = new Map(); // by work: what to do with what comes of it
+let live = null;       // the explanation whose previews are shown
+const asked = new Map(); // handlers of results, by the number of the work
 
 function make(kind, properties = {}, ...children) {
   const element = document.createElement(kind);
@@ -65,7 +65,7 @@ function hear(event) {
   if (["done", "failed", "dropped"].includes(event.kind)) asked.delete(event.job);
 }
 
-const late = []; // events of work whose number we do not know yet
+const late = []; // events of work whose number has not arrived yet
 
 function expect(job, listener) {
   asked.set(job, listener);
@@ -122,7 +122,7 @@ function showAnswers() {
   }));
 }
 
-// The regions of a segmentation, to click on; what comes back colours the one of an answer, -1 for none.
+// Draws the clickable regions of a segmentation; returns a function that highlights the region of an answer, -1 for none.
 function showRegions({ answers, regions }) {
   const canvas = $("regions");
   canvas.hidden = !regions;
@@ -191,7 +191,7 @@ function follow(event, mine, given) {
   if (["done", "failed", "dropped"].includes(event.kind)) { live = null; $("live").hidden = true; }
 }
 
-// What happens now, in words.
+// The progress of an explanation, in words.
 function forming({ step, steps, left, attempt }) {
   if (step === steps || live.enough) return "The mask is measured, with fresh noise.";
   const meaning = attempt > 1 ? "The first try kept more than it explains, so that there is a second one, with other noise." : "Less and less of the photo is kept, as long as the network decides the same.";

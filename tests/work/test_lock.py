@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
+
 import pytest
 
-from rdexplain.work.runs import lock
-from rdexplain.work.runs.lock import LockedError, locked
+from rdexplain.work import lock
+from rdexplain.work.lock import LockedError, locked
 
 fcntl = pytest.importorskip("fcntl")
 
@@ -35,3 +39,19 @@ def test_a_lock_that_was_removed_while_it_was_taken(tmp_path, monkeypatch):
         assert len(calls) == 2
         with pytest.raises(LockedError), locked(file):
             pass
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    """The text of the file is all that there is: it names a holder on another machine, which may be alive."""
+
+    def unsupported(handle, operation):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(lock.fcntl, "flock", unsupported)
+    file = tmp_path / "lock"
+    with locked(file, keep=False):
+        assert json.loads(file.read_text())["pid"] == os.getpid()
+    assert not file.exists()
+    file.write_text(json.dumps({"pid": 1, "host": "elsewhere", "started": 0}))
+    with pytest.raises(LockedError, match="process 1 on elsewhere"), locked(file):
+        pass

@@ -1,8 +1,9 @@
-"""One process at a time writes a run, or the results in a folder."""
+"""Lock files: one process at a time writes a run, or results of one kind into a folder."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -16,6 +17,10 @@ try:
     import fcntl
 except ImportError:  # Windows has no flock
     fcntl = None  # type: ignore[assignment]
+
+
+_UNSUPPORTED = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
+"""Errors of a file system without locks, as a cluster's may be: there, as on Windows, the file's text is the lock."""
 
 
 class LockedError(RDExplainError):
@@ -64,13 +69,21 @@ def _taken(path: Path) -> int:
         try:
             if fcntl is None:
                 return handle
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in _UNSUPPORTED:
+                    return handle
+                raise
             # The last holder may have removed the file since it was opened, and others may hold a new one.
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(handle), os.stat(path)):
                     return handle
         except BlockingIOError:
-            held = LockedError(f"{path.parent} is being worked on by {_named(_read(handle))}")
+            who = _named(_read(handle))
+            held = LockedError(
+                f"{path.parent} is being worked on by {who}: wait until it ends, or choose another folder"
+            )
             os.close(handle)
             raise held from None
         except BaseException:
@@ -80,7 +93,7 @@ def _taken(path: Path) -> int:
 
 
 def holder(path: Path) -> str | None:
-    """Who works on the run, in words; None if nobody does."""
+    """The process that holds the lock file, in words; None if there is none."""
     try:
         found = json.loads(path.read_text() or "null")
     except (OSError, ValueError):
