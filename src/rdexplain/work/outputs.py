@@ -58,7 +58,7 @@ class Outputs:
         self.method = method
         self.suffixes = (*SUFFIXES, *extras)
         these = "\n".join(sorted(names))
-        which = f".{hashlib.sha256(these.encode()).hexdigest()[:8]}" if these else ""
+        which = f".{hashlib.sha256(os.fsencode(these)).hexdigest()[:8]}" if these else ""
         self.lock, self.staging = folder / f"{method}{which}.lock", folder / f".{method}"
 
     def base(self, stem: str, slug: str | None = None) -> str:
