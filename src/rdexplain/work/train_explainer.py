@@ -25,9 +25,9 @@ from rdexplain.results.storage import write_whole
 from rdexplain.work.choosing import find_model, photo_fit
 from rdexplain.work.explainers.training import Course, Training
 from rdexplain.work.job import job
+from rdexplain.work.lock import locked
 from rdexplain.work.progress import Progress
 from rdexplain.work.requests import TrainExplainer
-from rdexplain.work.runs.lock import locked
 from rdexplain.work.sizes import check_size
 
 METHOD = "cartoonx"
