@@ -10,7 +10,7 @@ from rdexplain.work.requests import TrainExplainer
 
 _EXAMPLES = """\
   rdexplain train-explainer photos/ --out explainer.safetensors
-  rdexplain train-explainer photos/ --model resnet50 --rounds 3000 --device cuda
+  rdexplain train-explainer photos/ --model resnet50 --rounds 2000 --device cuda
   rdexplain explain photo.jpg --preset instant --init explainer.safetensors
   rdexplain explain photo.jpg --init explainer.safetensors --steps 25"""
 

@@ -338,7 +338,7 @@ class Report(Options, title="explanations"):
 
 @dataclass(frozen=True, kw_only=True)
 class _Training(Options, title="training"):
-    rounds: int = option("how long, in rounds of 64 photos (default 1000)", whole(0), "N", 1000)
+    rounds: int = option("how long, in rounds of 64 photos (default 300)", whole(0), "N", 300)
     seed: int = option("of everything random (default 0)", whole(0), "N", 0)
     out: Path = option(
         "the file to write; what a stopped training goes on from is beside it (default explainer.safetensors)",
