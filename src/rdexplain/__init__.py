@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         SmoothGrad,
     )
     from rdexplain.methods.cartoonx import CartoonX
+    from rdexplain.methods.explainer import Explainer, load_explainer
     from rdexplain.methods.pixel_rde import PixelRDE
     from rdexplain.methods.shearletx import ShearletX
     from rdexplain.methods.smooth_pixel_rde import SmoothPixelRDE
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from rdexplain.work.run import run
     from rdexplain.work.runs import Run, merge_runs, open_run
     from rdexplain.work.status import status
+    from rdexplain.work.train_explainer import train_explainer
 
 __all__ = [
     "LRP",
@@ -57,6 +59,7 @@ __all__ = [
     "CartoonX",
     "Contrast",
     "Detect",
+    "Explainer",
     "Explanation",
     "GradCAM",
     "GuidedBackprop",
@@ -88,6 +91,7 @@ __all__ = [
     "export",
     "find_photos",
     "list_models",
+    "load_explainer",
     "load_explanation",
     "load_heatmap",
     "load_model",
@@ -98,11 +102,13 @@ __all__ = [
     "reproduce",
     "run",
     "status",
+    "train_explainer",
 ]
 
 # Importing PyTorch takes seconds, and `rdexplain --help` does not need it: these names are imported when first used.
 _NAMES = {
     "methods.cartoonx": ("CartoonX",),
+    "methods.explainer": ("Explainer", "load_explainer"),
     "methods.pixel_rde": ("PixelRDE",),
     "methods.shearletx": ("ShearletX",),
     "methods.smooth_pixel_rde": ("SmoothPixelRDE",),
@@ -121,7 +127,10 @@ _NAMES = {
     "work.runs": ("Run", "merge_runs", "open_run"),
     **{
         f"work.{job}": (job,)
-        for job in ("app", "compare", "detect", "evaluate", "explain", "export", "report", "reproduce", "run", "status")
+        for job in (
+            *("app", "compare", "detect", "evaluate", "explain", "export", "report", "reproduce", "run", "status"),
+            "train_explainer",
+        )
     },
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}

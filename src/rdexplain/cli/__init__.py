@@ -19,6 +19,7 @@ from rdexplain.cli import (
     reproduce,
     run,
     status,
+    train_explainer,
 )
 from rdexplain.cli.command import DESCRIPTION, Command, UsageError, main_of
 from rdexplain.cli.completion import COMMAND as COMPLETION
@@ -37,6 +38,7 @@ COMMANDS: tuple[Command, ...] = (
     export.COMMAND,
     gallery.COMMAND,
     reproduce.COMMAND,
+    train_explainer.COMMAND,
     app.COMMAND,
     models.COMMAND,
     methods.COMMAND,

@@ -86,6 +86,11 @@ class Objective:
         """|h - mean v|, mean over the channels, (R, k): how far noise moves each coefficient on average."""
         return self._centred.abs().mean(dim=1)[self.photos]
 
+    def coefficients(self, first: int, last: int) -> tuple[Tensor, Tensor]:
+        """h, and h - mean v, of the rows `first` to `last` of these, each (last - first, c, k)."""
+        photos = self.photos[first:last]
+        return self._coefficients[photos], self._centred[photos]
+
     def brightness(self, mask: Tensor) -> Tensor:
         """B of a mask (R, k), (R,): the mean of clamp(f(s * h_grey), 0, 1), how bright the picture of what is kept is.
 
@@ -122,13 +127,17 @@ class Objective:
         So its numbers are the same to the last bit, whatever other rows there are: kernels for other shapes may sum in
         another order.
         """
-        photo = int(self.photos[row])
+        return self.some(row, row + 1)
+
+    def some(self, row: int, end: int) -> Objective:
+        """The objective of the rows `row` to `end`."""
+        photos = self.photos[row:end]
         return replace(
             self,
-            images=self.images[photo : photo + 1],
-            photos=torch.zeros_like(self.photos[:1]),
-            output=self.output[row : row + 1],
-            keys=self.keys[row : row + 1],
+            images=self.images[photos],
+            photos=torch.arange(len(photos), device=photos.device),
+            output=self.output[row:end],
+            keys=self.keys[row:end],
             first=self.first + row,
             evaluations=0,
         )

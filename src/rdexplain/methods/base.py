@@ -22,6 +22,7 @@ from rdexplain.core.representations import Representation, Transform
 from rdexplain.core.solver import Settings, Solution, Watch, solve
 from rdexplain.errors import SolverError
 from rdexplain.methods.checks import check_images, check_names, check_range, check_whole
+from rdexplain.methods.explainer import Explainer
 from rdexplain.methods.interface import CaptumInterface
 from rdexplain.methods.options import Own, SharedOptions, resolve
 from rdexplain.methods.orders import Trail, levels, with_order
@@ -71,6 +72,8 @@ class RateDistortion(CaptumInterface):
         self.options = resolve(options, presets, replace(own, sparsity=sparsity), type(self).__name__)
         self.representation = representation
         self.clamp = clamp
+        if isinstance(self.options.init, Explainer):
+            self.options.init.check(self)
 
     def __repr__(self) -> str:
         settings = self.options.settings
@@ -219,7 +222,7 @@ class RateDistortion(CaptumInterface):
 
             again = solve_again if options.retry else None
             try:
-                outcome = solve_rows(parts, partial(solve_one, order=options.order), again, stops)
+                outcome = solve_rows(parts, partial(solve_one, order=options.order), again, stops, options.fresh)
                 repeated = repeat_rows(parts, solve_one, outcome.mask, repeats) if repeats > 1 else None
             except SolverError as error:
                 if not error.photos:
@@ -246,7 +249,9 @@ class RateDistortion(CaptumInterface):
         order: str = "none",
     ) -> Solution:
         init = self.options.init
-        if isinstance(init, str):
+        if isinstance(init, Explainer):
+            start = init.mask(objective, problem.label, settings.sparsity)
+        elif isinstance(init, str):
             start = initial_mask(objective, init, problem.label)
         else:
             every = initial_mask(problem.objective, init, problem.label)

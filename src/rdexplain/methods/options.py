@@ -14,8 +14,9 @@ from rdexplain.core.path import Bound, steps_of
 from rdexplain.core.solver import Settings
 from rdexplain.errors import OptionError, unknown
 from rdexplain.methods.checks import check_number, check_whole
+from rdexplain.methods.explainer import Explainer
 from rdexplain.methods.orders import ORDERS
-from rdexplain.methods.presets import Preset, Presets, find_preset
+from rdexplain.methods.presets import EXPLAINER, Preset, Presets, find_preset
 from rdexplain.models.decisions.distortions import Distortion, find_distortion
 
 
@@ -32,7 +33,7 @@ class SharedOptions(TypedDict, total=False):
         noise: "gaussian", "uniform" or "zero".
         noise_scaling: "original", "linear", "inverse_linear" or "exponential".
         distortion: "label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root" or "kl".
-        init: "ones", "coarse", "random", "gradient" or a mask.
+        init: "ones", "coarse", "random", "gradient", a mask, or an `Explainer`, which the preset "instant" needs.
         order: what the order of the components that a mask does not tell apart comes from: "time" (default), "path" or
             "none", see `methods.orders`.
         seed: of the noise.
@@ -55,7 +56,7 @@ class SharedOptions(TypedDict, total=False):
     noise: str
     noise_scaling: str
     distortion: str
-    init: Init | None
+    init: Init | Explainer | None
     order: str
     seed: int
     internal_batch_size: int | None
@@ -91,13 +92,14 @@ class Options:
     antithetic: bool
     noise: Noise
     distortion: Distortion
-    init: Init
+    init: Init | Explainer
     order: str
     seed: int
     internal_batch_size: int | None
     batch_invariant: bool | None
     accelerate: bool
     retry: bool
+    fresh: int | None
 
     @property
     def steps(self) -> int:
@@ -117,12 +119,18 @@ class Options:
             "grey_noise": self.noise.grey,
             "noise_scaling": self.noise.scaling,
             "distortion": self.distortion.name,
-            "init": self.init if isinstance(self.init, str) else "given",
+            "init": self._init,
             "order": self.order,
             "internal_batch_size": self.internal_batch_size,
             "batch_invariant": self.batch_invariant,
             "accelerate": self.accelerate,
         }
+
+    @property
+    def _init(self) -> str:
+        if isinstance(self.init, Explainer):
+            return f"{EXPLAINER} {self.init.digest}"
+        return self.init if isinstance(self.init, str) else "given"
 
     def _most(self, quantity: str) -> float | None:
         return self.bound.most if self.bound is not None and self.bound.quantity == quantity else None
@@ -154,14 +162,25 @@ def resolve(given: Mapping[str, Any], presets: Presets, own: Own, owner: str) ->
         antithetic=preset.antithetic,
         noise=Noise(given.get("noise", own.noise), _underscored(given.get("noise_scaling", "original")), own.grey),
         distortion=find_distortion(_underscored(given.get("distortion", preset.distortion))),
-        init=check_init(_or(given.get("init"), preset.init)),
+        init=_start(given.get("init"), preset, name),
         order=_order(_or(given.get("order"), "time")),
         seed=check_whole("seed", given.get("seed", 0), 0),
         internal_batch_size=None if size is None else check_whole("internal_batch_size", size, 1),
         batch_invariant=given.get("batch_invariant"),
         accelerate=bool(given.get("accelerate", True)),
         retry=preset.retry and given.get("max_distortion") is None and given.get("rate") is None,
+        fresh=preset.fresh,
     )
+
+
+def _start(init: Init | Explainer | None, preset: Preset, name: str) -> Init | Explainer:
+    if isinstance(init, Explainer):
+        return init
+    if preset.init == EXPLAINER:
+        raise OptionError(
+            f"preset {name} needs an explainer: give `init` the file that rdexplain train-explainer has written"
+        )
+    return check_init(_or(init, preset.init))
 
 
 def _order(name: str) -> str:

@@ -78,7 +78,11 @@ def parts_of(objective: Objective, apart: bool) -> list[Objective]:
 
 
 def solve_rows(
-    parts: Sequence[Objective], solve: Solve, again: Solve | None = None, stopped: Container[int] = ()
+    parts: Sequence[Objective],
+    solve: Solve,
+    again: Solve | None = None,
+    stopped: Container[int] = (),
+    fresh: int | None = None,
 ) -> Outcome:
     """Solve and measure the rows of several objectives.
 
@@ -88,6 +92,7 @@ def solve_rows(
         again: solves a row a second time, with other noise, if its mask is worse than the empty one. The better mask is
             taken, and the evaluations of both are counted. None for no second time.
         stopped: the rows whose solution was ended early, which it may change: these have no second time either.
+        fresh: draws on which each mask is measured; None for `FRESH_DRAWS`.
 
     Raises:
         SolverError: with the numbers of all rows that cannot be solved as its `photos`.
@@ -96,7 +101,8 @@ def solve_rows(
     failures: list[SolverError] = []
     for part in parts:
         try:
-            first = measure(part, solve_part(part, solve), part.evaluations // part.rows).rows()
+            solution = solve_part(part, solve)
+            first = measure(part, solution, part.evaluations // part.rows, fresh).rows()
             for row, one in enumerate(first):
                 found.append(one if again is None or part.first + row in stopped else _better(part, one, again, row))
         except SolverError as error:
@@ -132,15 +138,17 @@ def _better(part: Objective, outcome: Outcome, again: Solve, row: int) -> Outcom
     )
 
 
-def measure(objective: Objective, solution: Solution, evaluations: int) -> Outcome:
+def measure(objective: Objective, solution: Solution, evaluations: int, draws: int | None = None) -> Outcome:
     """Measure masks (R, k) on fresh draws; on a single one where the noise is zero.
 
     Args:
         evaluations: images that each row's solution sent through the network.
+        draws: how many fresh draws; None for `FRESH_DRAWS`.
     """
     mask, random = solution.mask, objective.noise.is_random
     order = solution.order if isinstance(solution, Ordered) else None
-    fresh, few = (FRESH_DRAWS, EMPTY_DRAWS) if random else (1, 1)
+    fresh = (FRESH_DRAWS if draws is None else draws) if random else 1
+    few = min(fresh, EMPTY_DRAWS) if random else 1
     distortions, reading = objective.measure_draws(mask, fresh)
     # On the same draws as the empty mask: on different ones the two estimates would differ by chance.
     compared = distortions[:, :few].mean(dim=1)

@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 
 from rdexplain.errors import OptionError, unknown
 
+EXPLAINER = "explainer"
+"""The start of a preset that needs an `Explainer`."""
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -18,6 +21,7 @@ class Preset:
         distortion: a name of `distortions.DISTORTIONS`.
         antithetic: as in `objective.Objective`.
         retry: whether a row whose mask is worse than the empty one is solved once more.
+        fresh: draws on which the finished mask is measured; None for `outcome.FRESH_DRAWS`.
     """
 
     steps: int
@@ -36,6 +40,7 @@ class Preset:
     cut: bool = False
     retry: bool = False
     distortion: str = "label"
+    fresh: int | None = None
 
 
 PAPER = Preset(
@@ -98,6 +103,18 @@ def penalised(steps: int, step_size: float) -> Preset:
     Their distortion is of the size of 1 and their prices are small, so that masks may move in bolder steps.
     """
     return replace(quick(steps, "ones"), step_size=step_size)
+
+
+INSTANT = Preset(
+    steps=0,
+    draws=4,
+    step_size=0.1,
+    schedule="cosine",
+    betas=(0.7, 0.999),
+    init=EXPLAINER,
+    fresh=16,
+)
+"""What an explainer predicts, as it is: one network evaluation, and few to measure it, which would take longer."""
 
 
 def smooth(preset: Preset) -> Preset:

@@ -14,10 +14,12 @@ from rdexplain.core.surroundings import usual_surroundings
 from rdexplain.errors import OptionError
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.baselines import Baseline
+from rdexplain.methods.explainer import Explainer, is_explainer, load_explainer
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, as_model, frozen, load_model
 from rdexplain.models.known_classes import read_classes
 from rdexplain.models.model import check_device
+from rdexplain.results.explanation import Explanation
 from rdexplain.results.loading import load_explanation
 from rdexplain.work.options import option_of
 from rdexplain.work.progress import Progress
@@ -168,14 +170,19 @@ def make_method(name: str, model: Model, options: dict[str, Any], size: int) -> 
     """
     options = dict(options)
     file = options.get("init")
-    if isinstance(file, Path):
-        start = load_explanation(file)
-        options["init"] = start.mask
+    start = read_start(file) if isinstance(file, Path) else None
+    if start is not None:
+        options["init"] = start if isinstance(start, Explainer) else start.mask
     method: Attribution | Baseline = METHODS[name].load()(model, **options)
-    if isinstance(file, Path):
+    if isinstance(file, Path) and isinstance(start, Explanation):
         _check_start(file, len(start), start.options, tuple(start.images.shape[-2:]), method, size)
     method.representation.transform((size, size), model.dtype, model.device)
     return method
+
+
+def read_start(file: Path) -> Explanation | Explainer:
+    """What a file for `init` holds."""
+    return load_explainer(file) if is_explainer(file) else load_explanation(file)
 
 
 def _check_start(

@@ -337,6 +337,32 @@ class Report(Options, title="explanations"):
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Training(Options, title="training"):
+    rounds: int = option("how long, in rounds of 64 photos (default 300)", whole(0), "N", 300)
+    seed: int = option("of everything random (default 0)", whole(0), "N", 0)
+    out: Path = option(
+        "the file to write; what a stopped training goes on from is beside it (default explainer.safetensors)",
+        Path,
+        "FILE",
+        Path("explainer.safetensors"),
+    )
+    overwrite: bool = option("replace the file, and begin anew", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainExplainer(Photos, Square, Network, _Training, Device, title="running"):
+    """Train a network that explains photos at once, as a first look or a start."""
+
+    size: int = option(
+        "side of the square photos that it learns from, in pixels (default 128)", whole(1), "PIXELS", 128
+    )
+    wavelet: str | None = Wavelets.field("wavelet")
+    levels: int | None = Wavelets.field("levels")
+    padding: str | None = Wavelets.field("padding")
+    internal_batch_size: int | None = Forward.field("internal_batch_size")
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Made(Options, title="what is made again"):
     targets: Sequence[str] = option(
         "figure-1 to figure-21, table-1, accuracy, or all of these; shearletx for the claims of later papers",

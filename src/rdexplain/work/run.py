@@ -12,6 +12,7 @@ from typing import Any
 from rdexplain.errors import ModelError, OptionError
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import load_model
+from rdexplain.models.fingerprint import fingerprint
 from rdexplain.text.extras import RUNS, needed
 from rdexplain.work.choosing import find_meaning, method_options, photo_fit, photo_size, portable_model, reading
 from rdexplain.work.crew import Crew, find_crew
@@ -29,7 +30,6 @@ from rdexplain.work.runs.folder import (
     LOCK,
     RunError,
     check_same,
-    fingerprint,
     read_config,
     without_how,
     write_config,

@@ -24,7 +24,7 @@ from rdexplain.work.values import (
 )
 
 DEFAULT_MODEL = "efficientnet_lite0"
-PRESETS = ("fast", "best", "paper")
+PRESETS = ("fast", "best", "paper", "instant")
 NOISES = ("gaussian", "uniform", "zero")
 NOISE_SCALINGS = ("original", "linear", "inverse_linear", "exponential")
 DISTORTIONS = ("label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root", "kl")
@@ -176,7 +176,12 @@ class Questions(Options, title="what is explained"):
 class Masks(Options, title="method"):
     """Options of the methods that solve for a mask; some baselines share one."""
 
-    preset: str | None = _choice(_MASKS, "preset", PRESETS, "what sets the options that are not given (default fast)")
+    preset: str | None = _choice(
+        _MASKS,
+        "preset",
+        PRESETS,
+        "what sets the options that are not given (default fast); instant is an explainer's mask as it is, see `init`",
+    )
     steps: int | None = _of((*_MASKS, "integrated_gradients"), "optimiser steps; points of the integral", whole(1), "N")
     draws: int | None = _of(_MASKS, "noise draws a step", whole(1), "N")
     sparsity: float | None = _of(_MASKS, "weight of the mask's mean; more is a smaller explanation", not_negative, "λk")
@@ -193,7 +198,7 @@ class Masks(Options, title="method"):
     step_size: float | None = _of(_MASKS, "of the optimiser", positive, "RATE")
     init: Any = _of(
         _MASKS,
-        "the mask to start from; FILE is an explanation's .safetensors",
+        "the mask to start from; FILE is an explanation's .safetensors, or an explainer's, which predicts it",
         name_or_file("init", INITS, ".safetensors"),
         braced((*INITS, "FILE")),
         choices=INITS,

@@ -8,16 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from rdexplain.errors import RDExplainError, one_line
-from rdexplain.models import Model
 from rdexplain.results.storage import write_whole
 from rdexplain.text.extras import RUNS, needed
 
 CONFIG, LEDGER, SHARDS, LOG, LOCK = "config.yaml", "ledger.sqlite", "shards", "log.txt", "lock"
-_BYTES = torch.uint8
 HOW = ("internal_batch_size", "batch_invariant", "accelerate", "weights")
 """Entries of a method's record that change results by rounding at most, and the path of a file of weights, whose
 content `fingerprint` identifies."""
@@ -107,18 +102,6 @@ def without_how(record: Mapping[str, Any]) -> dict[str, Any]:
     """A method's record without `HOW`, after a round trip through JSON."""
     kept = {name: value for name, value in record.items() if name not in HOW}
     return dict(json.loads(json.dumps(kept)))
-
-
-def fingerprint(model: Model) -> str | None:
-    """A hash of a network's parameters and buffers, and of the names of its classes; None unless it is an nn.Module."""
-    if not isinstance(model.network, nn.Module):
-        return None
-    total = hashlib.sha256(repr(model.classes).encode())
-    for name, tensor in sorted(model.network.state_dict().items()):
-        total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        # As bytes: NumPy does not know every type of PyTorch's.
-        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(_BYTES).numpy().data)
-    return total.hexdigest()[:16]
 
 
 def _listed(there: Mapping[str, Any], here: Mapping[str, Any], first: str = "there", second: str = "here") -> str:
