@@ -29,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "method": "cartoonx",
     "settings": ["fast", "best", "paper,steps=500,draws=8"],
     "peers": ["sample:cat"],
+    "together": 1,
 }
 
 
@@ -129,6 +130,7 @@ def _options() -> argparse.Namespace:
         nargs="+",
         help="quality, stability: presets, changed by key=value (default fast best paper,steps=500,draws=8)",
     )
+    parser.add_argument("--together", type=int, help="quality: photos that are solved at once (default 1)")
     parser.add_argument("--reference", help="quality: the setting that ratios are taken to (default the last)")
     parser.add_argument(
         "--peers", nargs="+", metavar="SIZE|PHOTO", help="peers: photos, each after its size (default 256 sample:cat)"

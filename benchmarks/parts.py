@@ -62,6 +62,7 @@ def _quality(options: argparse.Namespace, say: Say, known: Rows) -> Rows:
         say,
         options.method,
         device=options.device,
+        together=options.together,
     )
     return quality.summary(rows, options.reference or options.settings[-1])
 

@@ -16,6 +16,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import rdexplain as rx
 from rdexplain.methods.presets import Preset
 
@@ -92,10 +94,12 @@ def measure(
     model_name: str = "efficientnet_lite0",
     device: str = "cpu",
     keep: Path | None = None,
+    together: int = 1,
 ) -> list[dict[str, Any]]:
     """Run every setting on every photo and seed, but for what the results hold already; the rows of all.
 
     Args:
+        together: how many photos are solved at once, which a GPU likes.
         keep: a folder for the explanations themselves.
     """
     classes: dict[str, Any] = {name: getattr(rx, title) for name, title in METHODS.items()}
@@ -103,35 +107,48 @@ def measure(
     model = rx.load_model(model_name, device=device)
     rows = []
     for seed in seeds:
-        for photo in photos:
+        for some in (photos[place : place + together] for place in range(0, len(photos), together)):
             for setting in settings:
-                run = dict(zip(RUN_KEYS, (setting, method, model_name, Path(photo).stem, size, seed), strict=True))
-                row = results.find(run)
-                if row is None or (keep is not None and not (keep / f"{file_of(row)}.json").exists()):
+                runs = {
+                    photo: dict(zip(RUN_KEYS, (setting, method, model_name, Path(photo).stem, size, seed), strict=True))
+                    for photo in some
+                }
+                missing = [photo for photo, run in runs.items() if not _is_done(run, results, keep)]
+                if missing:
                     preset = preset_of(setting, base.presets)
                     explainer = type(base.__name__, (base,), {"presets": {setting: preset}})
-                    pixels = rx.load_photo(photo, size).pixels[None].to(model.device)
+                    pixels = torch.stack([rx.load_photo(photo, size).pixels for photo in missing]).to(model.device)
                     done = explainer(model, preset=setting, seed=seed).explain(pixels)
-                    if keep is not None:
-                        done.save(keep / file_of(run))
-                    row = {
-                        **run,
-                        "objective": float(done.objective[0]),
-                        "distortion": float(done.distortion[0]),
-                        "non_sparsity": float(done.non_sparsity[0]),
-                        "collapsed": bool(done.collapsed[0]),
-                        "empty_distortion": float(done.empty_distortion[0]),
-                        "label": done.labels[0],
-                        "probability": float(done.probability[0]),
-                        "evaluations": int(done.network_evaluations[0]),
-                        "seconds": done.seconds,
-                        "versions": done.versions,
-                    }
-                    results.add(row)
-                    what = f"{row['photo']:<28} seed {seed}  {setting:<32}"
-                    say(f"{what} {row['objective']:.4f}  {row['evaluations']} evaluations")
-                rows.append(row)
-    return rows
+                    for place, photo in enumerate(missing):
+                        if keep is not None:
+                            one = replace(done[place], photo=torch.zeros(1, dtype=torch.int64))
+                            one.save(keep / file_of(runs[photo]))
+                        results.add(row := _row(runs[photo], done, place))
+                        what = f"{row['photo']:<28} seed {seed}  {setting:<32}"
+                        say(f"{what} {row['objective']:.4f}  {row['evaluations']} evaluations")
+                rows += [results.find(run) for run in runs.values()]
+    return [row for row in rows if row is not None]
+
+
+def _is_done(run: dict[str, Any], results: Results, keep: Path | None) -> bool:
+    row = results.find(run)
+    return row is not None and (keep is None or (keep / f"{file_of(row)}.json").exists())
+
+
+def _row(run: dict[str, Any], done: rx.Explanation, place: int) -> dict[str, Any]:
+    return {
+        **run,
+        "objective": float(done.objective[place]),
+        "distortion": float(done.distortion[place]),
+        "non_sparsity": float(done.non_sparsity[place]),
+        "collapsed": bool(done.collapsed[place]),
+        "empty_distortion": float(done.empty_distortion[place]),
+        "label": done.labels[place],
+        "probability": float(done.probability[place]),
+        "evaluations": int(done.network_evaluations[place]),
+        "seconds": done.seconds,
+        "versions": done.versions,
+    }
 
 
 def file_of(run: dict[str, Any]) -> str:

@@ -45,6 +45,20 @@ def test_runs_are_kept_and_not_run_again(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["runs.json"]
 
 
+def test_photos_that_are_solved_together_have_rows_of_their_own():
+    settings = ["fast,steps=2,draws=1,retry=0"]
+    photos = ["sample:cat", "sample:coffee"]
+    alone, both = (
+        quality.measure(photos, settings, [0, 1], 32, quality.Results(None), lambda text: None, together=together)
+        for together in (1, 2)
+    )
+    assert [(row["photo"], row["seed"]) for row in both] == [(row["photo"], row["seed"]) for row in alone]
+    assert len({row["objective"] for row in both}) == 4
+    for one, other in zip(alone, both, strict=True):
+        assert one["objective"] == pytest.approx(other["objective"], rel=1e-3)
+        assert one["evaluations"] == other["evaluations"]
+
+
 def row(setting: str, photo: str, objective: float, collapsed: bool = False) -> dict:
     return {
         "setting": setting,

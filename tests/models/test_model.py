@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from rdexplain.errors import ModelError, OptionError, TargetError
+from rdexplain.errors import ModelError, OptionError, RDExplainError, TargetError
 from rdexplain.models import Model, as_model
 
 MEAN, STD = (0.1, 0.2, 0.3), (0.5, 1.0, 2.0)
@@ -131,6 +131,19 @@ def test_on_a_gpu(network):
     moved = model.on("cuda")
     assert moved.on("cuda") is moved
     assert torch.allclose(moved(images().cuda()).cpu(), model(images()), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("CUDA error: out of memory")]
+)
+def test_a_device_that_is_full_says_nothing_about_the_network(error):
+    class Large(nn.Linear):
+        def to(self, *_, **__):
+            raise error
+
+    with pytest.raises(RDExplainError, match=r"^meta has no memory left for Large") as found:
+        Model(Large(2, 2)).on("meta")
+    assert not isinstance(found.value, ModelError)
 
 
 @pytest.mark.parametrize("device", ["nowhere", "cuda:99"])

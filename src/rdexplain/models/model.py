@@ -14,7 +14,7 @@ from typing import Any, Literal, SupportsIndex, get_args
 import torch
 from torch import Tensor, nn
 
-from rdexplain.errors import ModelError, OptionError, one_line, unknown
+from rdexplain.errors import ModelError, OptionError, RDExplainError, one_line, unknown
 from rdexplain.models.activation import (
     Activation,
     Meaning,
@@ -323,6 +323,7 @@ class Model:
         Raises:
             OptionError: no such device.
             ModelError: the network cannot be copied.
+            RDExplainError: the device has no memory left, which says nothing about the network.
         """
         wanted = check_device(device)
         if self._first_tensor() is None or self.device == wanted:
@@ -331,6 +332,10 @@ class Model:
             network = copy.deepcopy(self.network).to(wanted)  # type: ignore[attr-defined]
         except (RuntimeError, TypeError, AssertionError) as error:
             reason = one_line(error)
+            if "out of memory" in reason:
+                raise RDExplainError(
+                    f"{wanted} has no memory left for {self.name}: end what else runs there, or choose another device"
+                ) from error
             raise ModelError(f"{self.name} cannot be copied to {wanted}: {reason}") from error
         return self.with_network(network)
 

@@ -26,7 +26,17 @@ from rdexplain.work.settings import (
     Writing,
     choice,
 )
-from rdexplain.work.values import names, one_of, part, percentages, positive, several_of, several_or_all, whole
+from rdexplain.work.values import (
+    likelihood,
+    names,
+    one_of,
+    part,
+    percentages,
+    positive,
+    several_of,
+    several_or_all,
+    whole,
+)
 
 TOGETHER = (
     "cartoonx",
@@ -382,6 +392,11 @@ class _Made(Options, title="what is made again"):
     )
     limit: int | None = option("the first N photos alone", whole(1), "N")
     budget: float | None = option("scale down to what this device does in so many minutes", positive, "MINUTES")
+    effort: float | None = option(
+        "factor on steps, draws and samples, up to 1, in place of a budget: 0.25 gives masks the steps of `fast`",
+        likelihood,
+        "SHARE",
+    )
     size: int | None = option("side of the square photos, in pixels (default 256, figure-9 480)", whole(1), "PIXELS")
     order: str = _ties()
     seed: int = option("of all noise (default 0)", whole(0), "N", 0)
@@ -417,5 +432,12 @@ class _Reproduced(Options, title="results"):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reproduce(_Made, _Studied, _Tasks, _Reproduced, Workers):
+class _Together(Options, title="running"):
+    photos_per_batch: int | None = option(
+        "photos that are explained together (default 1, or 16 on a GPU)", whole(1), "N"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduce(_Made, _Studied, _Tasks, _Reproduced, Workers, _Together):
     """Make the study's figures and tables again, with verdicts."""

@@ -32,7 +32,7 @@ def test_figure_6_takes_the_least_of_all_steps_so_far(make_plan, model, make_pho
     images = make_photos(1, 40)
     context = Context(plan, lambda name: model, tmp_path)
     photo = Photo("photo", unit.photo.source, images[0], (40, 40), "squash")
-    (row,) = KINDS["mask"](context, unit, model, photo)
+    ((row,),) = KINDS["mask"](context, [unit], model, [photo])
     expected, distortions, rates = {}, [], []
     for steps in STEPS:
         options = unit.options | {"steps": marks(plan, steps)}

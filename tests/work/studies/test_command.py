@@ -63,6 +63,18 @@ def test_another_plan_in_the_same_folder_is_refused(run, tmp_path):
     assert json.loads((tmp_path / "out" / "plan.json").read_text())["request"]["seed"] == 4
 
 
+def test_an_effort_in_place_of_a_budget(run, tmp_path):
+    status, out, _ = run("figure-7 --effort 0.002 --limit 1 --photos-per-batch 2")
+    assert status == 0
+    assert "figure-7: scaled, 0.2 % of the steps and draws, 1 of 3 photos" in out
+    steps = {json.loads(file.read_text())["options"]["steps"] for file in tmp_path.glob("out/units/*.explanation.json")}
+    assert steps == {6}
+    assert "it differs in effort (0.002 there, None now)" in run("figure-7 --limit 1")[2]
+    status, _, err = run("figure-7 --effort 0.5 --budget 1", out="other")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "give --effort or --budget, not both" in err
+
+
 DAMAGES = {
     "no JSON": lambda plan: "{",
     "a list": lambda plan: "[]",

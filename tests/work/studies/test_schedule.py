@@ -32,7 +32,7 @@ def seconds(unit: Unit) -> float:
 def run(schedule: Schedule, pace: float, units: int = 10**6) -> list[Unit]:
     """Work on units one after another, each `pace` times as long as was thought, and stop within one."""
     worked = []
-    for unit in schedule:
+    for (unit,) in schedule:
         if len(worked) == units:
             break
         worked.append(unit)
@@ -86,7 +86,7 @@ def test_a_slower_machine_keeps_the_photos_that_verdicts_need():
 def test_a_machine_that_slows_down_later_makes_the_plan_smaller():
     schedule = make(2500.0)
     before = needed(schedule)
-    for number, unit in enumerate(schedule):
+    for number, (unit,) in enumerate(schedule):
         schedule.done(unit, seconds(unit) * (1.0 if number < 8 else 3.0), WORKED)
     assert needed(schedule) < before
     assert schedule.spent.seconds < 1.3 * 2500.0
@@ -133,8 +133,8 @@ def test_workers_side_by_side_get_each_unit_once():
     """As a pool asks: two at a time, and again after it was told that there is nothing more for now."""
     schedule, working, worked = make(900.0), [], []
     while True:
-        while len(working) < 2 and (unit := next(schedule, None)) is not None:
-            working.append(unit)
+        while len(working) < 2 and (batch := next(schedule, None)) is not None:
+            working += batch
         if not working:
             break
         unit = working.pop(0)
@@ -148,17 +148,17 @@ def test_workers_side_by_side_get_each_unit_once():
 def test_what_time_is_left_after_the_last_unit_goes_to_more():
     """The last unit is faster than was thought: the units that it makes room for are given out, and all are done."""
     schedule = make(1000.0, groups=("curves",))
-    while (unit := next(schedule, None)) is not None:
-        ended = next(schedule, None)
-        schedule.done(unit, (0.1 if ended is None else 1.0) * seconds(unit), WORKED)
-        if ended is not None:
-            schedule.done(ended, seconds(ended), WORKED)
+    while (batch := next(schedule, None)) is not None:
+        (unit,), ended = batch, next(schedule, ())
+        schedule.done(unit, (1.0 if ended else 0.1) * seconds(unit), WORKED)
+        for one in ended:
+            schedule.done(one, seconds(one), WORKED)
     assert schedule.ready == schedule.count
 
 
 def test_units_that_did_no_work_say_nothing_about_the_pace():
     schedule = make(2000.0)
-    for number, unit in enumerate(schedule):
+    for number, (unit,) in enumerate(schedule):
         if number % 3 == 1:
             schedule.done(unit, 0.0, {"failed": "no photo"})
         elif number % 3 == 2:
@@ -172,7 +172,7 @@ def test_a_method_that_is_refused_costs_no_more_of_the_budget():
     """Half of the units are refused: the others have the budget for themselves."""
     schedule = make(500.0)
     assert schedule.plan.of("curves").scale.photos == 10
-    for unit in schedule:
+    for (unit,) in schedule:
         refused = unit.method == "noise"
         schedule.done(unit, 0.0 if refused else seconds(unit), {"not_applicable": "why"} if refused else WORKED)
     assert schedule.plan.of("curves").scale.photos in (20, None)

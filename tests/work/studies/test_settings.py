@@ -100,7 +100,7 @@ def test_table_1_measures_every_mask_under_the_unscaled_noise(make_plan, model, 
     rows = {}
     for unit in recipe.units(plan)[:4]:
         photo = Photo("photo", unit.photo.source, images[0], (40, 40), "squash")
-        (rows[unit.options["noise_scaling"]],) = KINDS["mask"](context, unit, model, photo)
+        ((rows[unit.options["noise_scaling"]],),) = KINDS["mask"](context, [unit], model, [photo])
     assert rows["original"]["common_distortion"] == pytest.approx(rows["original"]["distortion"], rel=1e-4)
     for scaling in ("linear", "exponential", "inverse_linear"):
         # More noise than it was made for distorts more.
@@ -155,7 +155,7 @@ def test_a_scored_unit_has_the_scores_of_what_its_mask_keeps(model, make_plan, t
     plan = make_plan()
     unit = scored_unit(plan, plan.photos[0], "pixel_rde", fast_options(plan, "pixel_rde"), ("conciseness",))
     context = Context(plan, lambda name: model, tmp_path)
-    (row,) = context.run(unit)["rows"]
+    (row,) = context.run([unit])[0]["rows"]
     found = load_explanation(context.file(unit))
     image, mask = found.images, found.mask[0]
     with torch.no_grad():

@@ -16,6 +16,9 @@ from rdexplain.work.studies.plan import Plan
 from rdexplain.work.studies.recipe import Row, Unit
 from rdexplain.work.studies.work import Context
 
+Batch = tuple[Unit, ...]
+"""Units that are `alike`, and computed together."""
+
 
 @dataclass
 class Done:
@@ -25,7 +28,7 @@ class Done:
         unit: the unit itself.
         result: its rows, or why there are none; see `Context.run`.
         files: what belongs beside the result, such as its explanation, by name.
-        seconds: the time that its worker took.
+        seconds: the time that its worker took; of a batch an equal share.
     """
 
     unit: Unit
@@ -39,26 +42,30 @@ class UnitWorker:
 
     Args:
         plan, load: as `Context` takes them.
-        begin: called with each unit before it is computed.
+        begin: called with the units of a batch before they are computed.
     """
 
     def __init__(
-        self, plan: Plan, load: Callable[[str], Model], begin: Callable[[Unit], None] = lambda unit: None
+        self, plan: Plan, load: Callable[[str], Model], begin: Callable[[Batch], None] = lambda units: None
     ) -> None:
         self._plan, self._load, self._begin = plan, load, begin
 
-    def load(self, task: Unit) -> Unit:
+    def load(self, task: Batch) -> Batch:
         """Nothing is prepared beforehand: a photo is decoded quickly."""
         return task
 
-    def work(self, loaded: Unit) -> Done:
-        """Run a unit. Nothing is written but in a temporary folder: the worker may be on another machine."""
+    def work(self, loaded: Batch) -> list[Done]:
+        """Run units. Nothing is written but in a temporary folder: the worker may be on another machine."""
         self._begin(loaded)
         started = time.perf_counter()
-        with tempfile.TemporaryDirectory(prefix="rdexplain-") as folder:
-            result = Context(self._plan, self._load, Path(folder)).run(loaded)
-            files = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
-        return Done(loaded, result, files, time.perf_counter() - started)
+        with tempfile.TemporaryDirectory(prefix="rdexplain-") as name:
+            folder = Path(name)
+            results = Context(self._plan, self._load, folder).run(loaded)
+            seconds = (time.perf_counter() - started) / len(loaded)
+            return [
+                Done(unit, result, {file.name: file.read_bytes() for file in folder.glob(f"{unit.name}.*")}, seconds)
+                for unit, result in zip(loaded, results, strict=True)
+            ]
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,10 @@ class StudyRecipe:
         """A worker that loads the networks it needs, each once."""
         return UnitWorker(self.plan, Networks(replace(self.options, device=device), Silent()).load)
 
-    def parts(self, task: Unit) -> list[Unit]:
-        """A unit is not divided."""
-        return [task]
+    def parts(self, task: Batch) -> list[Batch]:
+        """Each unit by itself."""
+        return [(unit,) for unit in task]
 
-    def given_up(self, task: Unit, reason: str) -> Done:
+    def given_up(self, task: Batch, reason: str) -> list[Done]:
         """The result of a unit on which workers crash."""
-        return Done(task, {"failed": f"{task.photo.source}, {task.method}: {reason}"})
+        return [Done(unit, {"failed": f"{unit.photo.source}, {unit.method}: {reason}"}) for unit in task]

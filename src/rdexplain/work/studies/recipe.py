@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,10 @@ class Unit:
     measured: dict[str, Any] = field(default_factory=dict)
     forwards: int = 0
     backwards: int = 0
+
+    def alike(self, other: Unit) -> bool:
+        """Whether two units differ in the photo alone, so that they can be computed together."""
+        return replace(self, photo=other.photo) == other
 
     @cached_property
     def name(self) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from rdexplain.results.loading import load_explanation
 from rdexplain.results.storage import whole_file, write_whole
 from rdexplain.text.extras import needed
 from rdexplain.work.engines import Engine, Local
-from rdexplain.work.studies.carried import Done, UnitWorker
+from rdexplain.work.studies.carried import Batch, Done, UnitWorker
 from rdexplain.work.studies.plan import Plan
 from rdexplain.work.studies.recipe import Findings, Recipe, Results, Row, Unit, explanation_file
 from rdexplain.work.studies.schedule import Schedule, units_of
@@ -27,10 +28,10 @@ UNITS, VERDICTS, TABLE, TABLES = "units", "verdicts.json", "verdicts.md", (".csv
 
 
 class Watch(Protocol):
-    """Observes a run: called before each unit that this process computes, and after each unit, with the reason if it
-    failed."""
+    """Observes a run: called before each batch of units that this process computes, and after each unit, with the
+    reason if it failed."""
 
-    def begin(self, unit: Unit) -> None: ...
+    def begin(self, units: Batch) -> None: ...
     def done(self, unit: Unit, reason: str | None) -> None: ...
 
 
@@ -65,7 +66,7 @@ def reproduce(
     load: Callable[[str], Model],
     folder: Path,
     watch: Watch | None = None,
-    engine: Engine[Unit, Done] | None = None,
+    engine: Engine[Batch, list[Done]] | None = None,
     schedule: Schedule | None = None,
 ) -> tuple[dict[str, list[Verdict]], int]:
     """Reproduce figures and tables.
@@ -96,7 +97,7 @@ def reproduce(
     if engine is None:
         engine = Local(UnitWorker(plan, load) if watch is None else UnitWorker(plan, load, watch.begin))
     with contextlib.closing(engine.results(schedule)) as all_done:
-        for done in all_done:
+        for done in chain.from_iterable(all_done):
             _keep(done, place)
             schedule.done(done.unit, done.seconds, done.result)
             if watch is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from rdexplain.errors import OptionError
 from rdexplain.work.studies import budget
@@ -52,10 +53,11 @@ def units_of(recipes: Sequence[Recipe], plan: Plan) -> list[Unit]:
     return list({unit.name: unit for recipe in recipes for unit in recipe.units(plan)}.values())
 
 
-class Schedule(Iterator[Unit]):
+class Schedule(Iterator[tuple[Unit, ...]]):
     """Iterates over the units of a plan that are not done, or over those that fit into a budget.
 
-    Each unit must be reported by `done`. After StopIteration there may be more once others are done: call `next` again.
+    They come in batches of units that differ in the photo alone. Each unit must be reported by `done`. After
+    StopIteration there may be more once others are done: call `next` again.
 
     With a budget, the plan is rescaled by the measured time of the first units, becomes smaller if it turns out too
     large, and is extended if time is left when its units are done.
@@ -68,6 +70,7 @@ class Schedule(Iterator[Unit]):
         budget: seconds of one worker; None for the plan as it is.
         spent: the time that earlier runs took.
         save: called with the plan and the time spent, each time they change.
+        together: the most units in a batch.
     """
 
     def __init__(
@@ -79,8 +82,10 @@ class Schedule(Iterator[Unit]):
         budget: float | None = None,
         spent: Spent | None = None,
         save: Callable[[Plan, Spent], None] = lambda plan, spent: None,
+        together: int = 1,
     ) -> None:
         self.recipes, self.plan, self.spent = recipes, plan, Spent() if spent is None else spent
+        self._together = together
         self._seconds, self._save = seconds, save
         self._budget = None if self.spent.finished else budget
         self._units = units_of(recipes, plan)
@@ -88,12 +93,14 @@ class Schedule(Iterator[Unit]):
         self._refused: set[tuple[str, str]] = set()
         self._marks = [mark for mark in MARKS if self._budget and self.spent.seconds < mark * self._budget]
 
-    def __next__(self) -> Unit:
+    def __next__(self) -> tuple[Unit, ...]:
         while True:
-            unit = next((unit for unit in self._units if not self._has(unit)), None)
-            if unit is not None:
-                self._working[unit.name] = unit
-                return unit
+            left = (unit for unit in self._units if not self._has(unit))
+            if (first := next(left, None)) is not None:
+                alike = (unit for unit in left if unit.alike(first))
+                batch = (first, *islice(alike, self._together - 1))
+                self._working |= {unit.name: unit for unit in batch}
+                return batch
             if self._budget is None or not self._rescale(self._current()):
                 raise StopIteration
 

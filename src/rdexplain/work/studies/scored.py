@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from torch import Tensor
+
 from rdexplain.evaluation import Candidate, Settings, evaluate, subject
 from rdexplain.evaluation.conciseness import retained_probability
 from rdexplain.evaluation.masked import masked
 from rdexplain.evaluation.statistics import Interval, interval
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.registry import METHODS
-from rdexplain.photos.images import Photo
 from rdexplain.results.explanation import Explanation
 from rdexplain.work.studies.plan import Known, Plan
 from rdexplain.work.studies.protocol import FRESH, backwards
@@ -55,19 +56,26 @@ def scored_unit(plan: Plan, photo: Known, method: str, options: dict[str, Any], 
     return Unit(SCORED, photo, plan.model, method, options, {"scores": list(scores)}, FRESH + 2, backwards(options))
 
 
-def explain_and_score(unit: Unit, method: Attribution, photo: Photo) -> tuple[Explanation, Row]:
-    """The explanation of a unit, and its row of numbers: a score that is not defined is None."""
-    images = photo.pixels[None].to(method.model.dtype)
+def explain_and_score(units: Sequence[Unit], method: Attribution, images: Tensor) -> tuple[Explanation, list[Row]]:
+    """The explanations of units by one method, and a row of numbers for each: a score that is not defined is None.
+
+    Args:
+        images: (n, 3, h, w) in [0, 1], one for each unit.
+    """
     with subject(method.model, images) as rows:
-        found = method.explain(rows.images, target=rows.target, photos=[unit.photo.source])
-        settings = Settings(domains=(), modes=(), scores=tuple(unit.measured["scores"]))
+        found = method.explain(rows.images, target=rows.target, photos=[unit.photo.source for unit in units])
+        settings = Settings(domains=(), modes=(), scores=tuple(units[0].measured["scores"]))
         scores = evaluate(rows, Candidate(found), settings).scores
         kept = masked(rows, found)
         assert kept is not None
-        retained = float(retained_probability(rows, kept.image))
-    row = explained_row(found) | {"objective": float(found.objective[0])}
-    row |= {"retained": retained if math.isfinite(retained) else None}
-    return found, row | {key.score: value for key, value in scores.items()}
+        retained = retained_probability(rows, kept.image).tolist()
+    numbers = []
+    for place, (unit, share) in enumerate(zip(units, retained, strict=True)):
+        row = explained_row(found, place) | {"objective": float(found.objective[place])}
+        row |= {"retained": share if math.isfinite(share) else None}
+        mine = {key.score: value for key, value in scores.items() if key.entry.photo == unit.photo.source}
+        numbers.append(row | mine)
+    return found, numbers
 
 
 def numbers(

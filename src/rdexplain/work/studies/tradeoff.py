@@ -18,7 +18,7 @@ SPARSITIES = (4.0, 8.0, 16.0, 32.0, 64.0)
 STEPS = (100, 500, 2000)
 METHODS = ("cartoonx", "pixel_rde")
 DRAWS = 64
-PHOTOS = 10
+PHOTOS = 24
 _DASHES = {100: ":", 500: "--", 2000: "-"}
 _MEASURES = ("distortion", "non_sparsity")
 

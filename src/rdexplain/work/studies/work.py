@@ -20,6 +20,7 @@ from rdexplain.methods.outcome import FRESH_DRAWS
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import Model, frozen
 from rdexplain.photos.images import Photo, load_photo
+from rdexplain.results.explanation import Explanation
 from rdexplain.work.studies.plan import Known, Plan
 from rdexplain.work.studies.published import PlainGradient, first_noisy_class
 from rdexplain.work.studies.recipe import Results, Row, Unit, explained_row, explanation_file
@@ -42,17 +43,34 @@ class Context:
         self.plan, self.folder = plan, folder
         self.load = load
 
-    def run(self, unit: Unit) -> Row:
-        """A unit's result; an error of the photo or the network becomes the reason in it."""
+    def run(self, units: Sequence[Unit]) -> list[Row]:
+        """The results of units that are `alike`; an error of a photo or the network becomes the reason in them."""
+        one, found, photos = units[0], dict[str, Row](), dict[str, Photo]()
         try:
-            model = self.load(unit.model)
-            size, fit = unit.measured.get("size", self.plan.size), unit.measured.get("fit", "squash")
-            photo = load_photo(unit.photo.source, side(size, model), fit)
-            return {"rows": KINDS[unit.kind](self, unit, model, photo)}
+            model = self.load(one.model)
+            size, fit = one.measured.get("size", self.plan.size), one.measured.get("fit", "squash")
+            for unit in units:
+                try:
+                    photos[unit.name] = load_photo(unit.photo.source, side(size, model), fit)
+                except PhotoError as error:
+                    found[unit.name] = {"failed": str(error)}
+            readable = [unit for unit in units if unit.name in photos]
+            results = self._computed(readable, list(photos.values()), model)
+            found |= {unit.name: result for unit, result in zip(readable, results, strict=True)}
         except ModelError as error:
-            return {"not_applicable": str(error)}
+            found |= {unit.name: {"not_applicable": str(error)} for unit in units if unit.name not in found}
+        return [found[unit.name] for unit in units]
+
+    def _computed(self, units: Sequence[Unit], photos: Sequence[Photo], model: Model) -> list[Row]:
+        """The results for photos that could be read; where several fail together, each by itself, to find the cause."""
+        try:
+            rows = KINDS[units[0].kind](self, units, model, photos) if units else []
         except (PhotoError, SolverError) as error:
-            return {"failed": str(error)}
+            if len(units) == 1:
+                return [{"failed": str(error)}]
+            pairs = zip(units, photos, strict=True)
+            return [result for unit, photo in pairs for result in self._computed([unit], [photo], model)]
+        return [{"rows": one} for one in rows]
 
     def method(self, unit: Unit, model: Model) -> Any:
         if unit.method == "guided_backprop" and self.plan.published:
@@ -96,8 +114,8 @@ def _predicted(pixels: Tensor, model: Model | None) -> int | None:
         return int(model.probabilities(model(pixels[None].to(model.device, model.dtype))).argmax())
 
 
-def _curves(context: Context, unit: Unit, model: Model, photo: Photo) -> list[Row]:
-    plan, images = context.plan, _images(photo, model)
+def _curves(context: Context, units: Sequence[Unit], model: Model, photos: Sequence[Photo]) -> list[list[Row]]:
+    plan, unit, images = context.plan, units[0], _images(photos, model)
     settings = Settings(
         percentages=unit.measured["percentages"],
         draws=unit.measured["draws"],
@@ -112,14 +130,15 @@ def _curves(context: Context, unit: Unit, model: Model, photo: Photo) -> list[Ro
     with subject(model, images) as rows:
         target = rows.target
         if unit.method == "smooth_grad" and plan.published:
-            target = [first_noisy_class(model, rows.images[0], unit.options["spread"], plan.seed)]
-        result = method.explain(rows.images, target=target, photos=[unit.photo.source])
+            target = [first_noisy_class(model, image, unit.options["spread"], plan.seed) for image in rows.images]
+        result = method.explain(rows.images, target=target, photos=[unit.photo.source for unit in units])
         # Curves are always about the class of the clean photo, whatever was explained.
         kept = torch.tensor(rows.target).to(result.target)
         labels = tuple(model.class_name(index) for index in rows.target)
         found = evaluate(rows, Candidate(dataclasses.replace(result, target=kept, labels=labels)), settings)
-    return [
-        {
+    rows_of: dict[str, list[Row]] = {unit.photo.source: [] for unit in units}
+    for key, curve in found.curves.items():
+        row = {
             **key.entry._asdict(),
             "mode": key.mode,
             "percentages": curve.percentages.tolist(),
@@ -127,48 +146,61 @@ def _curves(context: Context, unit: Unit, model: Model, photo: Photo) -> list[Ro
             "measures": {name: values.tolist() for name, values in curve.measures.items()},
             "draws": curve.draws,
         }
-        for key, curve in found.curves.items()
-    ]
+        rows_of[key.entry.photo].append(row)
+    return list(rows_of.values())
 
 
-def _mask(context: Context, unit: Unit, model: Model, photo: Photo) -> list[Row]:
-    method, images = context.method(unit, model), _images(photo, model)
-    one = method.explain(images, photos=[unit.photo.source])
-    one.save(context.file(unit))
-    history = {name: values[:, 0].tolist() for name, values in one.history.items()}
-    row = explained_row(one) | {"last_distortion": history["distortion"][-1]}
-    for mark in unit.measured.get("marks", ()):
-        row[f"least_distortion_{mark}"] = min(history["distortion"][:mark])
-        row[f"least_non_sparsity_{mark}"] = min(history["non_sparsity"][:mark])
-    if unit.measured.get("common"):
-        row["common_distortion"] = _common(method, images, one.mask)
-    return [row]
+def _mask(context: Context, units: Sequence[Unit], model: Model, photos: Sequence[Photo]) -> list[list[Row]]:
+    method, images = context.method(units[0], model), _images(photos, model)
+    found = method.explain(images, photos=[unit.photo.source for unit in units])
+    _save(context, units, found)
+    rows = []
+    for place, unit in enumerate(units):
+        history = {name: values[:, place].tolist() for name, values in found.history.items()}
+        row = explained_row(found, place) | {"last_distortion": history["distortion"][-1]}
+        for mark in unit.measured.get("marks", ()):
+            row[f"least_distortion_{mark}"] = min(history["distortion"][:mark])
+            row[f"least_non_sparsity_{mark}"] = min(history["non_sparsity"][:mark])
+        rows.append(row)
+    if units[0].measured.get("common"):
+        for row, distortion in zip(rows, _common(method, images, found.mask), strict=True):
+            row["common_distortion"] = distortion
+    return [[row] for row in rows]
 
 
-def _common(method: Any, images: Tensor, mask: list[Tensor]) -> float:
-    """A mask's distortion under the unscaled noise, whatever it was optimised under."""
+def _common(method: Any, images: Tensor, mask: list[Tensor]) -> list[float]:
+    """The masks' distortions under the unscaled noise, whatever they were optimised under."""
     method.options = dataclasses.replace(method.options, noise=Noise())
     with method.problem(images) as problem:
         objective = problem.objective
         flat = objective.transform.join(mask).to(objective.images)
-        return float(objective.measure(flat, FRESH_DRAWS)[0][0])
+        distortions: list[float] = objective.measure(flat, FRESH_DRAWS)[0].tolist()
+        return distortions
 
 
-def _task(context: Context, unit: Unit, model: Model, photo: Photo) -> list[Row]:
-    return explain_scene(unit, context.method(unit, model), photo, context.file(unit))
+def _task(context: Context, units: Sequence[Unit], model: Model, photos: Sequence[Photo]) -> list[list[Row]]:
+    method = context.method(units[0], model)
+    return [explain_scene(unit, method, photo, context.file(unit)) for unit, photo in zip(units, photos, strict=True)]
 
 
-def _scored(context: Context, unit: Unit, model: Model, photo: Photo) -> list[Row]:
-    found, row = explain_and_score(unit, context.method(unit, model), photo)
-    found.save(context.file(unit))
-    return [row]
+def _scored(context: Context, units: Sequence[Unit], model: Model, photos: Sequence[Photo]) -> list[list[Row]]:
+    found, rows = explain_and_score(units, context.method(units[0], model), _images(photos, model))
+    _save(context, units, found)
+    return [[row] for row in rows]
 
 
-def _images(photo: Photo, model: Model) -> Tensor:
-    return photo.pixels[None].to(model.dtype)
+def _save(context: Context, units: Sequence[Unit], found: Explanation) -> None:
+    """Save the explanation of each unit: its place in the batch is left out, so that its file does not depend on it."""
+    for place, unit in enumerate(units):
+        one = dataclasses.replace(found[place], photo=torch.zeros(1, dtype=torch.int64))
+        one.save(context.file(unit))
 
 
-KINDS: dict[str, Callable[[Context, Unit, Model, Photo], list[Row]]] = {
+def _images(photos: Sequence[Photo], model: Model) -> Tensor:
+    return torch.stack([photo.pixels for photo in photos]).to(model.dtype)
+
+
+KINDS: dict[str, Callable[[Context, Sequence[Unit], Model, Sequence[Photo]], list[list[Row]]]] = {
     "curves": _curves,
     "mask": _mask,
     TASK: _task,
