@@ -44,6 +44,27 @@ def test_coarse_leaves_out_the_finest_scale(start):
     assert (pixels == 1).all()
 
 
+def test_sensitivity_is_its_formula(start, smooth_network):
+    objective, mask = start("sensitivity")
+    decision = Label([1, 1], lambda output: output.softmax(1))
+    for row in range(2):
+        values = (objective.sensitivity(decision) * objective.spread)[row]
+        for place in (0, 20, mask.shape[1] - 1):
+            odds = torch.exp(torch.tensor(1.86, dtype=torch.float64)) * (values[place] / values.mean()) ** (2 / 3)
+            odds *= torch.e**-3 if place == mask.shape[1] - 1 else 1
+            torch.testing.assert_close(mask[row, place], odds / (1 + odds))
+    assert objective.evaluations > 0
+    assert ((mask > 0) & (mask < 1)).all()
+
+
+def test_sensitivity_without_any_is_even(make_objective, make_photos):
+    objective = make_objective(WAVELET, make_photos(1, 32, torch.float64), lambda images: images.mean((2, 3)) * 0)
+    mask = initial_mask(objective, "sensitivity", Label([1], lambda output: output.softmax(1)))
+    low, coarse, fine = (band.unique() for band in objective.transform.split(mask))
+    assert len(low) == len(coarse) == len(fine) == 1
+    assert low == coarse > fine
+
+
 def test_random_is_philox_and_differs_between_photos_and_seeds(start):
     objective, mask = start("random", seed=3)
     for row, key in zip(mask, objective.keys, strict=True):

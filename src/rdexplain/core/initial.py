@@ -1,4 +1,4 @@
-"""Where the mask starts: ones, random, a tensor, or ranked by the gradient."""
+"""Where the mask starts: ones, random, a tensor, or by the gradient."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from rdexplain.core.representations import Transform
 from rdexplain.errors import OptionError, unknown
 from rdexplain.models.decisions import Decision
 
-INITS = ("ones", "coarse", "random", "gradient")
+INITS = ("ones", "coarse", "random", "gradient", "sensitivity")
 FINEST = 0.04
 """Value of the finest scale at the start, for ``coarse``. Not zero: where the solver optimises u with a mask of u², the
 gradient by u is zero there, and the entry could never grow."""
+STEEPNESS, SHIFT, FINER = 2 / 3, 1.86, 3.0
+"""Of ``sensitivity``: it keeps about a quarter, with most of the decision (docs/speed.md has what it gains)."""
 Init = str | Tensor | Sequence[Tensor]
 
 
@@ -34,7 +36,9 @@ def initial_mask(objective: Objective, init: Init, decision: Decision) -> Tensor
         init: ``ones``; ``coarse``: ones but for the finest scale, which starts at `FINEST` (most networks hardly
             need it, and it is three quarters of the entries); ``random`` (uniform); ``gradient``: the size of the
             gradient of the explained reading by each coefficient, mean over the channels, replaced by its quantile
-            among all entries (in the spirit of StartGrad, ICLR 2025); or the mask itself, a list of bands as in
+            among all entries (in the spirit of StartGrad, ICLR 2025); ``sensitivity``: σ(`STEEPNESS` · ln(S / mean S) +
+            `SHIFT`), and `FINER` less inside σ for the finest scale, with S that gradient's size times how far noise
+            moves the coefficient; or the mask itself, a list of bands as in
             `Explanation.mask`, or a tensor of shape (h, w) or (R, h, w) for pixels.
         decision: whose reading the gradient is of.
 
@@ -59,7 +63,18 @@ def initial_mask(objective: Objective, init: Init, decision: Decision) -> Tensor
     if init == "random":
         streams = [philox.Stream(objective.seed, key, 0, 0, philox.START) for key in objective.keys]
         return philox.uniform(streams, shape[1], dtype, device)
+    if init == "sensitivity":
+        return _sensitive(objective, decision)
     return quantiles(objective.sensitivity(decision))
+
+
+def _sensitive(objective: Objective, decision: Decision) -> Tensor:
+    sensitivity = objective.sensitivity(decision) * objective.spread
+    tiny = torch.finfo(sensitivity.dtype).tiny
+    relative = sensitivity / sensitivity.mean(dim=1, keepdim=True).clamp_min(tiny)
+    logits = STEEPNESS * relative.clamp(1e-4, 1e4).log() + SHIFT
+    finest = torch.cat([logits.new_full((band.count,), float(band.scale == 1)) for band in objective.transform.bands])
+    return (logits - FINER * finest).sigmoid()
 
 
 def quantiles(values: Tensor) -> Tensor:
