@@ -33,8 +33,8 @@ class SharedOptions(TypedDict, total=False):
         noise: "gaussian", "uniform" or "zero".
         noise_scaling: "original", "linear", "inverse_linear" or "exponential".
         distortion: "label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root" or "kl".
-        init: "ones", "coarse", "random", "gradient", "sensitivity", a mask, or an `Explainer`, which the preset "instant"
-            needs.
+        init: "ones", "coarse", "random", "gradient", "sensitivity", a mask, or an `Explainer`, as the preset "instant"
+            needs it.
         order: what the order of the components that a mask does not tell apart comes from: "time" (default), "path" or
             "none", see `methods.orders`.
         seed: of the noise.
