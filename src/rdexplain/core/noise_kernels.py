@@ -83,22 +83,8 @@ def _obfuscate(
         n0 = n0 * sign
         n1 = n1 * sign
     _away(n0, at, here, image, row, photo, coefficients, centred, deviation, mask, spread, obfuscated, count, width)
-    _away(
-        n1,
-        at + half,
-        there,
-        image,
-        row,
-        photo,
-        coefficients,
-        centred,
-        deviation,
-        mask,
-        spread,
-        obfuscated,
-        count,
-        width,
-    )
+    at += half
+    _away(n1, at, there, image, row, photo, coefficients, centred, deviation, mask, spread, obfuscated, count, width)
 
 
 @triton.jit

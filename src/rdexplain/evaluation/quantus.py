@@ -34,7 +34,7 @@ def explain_func(model: Any, inputs: Any, targets: Any, *, method: str = "cartoo
         channels.
 
     Raises:
-        OptionError: no such method, or or an invalid option.
+        OptionError: no such method, or an invalid option.
     """
     if method not in METHODS:
         raise OptionError(unknown("method", str(method), METHODS))

@@ -172,7 +172,7 @@ def make_method(name: str, model: Model, options: dict[str, Any], size: int) -> 
     file = options.get("init")
     start = read_start(file) if isinstance(file, Path) else None
     if start is not None:
-        options["init"] = start if isinstance(start, Explainer) else start.mask
+        options["init"] = as_init(start)
     method: Attribution | Baseline = METHODS[name].load()(model, **options)
     if isinstance(file, Path) and isinstance(start, Explanation):
         _check_start(file, len(start), start.options, tuple(start.images.shape[-2:]), method, size)
@@ -183,6 +183,11 @@ def make_method(name: str, model: Model, options: dict[str, Any], size: int) -> 
 def read_start(file: Path) -> Explanation | Explainer:
     """What a file for `init` holds."""
     return load_explainer(file) if is_explainer(file) else load_explanation(file)
+
+
+def as_init(start: Explanation | Explainer) -> list[torch.Tensor] | Explainer:
+    """What a method takes as `init`: the explainer itself, or the mask of an explanation."""
+    return start if isinstance(start, Explainer) else start.mask
 
 
 def _check_start(

@@ -6,7 +6,6 @@ reads these alone, along rows and columns at once, and writes the bands where th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +13,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from rdexplain.core.representations.dwt import Level, level
 from rdexplain.core.representations.wavelet_transform import WaveletTransform
 
 _ROWS, _COLUMNS = 8, 64
@@ -64,41 +62,22 @@ class Taps:
 class FusedWaveletTransform(WaveletTransform):
     """A wavelet at one size, by a kernel for each level. Its numbers are the matrices' up to rounding."""
 
-    def __init__(
-        self,
-        size: tuple[int, int],
-        wavelet: str,
-        levels: int,
-        padding: str,
-        dtype: torch.dtype,
-        device: torch.device | str,
-    ) -> None:
-        super().__init__(size, wavelet, levels, padding, dtype, device)
-        self._analysis: list[tuple[Taps, Taps]] = []
-        self._synthesis: list[tuple[Taps, Taps]] = []
-        self._adjoint: list[tuple[Taps, Taps]] = []
-
-        def taps(low: Tensor, high: Tensor) -> Taps:
-            return Taps.of(low, high, dtype, torch.device(device))
-
-        for rows, columns in _axes(size, wavelet, levels, padding):
-            self._analysis.append((taps(rows.low, rows.high), taps(columns.low, columns.high)))
-            both = [(axis.synthesis_low, axis.synthesis_high) for axis in (rows, columns)]
-            self._synthesis.append((taps(*both[0]), taps(*both[1])))
-            across = [(low.mT, high.mT) for low, high in both]
-            self._adjoint.append((taps(*across[0]), taps(*across[1])))
+    @staticmethod
+    def _pair(low: Tensor, high: Tensor, dtype: torch.dtype, device: torch.device) -> Taps:
+        return Taps.of(low, high, dtype, device)
 
     def analysis(self, images: Tensor) -> Tensor:
-        return self._split(images, self._analysis)
+        return self._split(images, [scale.analysis for scale in self._scales])
 
     def adjoint(self, gradient: Tensor) -> Tensor:
-        return self._split(gradient, self._adjoint)
+        return self._split(gradient, [scale.adjoint for scale in self._scales])
 
     def synthesis(self, coefficients: Tensor) -> Tensor:
         coefficients = coefficients.contiguous()
         images = coefficients.shape[0] * coefficients.shape[1]
         low, stride, offset = coefficients, self.count, self.bands[0].count
-        for (rows, columns), band in zip(reversed(self._synthesis), self.bands[1:], strict=True):
+        for scale, band in zip(reversed(self._scales), self.bands[1:], strict=True):
+            rows, columns = scale.synthesis
             height, width = rows.length, columns.length
             above = coefficients.new_empty((images, height, width))
             _merge[_grid(images, height, width)](
@@ -129,14 +108,6 @@ class FusedWaveletTransform(WaveletTransform):
         return flat
 
 
-def _axes(size: tuple[int, int], wavelet: str, levels: int, padding: str) -> Iterator[tuple[Level, Level]]:
-    """The levels of the rows' axis and the columns', finest first."""
-    for _ in range(levels):
-        axes = level(size[0], wavelet, padding), level(size[1], wavelet, padding)
-        yield axes
-        size = axes[0].low.shape[0], axes[1].low.shape[0]
-
-
 def _grid(images: int, height: int, width: int) -> tuple[int]:
     """A program for each tile of each image."""
     return (images * triton.cdiv(height, _ROWS) * triton.cdiv(width, _COLUMNS),)
@@ -147,6 +118,17 @@ _SCALARS += ["height", "width", "band_height", "band_width"]
 """Numbers for which no kernel of their own is compiled: they differ from level to level."""
 
 
+@triton.jit
+def _place(height, width, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+    """The image, the rows and the columns of a program's tile."""
+    across = tl.cdiv(width, COLUMNS)
+    tiles = tl.cdiv(height, ROWS) * across
+    tile = tl.program_id(0) % tiles
+    r = tile // across * ROWS + tl.arange(0, ROWS)
+    c = tile % across * COLUMNS + tl.arange(0, COLUMNS)
+    return (tl.program_id(0) // tiles).to(tl.int64), r, c
+
+
 @triton.jit(do_not_specialize=_SCALARS)
 def _split(
     x, by_image, by_channel, by_row, by_column, below, below_count, flat, count, offset,
@@ -154,12 +136,7 @@ def _split(
     DOWN: tl.constexpr, ACROSS: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
     """A tile of an image's four bands at one level."""
-    across = tl.cdiv(width, COLUMNS)
-    tiles = tl.cdiv(height, ROWS) * across
-    image = (tl.program_id(0) // tiles).to(tl.int64)
-    tile = tl.program_id(0) % tiles
-    r = tile // across * ROWS + tl.arange(0, ROWS)
-    c = tile % across * COLUMNS + tl.arange(0, COLUMNS)
+    image, r, c = _place(height, width, ROWS, COLUMNS)
     r_in, c_in = r < height, c < width
     source = x + image // channels * by_image + image % channels * by_channel
     kind = x.dtype.element_ty
@@ -198,12 +175,7 @@ def _merge(
     DOWN: tl.constexpr, ACROSS: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
     """A tile of an image, or of the low-pass above, of the four bands of a level."""
-    across = tl.cdiv(width, COLUMNS)
-    tiles = tl.cdiv(height, ROWS) * across
-    image = (tl.program_id(0) // tiles).to(tl.int64)
-    tile = tl.program_id(0) % tiles
-    r = tile // across * ROWS + tl.arange(0, ROWS)
-    c = tile % across * COLUMNS + tl.arange(0, COLUMNS)
+    image, r, c = _place(height, width, ROWS, COLUMNS)
     r_in, c_in = r < height, c < width
     kind = flat.dtype.element_ty
     below = low + image * low_count

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,11 +24,24 @@ class _Pair:
 
 @dataclass(frozen=True)
 class _Scale:
-    """One scale's matrices along the rows' axis (height) and along the columns' (width)."""
+    """One scale's pairs of matrices along the rows' axis (height) and along the columns' (width)."""
 
-    analysis: tuple[_Pair, _Pair]
-    synthesis: tuple[_Pair, _Pair]
-    adjoint: tuple[_Pair, _Pair]
+    analysis: tuple[Any, Any]
+    synthesis: tuple[Any, Any]
+    adjoint: tuple[Any, Any]
+
+    @classmethod
+    def of(cls, rows: Level, columns: Level, pair: Callable[[Tensor, Tensor], Any]) -> _Scale:
+        """The scale of two axes; `pair` makes what is kept of a low-pass and a high-pass matrix."""
+
+        def pairs(matrices: Callable[[Level], tuple[Tensor, Tensor]]) -> tuple[Any, Any]:
+            return pair(*matrices(rows)), pair(*matrices(columns))
+
+        return cls(
+            analysis=pairs(lambda axis: (axis.low, axis.high)),
+            synthesis=pairs(lambda axis: (axis.synthesis_low, axis.synthesis_high)),
+            adjoint=pairs(lambda axis: (axis.synthesis_low.mT, axis.synthesis_high.mT)),
+        )
 
 
 class WaveletTransform(Transform):
@@ -44,13 +59,22 @@ class WaveletTransform(Transform):
         check_levels(size, wavelet, levels)
         self.size = size
         shape, bands, scales = size, [], []
+
+        def pair(low: Tensor, high: Tensor) -> Any:
+            return self._pair(low, high, dtype, torch.device(device))
+
         for number in range(1, levels + 1):
-            axes = (level(shape[0], wavelet, padding), level(shape[1], wavelet, padding))
-            shape = (axes[0].low.shape[0], axes[1].low.shape[0])
+            rows, columns = level(shape[0], wavelet, padding), level(shape[1], wavelet, padding)
+            shape = (rows.low.shape[0], columns.low.shape[0])
             bands.append(Band((3, *shape), number))
-            scales.append(_scale(axes, dtype, torch.device(device)))
+            scales.append(_Scale.of(rows, columns, pair))
         self._scales = tuple(scales)  # finest first
         self.bands = (Band(shape, 0), *reversed(bands))
+
+    @staticmethod
+    def _pair(low: Tensor, high: Tensor, dtype: torch.dtype, device: torch.device) -> Any:
+        """What is kept of a low-pass and a high-pass matrix."""
+        return _Pair(Banded(low, dtype, device), Banded(high, dtype, device))
 
     def analysis(self, images: Tensor) -> Tensor:
         return _decompose(images, [scale.analysis for scale in self._scales])
@@ -79,15 +103,3 @@ def _decompose(images: Tensor, scales: list[tuple[_Pair, _Pair]]) -> Tensor:
         low = rows.low.down(left)
     flat = torch.cat([low.flatten(1), *reversed(details)], dim=1)
     return flat.unflatten(0, images.shape[:2])
-
-
-def _scale(axes: tuple[Level, Level], dtype: torch.dtype, device: torch.device) -> _Scale:
-    def pairs(matrices: list[tuple[Tensor, Tensor]]) -> tuple[_Pair, _Pair]:
-        rows, columns = (_Pair(Banded(low, dtype, device), Banded(high, dtype, device)) for low, high in matrices)
-        return rows, columns
-
-    return _Scale(
-        analysis=pairs([(axis.low, axis.high) for axis in axes]),
-        synthesis=pairs([(axis.synthesis_low, axis.synthesis_high) for axis in axes]),
-        adjoint=pairs([(axis.synthesis_low.mT, axis.synthesis_high.mT) for axis in axes]),
-    )

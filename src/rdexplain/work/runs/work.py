@@ -13,13 +13,12 @@ from typing import Any
 import torch
 
 from rdexplain.errors import PhotoError, SolverError, TargetError, one_line
-from rdexplain.methods.explainer import Explainer
 from rdexplain.methods.targets import with_predicted
 from rdexplain.models import Model, load_model
 from rdexplain.photos.images import Photo
 from rdexplain.results.explanation import Explanation
 from rdexplain.results.heatmap import Heatmap
-from rdexplain.work.choosing import read_start
+from rdexplain.work.choosing import as_init, read_start
 from rdexplain.work.runs.ledger import Unit
 from rdexplain.work.runs.shards import MASK_FIGURES, Row, pack
 from rdexplain.work.runs.sources import read
@@ -222,8 +221,7 @@ class Worker:
         options = dict(options)
         start = options.get("init")
         if isinstance(start, str) and start.endswith(".safetensors"):
-            found = read_start(Path(start))
-            options["init"] = found if isinstance(found, Explainer) else found.mask
+            options["init"] = as_init(read_start(Path(start)))
         method = getattr(importlib.import_module(module), name)(self.model, **options)
         # Fails early, before any photo is read, if the size does not fit.
         method.representation.transform((self.recipe.size, self.recipe.size), self.model.dtype, self.model.device)
