@@ -69,7 +69,7 @@ def test_no_gradient_is_one_line(name, method):
 
 
 def test_methods_without_gradients_still_work():
-    heatmap = rx.Occlusion(Changed(NETWORKS["detached"]), window=4, stride=4).explain(torch.rand(1, 3, 8, 8))
+    heatmap = rx.Occlusion(build("detached"), window=4, stride=4).explain(torch.rand(1, 3, 8, 8))
     assert heatmap.scores[0].isfinite().all()
 
 
