@@ -31,7 +31,7 @@ def ranks(
             "score at least the m-th largest": equal scores come in together, and more than m may come. That is the
             published scripts' threshold on wavelet masks.
         second: (n, k), higher comes first among equal scores, such as the zeros of a mask; what is equal in both comes
-            in a random order. Only where ties are ``random``.
+            in a random order. Only where ties are ``random``. It may lie on another device, as what is loaded does.
 
     Returns:
         int64 (n, k).
@@ -57,7 +57,7 @@ def ranks(
         order = philox.random_bits(streams, scores.shape[1], scores.device).argsort(dim=1)
         # A stable sort leaves equal scores in the order in which it finds them.
         for values in (scores,) if second is None else (second, scores):
-            order = order.gather(1, values.gather(1, order).argsort(dim=1, descending=True, stable=True))
+            order = order.gather(1, values.to(order.device).gather(1, order).argsort(dim=1, descending=True, stable=True))
         places = torch.arange(scores.shape[1], device=scores.device).expand_as(order)
     return torch.empty_like(order).scatter_(1, order, places.contiguous())
 
