@@ -16,13 +16,13 @@ from benchmarks import quality, step
 from benchmarks.compare import compare
 from benchmarks.machine import machine
 from benchmarks.parts import PARTS, SHORT
+from rdexplain.text.times import span
 
 RESULTS = Path(__file__).parent / "results"
 DEFAULTS: dict[str, Any] = {
     "networks": list(step.NETWORKS),
     "draws": 16,
     "rounds": 7,
-    "few": False,
     "photos": ["sample:cat"],
     "size": 128,
     "seeds": [0],
@@ -81,7 +81,8 @@ def measure_part(part: str, options: argparse.Namespace, found: dict[str, Any], 
             rows.append(row)
             keep(unfinished=True)
         keep(unfinished=False)
-    print(f"\n{part}, {found['seconds'][part]:.0f} s{', measured before' if old else ''}")
+    took = f"{'measured before, ' if old else ''}in {span(found['seconds'][part])}"
+    print(f"\n{part}: {PARTS[part].title} ({took})")
     for line in PARTS[part].lines(found[part]):
         print(line, flush=True)
 
@@ -119,7 +120,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--networks", nargs="+", choices=step.NETWORKS, help="step: networks (default all)")
     parser.add_argument("--draws", type=int, help="step: noise draws (default 16)")
     parser.add_argument("--rounds", type=int, help="step, transform: rounds; the median is printed (default 7)")
-    parser.add_argument("--few", action="store_true", default=None, help="growth: fewer cases")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--photos", nargs="+", help="quality, stability: photos (default sample:cat)")
     parser.add_argument("--size", type=int, help="quality, stability: pixels (default 128)")

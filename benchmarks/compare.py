@@ -12,7 +12,7 @@ FIGURES = {
     "growth": ("step_ms_per_image", "peak_mib"),
     "transform": ("over_rdexplain",),
     "quality": ("objective", "evaluations"),
-    "peers": ("seconds", "objective"),
+    "peers": ("seconds", "area_pixels", "area_wavelets"),
 }
 """What is compared of each part. Everything in a row that is no measurement says which row it is."""
 _MEASURED = {
@@ -22,7 +22,7 @@ _MEASURED = {
     "peak_mib",
     "ms_per_image",
     "over_rdexplain",
-    *("seconds", "seconds_a_step", "share"),
+    *("seconds", "seconds_a_step", "area_pixels", "area_wavelets"),
     *("objective", "evaluations", "low", "high", "collapsed", "runs", "ratio_of_means", "worst_ratio"),
 }
 
@@ -38,7 +38,7 @@ def compare(before: Path, after: Path) -> Iterator[str]:
         for row in new.get(part, []):
             was = known.get(_identity(row))
             for figure in figures if was is not None else ():
-                if was and was[figure]:
+                if was and was.get(figure):
                     name = " ".join(str(value) for _, value in _identity(row))
                     yield (
                         f"{part:<10} {name:<48} {figure:<18} {was[figure]:>10.3f} {row[figure]:>10.3f} "

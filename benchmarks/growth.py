@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 
 import rdexplain as rx
+from benchmarks.machine import Peak
 from rdexplain.core.solver import Settings, solve
 from rdexplain.methods.registry import METHODS
 
@@ -26,22 +26,19 @@ VARIED = {
 }
 
 
-FEW = {"photos": (1, 8), "size": (256,), "internal_batch_size": (4, 16)}
-
-
-def cases(few: bool = False) -> list[dict[str, Any]]:
-    """The base case with one of its numbers changed at a time; `few` of them for a first look."""
+def cases() -> list[dict[str, Any]]:
+    """The base case with one of its numbers changed at a time."""
     found: list[dict[str, Any]] = []
-    for key, values in (FEW if few else VARIED).items():
+    for key, values in VARIED.items():
         found += [case for value in values if (case := {**BASE, key: value}) not in found]
     return found
 
 
 def measure(
-    device: str, few: bool = False, known: Sequence[dict[str, Any]] = (), model: str = "efficientnet_lite0"
+    device: str, known: Sequence[dict[str, Any]] = (), model: str = "efficientnet_lite0"
 ) -> Iterator[dict[str, Any]]:
     """A row for each case that is not known: milliseconds of a step for each image sent through, and peak MiB."""
-    for case in cases(few):
+    for case in cases():
         if any(case.items() <= row.items() for row in known):
             continue
         command = [sys.executable, "-m", "benchmarks.growth", json.dumps({**case, "device": device, "model": model})]
@@ -50,14 +47,14 @@ def measure(
 
 
 def one(case: dict[str, Any]) -> dict[str, Any]:
-    """A case in this process; what was there before the explanation is measured too, and its memory taken off."""
+    """A case in this process. Its memory is what the explanation takes beside the loaded network and the photos."""
     device = torch.device(case["device"])
     model = rx.load_model(case["model"], device=str(device))
     size, photos = case["size"], case["photos"]
     images = torch.rand(photos, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
     method = METHODS[case["method"]].load()(model, internal_batch_size=case["internal_batch_size"])
     spatial = method.options.settings.spatial
-    before = _peak(device)
+    peak = Peak(device)
     with method.problem(images) as problem:
         mask = torch.full((photos, problem.objective.transform.count), 0.5, device=device)
         solve(problem.objective, mask, Settings(1, case["draws"], 0.1, 20.0, spatial=spatial))
@@ -69,15 +66,8 @@ def one(case: dict[str, Any]) -> dict[str, Any]:
     return {
         **case,
         "step_ms_per_image": 1e3 * seconds / (2 * photos * case["draws"]),
-        "peak_mib": round(_peak(device) - before, 1),
+        "peak_mib": round(peak.mib(), 1),
     }
-
-
-def _peak(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,6 +35,37 @@ def _processor() -> str:
             return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+class Peak:
+    """The most memory that is held from now on, beside what is held already.
+
+    On Linux the process's own high-water mark, begun anew: `getrusage` counts what the process that started this one
+    held, too. Elsewhere that is all there is, and a peak that was higher before hides this one.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device, self._linux = device, sys.platform == "linux"
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        elif self._linux:
+            Path("/proc/self/clear_refs").write_text("5")  # the high-water mark becomes what is held now
+        self._before = self._highest()
+
+    def mib(self) -> float:
+        """MiB so far."""
+        return self._highest() - self._before
+
+    def _highest(self) -> float:
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device) / 2**20
+        if self._linux:
+            found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+            assert found is not None
+            return int(found[1]) / 2**10
+        import resource  # not on Windows
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def interleaved(works: dict[str, Callable[[], Any]], rounds: int, device: torch.device) -> dict[str, list[float]]:

@@ -13,6 +13,7 @@ import torch
 
 import rdexplain as rx
 from benchmarks import growth, orders, peers, quality, stability, step, tables, transform
+from rdexplain.photos.sample_files import SAMPLE, sample_names
 
 Row = dict[str, Any]
 Rows = list[Row]
@@ -24,12 +25,14 @@ class Part:
     """A part of the benchmarks.
 
     Attributes:
+        title: what its table shows, in one line.
         measure: from the options, and rows that are there already, to the other rows, ready for JSON; says what it has
             done.
         lines: the rows as a table.
         reads: the options that it reads.
     """
 
+    title: str
     measure: Callable[[argparse.Namespace, Say, Rows], Iterable[Row]]
     lines: Callable[[Rows], Iterator[str]]
     reads: tuple[str, ...]
@@ -47,7 +50,7 @@ def _transform(options: argparse.Namespace, say: Say, known: Rows) -> Rows:
 
 
 def _growth(options: argparse.Namespace, say: Say, known: Rows) -> Iterator[Row]:
-    for row in growth.measure(options.device, options.few, known):
+    for row in growth.measure(options.device, known):
         say(f"growth: {row['method']}, {row['photos']} photos, {row['draws']} draws, {row['size']} px")
         yield row
 
@@ -106,22 +109,48 @@ def _orders(options: argparse.Namespace, say: Say, known: Rows) -> Rows:
 
 _SEEDED = ("photos", "settings", "seeds", "size", "method", "device")
 PARTS = {
-    "step": Part(_step, tables.step, ("networks", "draws", "rounds", "device")),
-    "transform": Part(_transform, tables.transform, ("rounds", "device")),
-    "growth": Part(_growth, tables.growth, ("few", "device")),
-    "quality": Part(_quality, tables.quality, (*_SEEDED, "reference")),
-    "stability": Part(_stability, tables.stability, _SEEDED),
-    "peers": Part(_peers, tables.peers, ("peers", "device")),
-    "orders": Part(_orders, tables.orders, ("folders", "device")),
+    "step": Part(
+        "a step of the optimiser over the floor, the network alone: forward, and backward to its input",
+        _step,
+        tables.step,
+        ("networks", "draws", "rounds", "device"),
+    ),
+    "transform": Part("wavelet analysis and synthesis", _transform, tables.transform, ("rounds", "device")),
+    "growth": Part(
+        "a step of the optimiser as its work grows, and the memory that it takes beside the loaded network",
+        _growth,
+        tables.growth,
+        ("device",),
+    ),
+    "quality": Part(
+        "the objective, distortion + λk x mean mask: less is better", _quality, tables.quality, (*_SEEDED, "reference")
+    ),
+    "stability": Part(
+        "how alike the explanations of two seeds are: 1 is the same", _stability, tables.stability, _SEEDED
+    ),
+    "peers": Part(
+        "the area under the distortion as an explanation's first components are kept: less is better",
+        _peers,
+        tables.peers,
+        ("peers", "device"),
+    ),
+    "orders": Part(
+        "areas under curves, and what they are more than with a random order [95 % interval]",
+        _orders,
+        tables.orders,
+        ("folders", "device"),
+    ),
 }
 
+SAMPLES = [f"{SAMPLE}{name}" for name in sample_names()]
 SHORT: dict[str, dict[str, Any]] = {
     "step": {"networks": ["efficientnet_lite0", "mobilenet_v3_small"], "draws": 4, "rounds": 3},
     "transform": {"rounds": 5},
-    "growth": {"few": True},
-    "quality": {"settings": ["best", "fast"]},
-    "stability": {"settings": ["fast"]},
-    "peers": {"peers": ["128", "sample:cat", "256", "sample:cat"]},
+    "growth": {},
+    "quality": {"photos": SAMPLES, "settings": ["best", "fast", "paper,draws=2"]},
+    "stability": {"photos": SAMPLES, "settings": ["fast"], "seeds": [0, 1]},
+    "peers": {"peers": ["128", "sample:cat", "sample:coffee", "256", "sample:cat"]},
 }
 """What the bare command measures, and where it takes less than a part by name does; the longest last, in case it is cut
-off. ``orders`` is of explanations that were made before, so it is measured by name alone."""
+off. ``paper,draws=2`` is the published optimiser with a few more evaluations than ``best``. ``orders`` is of
+explanations that were made before, so it is measured by name alone."""

@@ -1,7 +1,8 @@
-"""What others take for the same photo, in turn in one process: seconds, images sent, and the objective of a mask.
+"""What others take for the same photo, in turn in one process: seconds, images sent, and what the explanation is worth.
 
-A heatmap is no mask, but it orders the pixels, and keeping the first of them is one. So its objective is that of Pixel
-RDE, of the best of `SHARES`: chosen on draws of their own, measured on the draws on which every explanation is.
+A heatmap has no objective, and those of pixels and of wavelets weigh their masks differently. What all have is an order
+of the components. So all are measured alike: by the area under the distortion as the first components are kept, in
+pixels and in wavelets.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 import rdexplain as rx
 from benchmarks.published import STEPS, Published
-from rdexplain.methods.outcome import FRESH_DRAWS
+from rdexplain import evaluation as ev
 from rdexplain.methods.registry import METHODS
 from rdexplain.models import frozen
 
-SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+PERCENTAGES = (0, 1, 2, 5, 10, 20, 30, 45, 60, 80, 100)
+"""Of the components that are kept."""
 HEATMAPS: dict[str, dict[str, int]] = {
     "integrated_gradients": {"steps": 50, "references": 1},
     "lime": {"n_samples": 300},
@@ -62,23 +63,12 @@ def measure(
 def _ways(model: rx.Model, image: Tensor, preset: str) -> dict[str, Callable[[], Row]]:
     ways: dict[str, Callable[[], Row]] = {}
     for method in (rx.CartoonX, rx.PixelRDE):
-        ways[f"{method.name} {preset}"] = partial(_ours, method, model, image, preset)
+        ways[f"{method.name} {preset}"] = partial(_explained, method(model, preset=preset), model, image)
     for draws in DRAWS:
         ways[f"published step x {draws}"] = partial(_published, model, image, draws)
-    for name in HEATMAPS:
-        ways[name] = partial(_heatmap, name, model, image)
+    for name, options in HEATMAPS.items():
+        ways[name] = partial(_explained, METHODS[name].load()(model, accelerate=False, **options), model, image)
     return ways
-
-
-def _ours(method: Any, model: rx.Model, image: Tensor, preset: str) -> Row:
-    started = time.perf_counter()
-    done = method(model, preset=preset).explain(image)
-    return {
-        "seconds": time.perf_counter() - started,
-        "evaluations": int(done.network_evaluations[0]),
-        "domain": "wavelets" if method is rx.CartoonX else "pixels",
-        "objective": float(done.objective[0]),
-    }
 
 
 def _published(model: rx.Model, image: Tensor, draws: int) -> Row:
@@ -95,38 +85,33 @@ def _published(model: rx.Model, image: Tensor, draws: int) -> Row:
         "seconds_a_step": seconds,
         "timed_steps": TIMED,
         "evaluations": STEPS * draws,
-        "domain": "wavelets",
-        "objective": None,
+        "area_pixels": None,
+        "area_wavelets": None,
     }
 
 
-def _heatmap(name: str, model: rx.Model, image: Tensor) -> Row:
-    explainer = METHODS[name].load()(model, accelerate=False, **HEATMAPS[name])
+def _explained(explainer: Any, model: rx.Model, image: Tensor) -> Row:
     started = time.perf_counter()
     done = explainer.explain(image)
     seconds = time.perf_counter() - started
-    share, objective = as_mask(model, image, done.scores[0].to(image.device))
+    pixels, wavelets = areas(model, done)
     return {
         "seconds": seconds,
         "evaluations": int(done.network_evaluations[0]),
-        "domain": "pixels",
-        "objective": objective,
-        "share": share,
+        "area_pixels": pixels,
+        "area_wavelets": wavelets,
     }
 
 
-def as_mask(model: rx.Model, image: Tensor, scores: Tensor, draws: int = 16) -> tuple[float, float]:
-    """The best share of the highest scores (h, w) to keep, and Pixel RDE's objective of that mask."""
-    explainer = rx.PixelRDE(model)
-    weight = explainer.options.settings.sparsity
-    order = scores.flatten().argsort(descending=True)
-    with explainer.problem(image) as problem:
-
-        def objective(share: float, draws: int, step: int) -> float:
-            mask = torch.zeros(1, len(order), device=image.device)
-            mask[0, order[: round(share * len(order))]] = 1
-            distortion, _ = problem.objective.measure(mask, draws, step)
-            return float(distortion) + weight * float(mask.mean())
-
-        share = min(SHARES, key=lambda one: objective(one, draws, 3))
-        return share, objective(share, FRESH_DRAWS, 0)
+def areas(model: rx.Model, result: ev.Explained, draws: int = 8) -> tuple[float, float]:
+    """Areas in [0, 2] under the distortion, squared l2 of the probabilities, over the share of the components that is
+    kept: in pixels and in wavelets. Less is better."""
+    found = []
+    with ev.subject(model, result.images, result.target.tolist()) as subject:
+        for convert in (ev.in_pixels, ev.in_wavelets):
+            importance = ev.ordered(subject, result, convert, "kept")
+            curves = ev.rate_distortion(
+                subject, importance, "keep", percentages=PERCENTAGES, draws=draws, distortions=("l2",)
+            )
+            found.append(float(ev.area(curves.share.numpy(), curves.measures["l2"].numpy())[0]))
+    return found[0], found[1]

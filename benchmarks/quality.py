@@ -8,7 +8,6 @@ again.
 from __future__ import annotations
 
 import json
-import math
 import random
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -191,10 +190,10 @@ def summary(rows: Sequence[dict[str, Any]], reference: str) -> list[dict[str, An
     return table
 
 
-def interval(means: Sequence[float], samples: int = 2000) -> tuple[float, float]:
-    """95 % interval of the mean of some photos' figures, photos drawn with replacement."""
-    if not means:
-        return math.nan, math.nan
+def interval(means: Sequence[float], samples: int = 2000) -> tuple[float, float] | tuple[None, None]:
+    """95 % interval of the mean of some photos' figures, photos drawn with replacement; none of a single photo."""
+    if len(means) < 2:
+        return None, None
     chance = random.Random(0)
     drawn = sorted(statistics.mean(chance.choices(means, k=len(means))) for _ in range(samples))
     return drawn[samples * 25 // 1000], drawn[samples * 975 // 1000 - 1]

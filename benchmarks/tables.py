@@ -2,84 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+from rdexplain.text.times import span
 
 Rows = list[dict[str, Any]]
 
 
+def aligned(headings: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> Iterator[str]:
+    """Lines with columns as wide as their widest text; the first `names` of them to the left, others to the right."""
+    lines = [tuple(headings), *map(tuple, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        places = enumerate(zip(line, widths, strict=True))
+        yield "  ".join(text.ljust(width) if place < names else text.rjust(width) for place, (text, width) in places)
+
+
 def step(rows: Rows) -> Iterator[str]:
-    yield f"{'network':<20} {'method':<10} {'floor ms':>9} {'step ms':>9} {'step/floor':>11}   (an image)"
-    for row in rows:
-        yield (
-            f"{row['model']:<20} {row['method']:<10} {row['floor_ms_per_image']:>9.2f} "
-            f"{row['step_ms_per_image']:>9.2f} {row['step_over_floor']:>11.2f}"
-        )
+    return aligned(
+        ("network", "method", "px", "floor, ms an image", "step, ms an image", "step over floor"),
+        (
+            (
+                row["model"],
+                row["method"],
+                str(row["size"]),
+                f"{row['floor_ms_per_image']:.2f}",
+                f"{row['step_ms_per_image']:.2f}",
+                f"{row['step_over_floor']:.2f}",
+            )
+            for row in rows
+        ),
+        names=2,
+    )
 
 
 def transform(rows: Rows) -> Iterator[str]:
-    yield f"{'there and back':<20} {'ms an image':>12} {'over ours':>10}"
-    for row in rows:
-        yield f"{row['library']:<20} {row['ms_per_image']:>12.2f} {row['over_rdexplain']:>10.2f}"
+    return aligned(
+        ("there and back", "px", "ms an image", "over ours"),
+        (
+            (row["library"], str(row["size"]), f"{row['ms_per_image']:.2f}", f"{row['over_rdexplain']:.2f}")
+            for row in rows
+        ),
+    )
 
 
 def growth(rows: Rows) -> Iterator[str]:
-    yield f"{'method':<10} {'photos':>6} {'draws':>6} {'size':>6} {'batch':>6} {'step ms an image':>17} {'peak MiB':>9}"
-    for row in rows:
-        yield (
-            f"{row['method']:<10} "
-            f"{row['photos']:>6} {row['draws']:>6} {row['size']:>6} {row['internal_batch_size']:>6} "
-            f"{row['step_ms_per_image']:>17.2f} {row['peak_mib']:>9.0f}"
-        )
+    return aligned(
+        ("method", "px", "photos", "draws", "images in a batch", "step, ms an image", "peak, MiB"),
+        (
+            (
+                row["method"],
+                *(str(row[key]) for key in ("size", "photos", "draws", "internal_batch_size")),
+                f"{row['step_ms_per_image']:.2f}",
+                f"{row['peak_mib']:.0f}",
+            )
+            for row in rows
+        ),
+    )
 
 
 def quality(rows: Rows) -> Iterator[str]:
-    yield (
-        f"{'setting':<28} {'runs':>5} {'evaluations':>12} {'objective':>10} {'95 % interval':>18}"
-        f" {'of reference':>13} {'worst':>6} {'collapsed':>10}"
+    return aligned(
+        ("setting", "runs", "images sent", "objective", "95 % interval", "over the reference", "worst", "empty"),
+        (
+            (
+                row["setting"],
+                str(row["runs"]),
+                f"{row['evaluations']:,.0f}",
+                f"{row['objective']:.3f}",
+                _interval(row, 3),
+                _number(row["ratio_of_means"], 2),
+                _number(row["worst_ratio"], 2),
+                str(row["collapsed"]),
+            )
+            for row in rows
+        ),
     )
-    for row in rows:
-        ratio, worst = ("-" if row[key] is None else f"{row[key]:.2f}" for key in ("ratio_of_means", "worst_ratio"))
-        interval = f"{row['low']:.3f} to {row['high']:.3f}"
-        yield (
-            f"{row['setting']:<28} {row['runs']:>5} {row['evaluations']:>12.0f} {row['objective']:>10.4f} "
-            f"{interval:>18} {ratio:>13} {worst:>6} {row['collapsed']:>10}"
-        )
 
 
 def stability(rows: Rows) -> Iterator[str]:
-    yield (
-        f"{'setting':<28} {'photos':>6} {'evaluations':>12} {'objective':>10} {'IoU':>6} {'95 % interval':>16}"
-        f" {'rank':>6} {'SSIM':>6}   (between two seeds)"
+    return aligned(
+        ("setting", "photos", "images sent", "objective", "overlap (IoU)", "95 % interval", "rank correlation", "SSIM"),
+        (
+            (
+                row["setting"],
+                str(row["photos"]),
+                f"{row['evaluations']:,.0f}",
+                f"{row['objective']:.3f}",
+                _number(row["iou"], 2),
+                _interval(row, 2),
+                _number(row["rank"], 2),
+                _number(row["ssim"], 2),
+            )
+            for row in rows
+        ),
     )
-    for row in rows:
-        yield (
-            f"{row['setting']:<28} {row['photos']:>6} {row['evaluations']:>12.0f} {row['objective']:>10.4f} "
-            f"{row['iou']:>6.2f} {row['low']:>7.2f} to {row['high']:.2f} {row['rank']:>7.2f} {row['ssim']:>6.2f}"
-        )
 
 
 def peers(rows: Rows) -> Iterator[str]:
-    yield f"{'photo':<16} {'size':>5} {'way':<22} {'seconds':>9} {'images sent':>12} {'objective':>10}   in"
-    for row in rows:
-        objective = "-" if row["objective"] is None else f"{row['objective']:.3f}"
-        note = f", {row['share']:.0%} kept" if "share" in row else ""
-        if "seconds_a_step" in row:
-            note = f", from {row['timed_steps']} steps of {row['seconds_a_step']:.2f} s"
-        yield (
-            f"{row['photo']:<16} {row['size']:>5} {row['way']:<22} {row['seconds']:>9.1f} {row['evaluations']:>12} "
-            f"{objective:>10}   {row['domain']}{note}"
-        )
+    yield from aligned(
+        ("photo", "px", "way", "images sent", "time", "area, pixels", "area, wavelets"),
+        (
+            (
+                row["photo"],
+                str(row["size"]),
+                row["way"],
+                f"{row['evaluations']:,}",
+                span(row["seconds"]) + ("*" if "timed_steps" in row else " "),
+                _number(row["area_pixels"], 3),
+                _number(row["area_wavelets"], 3),
+            )
+            for row in rows
+        ),
+        names=3,
+    )
+    timed = {row["timed_steps"] for row in rows if "timed_steps" in row}
+    if timed:
+        yield f"* all steps, reckoned from {max(timed)}"
 
 
 def orders(rows: Rows) -> Iterator[str]:
     figures = [key.removesuffix(" difference") for key in rows[0] if key.endswith(" difference")]
-    titles = "".join(f"{figure:>32}" for figure in figures)
-    yield f"{'method':<10} {'domain':<8} {'zero':>6} {'photos':>6} {'order':<18}{titles}   (minus random, 95 %)"
-    for row in rows:
-        cells = ""
-        for figure in figures:
-            mean, low, high, *_ = row[f"{figure} difference"]
-            cells += f"{row[figure]:>10.3f} {mean:+.3f} [{low:+.3f}, {high:+.3f}]".rjust(32)
-        head = f"{row['method']:<10} {row['domain']:<8} {row['zero']:>6.1%} {row['photos']:>6}"
-        yield f"{head} {row['order']:<18}{cells}"
+    return aligned(
+        ("method", "domain", "order", "zero", "photos", *figures),
+        (
+            (
+                *(row[key] for key in ("method", "domain", "order")),
+                f"{row['zero']:.1%}",
+                str(row["photos"]),
+                *(_differing(row, figure) for figure in figures),
+            )
+            for row in rows
+        ),
+        names=3,
+    )
+
+
+def _differing(row: dict[str, Any], figure: str) -> str:
+    mean, low, high, *_ = row[f"{figure} difference"]
+    return f"{row[figure]:.3f} {mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _interval(row: dict[str, Any], digits: int) -> str:
+    """One photo bears no interval."""
+    return "-" if row["low"] is None else f"{row['low']:.{digits}f} to {row['high']:.{digits}f}"

@@ -1,20 +1,24 @@
-"""The re-enacted published step against its definition and the solver; heatmaps as masks; the page and its memory."""
+"""The re-enacted published step against its definition and the solver; areas; the page, its tables, its memory."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from benchmarks.machine import Peak
 from benchmarks.published import STEP_SIZE, Published
 
 import rdexplain as rx
 from benchmarks import __main__ as page
-from benchmarks import gpu, parts, peers
+from benchmarks import gpu, growth, parts, peers, quality, tables
 from rdexplain.core.philox import OPTIMISE, Stream, normal
 from rdexplain.core.solver import Settings, solve
+from rdexplain.methods.registry import METHODS
 from rdexplain.models import frozen
 
 
@@ -57,17 +61,32 @@ def test_published_steps_are_those_of_the_solver_with_the_same_noise(model):
     assert float(half.norm()) > 1e-3
 
 
-def test_a_heatmap_as_a_mask_is_the_best_share_of_its_first_pixels(model):
-    image = rx.load_photo("sample:cat", 32).pixels[None]
-    scores = torch.rand(32, 32, generator=torch.Generator().manual_seed(1))
-    share, found = peers.as_mask(model, image, scores)
-    weight = rx.PixelRDE(model).options.settings.sparsity
-    with rx.PixelRDE(model).problem(image) as problem:
-        threshold = scores.flatten().sort(descending=True).values[max(0, round(share * 1024) - 1)]
-        mask = (scores >= threshold).float().view(1, -1) * (share > 0)
-        distortion, _ = problem.objective.measure(mask, 256)
-    assert share in peers.SHARES
-    assert found == pytest.approx(float(distortion) + weight * share, abs=weight / 1024)
+def test_what_decides_comes_first_in_a_smaller_area(monkeypatch):
+    """A network that sees the upper half alone, at 0, 50 and 100 %: with it first the distortions are d, 0, 0, and with
+    it last d, d, 0."""
+    weight = torch.randn(3, 3 * 16 * 32, generator=torch.Generator().manual_seed(2)) / 10
+    model = rx.as_model(lambda images: images[:, :, :16].flatten(1) @ weight.T, activation="softmax")
+    found = METHODS["occlusion"].load()(model).explain(rx.load_photo("sample:cat", 32).pixels[None])
+    half = torch.zeros(1, 32, 32)
+    half[:, :16] = 1
+    monkeypatch.setattr(peers, "PERCENTAGES", (0, 50, 100))
+    first, last = (peers.areas(model, replace(found, scores=[scores])) for scores in (half, 1 - half))
+    assert first[0] > 0.01
+    assert last[0] == pytest.approx(3 * first[0], rel=1e-5)
+    assert first[1] < last[1]
+    assert first[1] != pytest.approx(first[0], rel=0.01)  # other components
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a peak has no beginning")
+def test_a_peak_is_of_what_came_after_its_beginning():
+    """Not of what the process held before, nor of what it holds then. `getrusage` counts its parent's peak, too."""
+    before = torch.ones(64, 2**20)
+    del before
+    peak = Peak(torch.device("cpu"))
+    assert peak.mib() < 20
+    now = torch.ones(32, 2**20)
+    del now
+    assert 108 < peak.mib() < 148
 
 
 def test_the_page_keeps_what_it_measured_and_does_not_measure_it_again(tmp_path, monkeypatch, capsys):
@@ -75,17 +94,17 @@ def test_the_page_keeps_what_it_measured_and_does_not_measure_it_again(tmp_path,
 
     def measure(options, say, known):
         calls.append(options.rounds)
-        return [{"library": "rdexplain", "ms_per_image": 1.5, "over_rdexplain": 1.0}]
+        return [{"library": "rdexplain", "size": 256, "ms_per_image": 1.5, "over_rdexplain": 1.0}]
 
     transform = parts.PARTS["transform"]
-    monkeypatch.setitem(parts.PARTS, "transform", parts.Part(measure, transform.lines, transform.reads))
+    monkeypatch.setitem(parts.PARTS, "transform", replace(transform, measure=measure))
     monkeypatch.setattr(page, "SHORT", {"transform": {"rounds": 5}})
     monkeypatch.setattr(page, "RESULTS", tmp_path / "results")
     for arguments in ([], [], ["--rounds", "2"], ["--again", "--rounds", "2"]):
         monkeypatch.setattr("sys.argv", ["benchmarks", *arguments])
         page.main()
     assert calls == [5, 2, 2]
-    assert "transform, 0 s, measured before" in capsys.readouterr().out
+    assert "transform: wavelet analysis and synthesis (measured before, in 0.0 s)" in capsys.readouterr().out
     (file,) = (tmp_path / "results").iterdir()
     found = json.loads(file.read_text())
     assert found["transform"][0]["ms_per_image"] == 1.5
@@ -99,10 +118,10 @@ def test_a_part_that_was_cut_off_goes_on_with_its_next_row(tmp_path, monkeypatch
             if library == "b" and not known:
                 raise KeyboardInterrupt
             if library not in [row["library"] for row in known]:
-                yield {"library": library, "ms_per_image": 1.0, "over_rdexplain": len(known)}
+                yield {"library": library, "size": 256, "ms_per_image": 1.0, "over_rdexplain": len(known)}
 
     transform = parts.PARTS["transform"]
-    monkeypatch.setitem(parts.PARTS, "transform", parts.Part(measure, transform.lines, transform.reads))
+    monkeypatch.setitem(parts.PARTS, "transform", replace(transform, measure=measure))
     options, file = argparse.Namespace(rounds=5, device="cpu"), tmp_path / "page.json"
     with pytest.raises(KeyboardInterrupt):
         page.measure_part("transform", options, {}, file)
@@ -113,7 +132,7 @@ def test_a_part_that_was_cut_off_goes_on_with_its_next_row(tmp_path, monkeypatch
     whole = json.loads(file.read_text())
     assert [(row["library"], row["over_rdexplain"]) for row in whole["transform"]] == [("a", 0), ("b", 1), ("c", 1)]
     assert whole["unfinished"] == []
-    assert capsys.readouterr().out.count("transform,") == 1
+    assert capsys.readouterr().out.count("transform:") == 1
 
 
 def test_what_is_given_goes_before_the_short_selection(monkeypatch):
@@ -124,6 +143,48 @@ def test_what_is_given_goes_before_the_short_selection(monkeypatch):
 
 def test_sizes_of_peers():
     assert list(parts._sizes(["a", "128", "b", "c"])) == [(256, ["a"]), (128, ["b", "c"])]
+
+
+def test_columns_are_as_wide_as_their_texts():
+    lines = list(tables.aligned(("name", "px", "ms"), [("a long name (random)", "128", "3.1"), ("b", "64", "12.25")]))
+    assert lines == [
+        "name                   px     ms",
+        "a long name (random)  128    3.1",
+        "b                      64  12.25",
+    ]
+
+
+def test_the_tables_of_what_is_kept():
+    """A photo alone bears no interval; hours are hours; what was reckoned says so."""
+    row = {"photo": "cat", "size": 128, "way": "published step x 64", "seconds": 4369.7, "evaluations": 128000}
+    areas = {"area_pixels": None, "area_wavelets": None}
+    _, line, star = tables.peers([{**row, **areas, "timed_steps": 2}])
+    assert line.split() == ["cat", "128", "published", "step", "x", "64", "128,000", "1", "h", "12", "min*", "-", "-"]
+    assert star == "* all steps, reckoned from 2"
+    run = {"setting": "fast", "photo": "cat", "size": 128, "seed": 0, "objective": 0.25, "evaluations": 781}
+    _, line = tables.quality(quality.summary([{**run, "collapsed": False}], "fast"))
+    assert line.split() == ["fast", "1", "781", "0.250", "-", "1.00", "1.00", "0"]
+
+
+def test_the_page_has_several_photos_and_every_kind_of_growth():
+    for part in ("quality", "stability"):
+        photos = page.filled(argparse.Namespace(photos=None, seeds=None), parts.SHORT[part]).photos
+        assert len(photos) > 2
+        assert all(rx.load_photo(photo, 32).pixels.shape == (3, 32, 32) for photo in photos)
+    for key in growth.VARIED:
+        assert len({case[key] for case in growth.cases()}) == len(growth.VARIED[key])
+
+
+def test_paths_that_were_given_are_not_kept(tmp_path, monkeypatch):
+    stability = parts.PARTS["stability"]
+    monkeypatch.setitem(
+        parts.PARTS, "stability", replace(stability, measure=lambda *_: [], lines=lambda rows: iter(()))
+    )
+    options = argparse.Namespace(**dict.fromkeys(stability.reads) | {"photos": [str(tmp_path / "zebra.jpg")]})
+    page.measure_part("stability", options, {}, tmp_path / "page.json")
+    kept = (tmp_path / "page.json").read_text()
+    assert json.loads(kept)["options"]["stability"]["photos"] == ["zebra"]
+    assert str(tmp_path) not in kept
 
 
 def test_results_that_are_kept_hold_no_paths_of_a_machine():

@@ -86,7 +86,7 @@ def test_two_files_are_compared(tmp_path):
     machine = {"processor": "p", "cores": 2}
     step = {"model": "net", "method": "cartoonx", "step_over_floor": 0.8, "floor_ms_per_image": 3.0}
     for name, ratio in (("a", 0.8), ("b", 0.6)):
-        peer = {"photo": "cat", "way": "published step x 64", "seconds": 100 * ratio, "objective": None}
+        peer = {"photo": "cat", "way": "published step x 64", "seconds": 100 * ratio, "area_pixels": None}
         content = {"machine": machine, "step": [{**step, "step_over_floor": ratio}], "peers": [peer]}
         (tmp_path / name).write_text(json.dumps(content))
     line, peer_line = compare.compare(tmp_path / "a", tmp_path / "b")
