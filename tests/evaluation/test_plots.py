@@ -7,6 +7,7 @@ import pytest
 
 from rdexplain.evaluation import Curve, CurveKey, Entry, Evaluation, area, bootstrap, log_area
 from rdexplain.evaluation.plots import COLOURS, curves_figure
+from rdexplain.evaluation.tables import table
 from rdexplain.render import save_figure
 
 P = np.array([0.0, 20, 60, 100])
@@ -43,6 +44,22 @@ def test_panels_hold_the_means_and_their_bands():
     assert {round(float(y), 6) for y in edges[:, 1]} == {round(float(y), 6) for y in (*low, *high)}
     assert panel.get_ylim()[1] >= max(high)
     assert "dashed: brought to this domain" in [text.get_text() for text in figure.texts]
+
+
+def test_a_domain_of_a_representation_to_come_has_its_panels_and_lines():
+    """Nothing is left out of a figure because a list does not name it."""
+    whole = evaluation(["cartoonx"])
+    more = {
+        key._replace(entry=key.entry._replace(domain="curvelet")): curve
+        for key, curve in whole.curves.items()
+        if key.entry.domain == "pixel"
+    }
+    found = Evaluation(whole.curves | more)
+    titles = [axes.get_title(loc="left") for axes in curves_figure(found).axes]
+    assert [title for title in titles if "kept" in title] == [
+        f"Top components kept, in {name}" for name in ("curvelets", "wavelets", "pixels")
+    ]
+    assert "l2 kept, curvelets ↓" in table(found, ["cartoonx"], "l2").titles
 
 
 def test_own_domains_as_in_the_study():

@@ -32,7 +32,6 @@ _MEASURES = {
     PROBABILITY: "probability of the label",
 }
 _TITLES = {AGREEMENT: "Predictions that stay", PROBABILITY: "Probability of the label"}
-_DOMAINS = {"pixel": "pixels", "wavelet": "wavelets", "shearlet": "shearlets"}
 _MODES = {"keep": "kept", "randomise": "randomised"}
 
 
@@ -68,8 +67,9 @@ def curves_figure(
         seed: of the bootstrap.
     """
     lines = _lines(evaluation, measure, view, over, seed)
-    there = {line.domain for line in lines}
-    domains = [""] if view == "own" else [name for name in ("shearlet", "wavelet", "pixel") if name in there]
+    # Pixels, which everybody knows, stand below, and wavelets above them.
+    there = sorted({line.domain for line in lines}, key=lambda name: (name == "pixel", name == "wavelet", name))
+    domains = [""] if view == "own" else there
     modes = [mode for mode in _MODES if any(line.mode == mode for line in lines)]
     present = {line.method for line in lines}
     methods = sorted(present) if methods is None else [name for name in methods if name in present]
@@ -102,7 +102,7 @@ def curves_figure(
             for axes, mode in zip(axes_row, modes, strict=True):
                 here = [x for x in lines if x.mode == mode and (view == "own" or x.domain == domain)]
                 _panel(axes, here, methods, axis)
-                where = "each in its own domain" if view == "own" else f"in {_DOMAINS[domain]}"
+                where = "each in its own domain" if view == "own" else f"in {domain}s"
                 axes.set_title(f"Top components {_MODES[mode]}, {where}", loc="left", size=12, **_INK)
                 axes.set_xlabel(f"components {_MODES[mode]}, %", size=11, **_INK)
             tops = [np.nanmax(np.stack([line.mean, line.high])) for line in lines]

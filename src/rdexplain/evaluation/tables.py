@@ -20,7 +20,6 @@ LEGEND = (
     "* the domain that the method's explanations live in",
 )
 _ARROWS = {"higher": " ↑", "lower": " ↓", "zero": " →0", "": ""}
-_DOMAINS = {"pixel": "pixels", "wavelet": "wavelets", "shearlet": "shearlets"}
 
 
 Key = tuple[str, str, str, bool]
@@ -99,10 +98,9 @@ def _place(key: Key) -> tuple[int, bool, str, str, str]:
 
 
 def _title(score: str, mode: str, domain: str, log: bool) -> str:
-    where = _DOMAINS[domain]
     if mode:
-        return f"{score} {'kept' if mode == 'keep' else 'randomised'}, {where}{', log p' if log else ''}"
-    return f"{score}, {where}" if domain != "pixel" else score
+        return f"{score} {'kept' if mode == 'keep' else 'randomised'}, {domain}s{', log p' if log else ''}"
+    return f"{score}, {domain}s" if domain != "pixel" else score
 
 
 def _cell(entry: tuple[Figure, Interval] | None) -> str:
