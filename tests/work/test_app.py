@@ -352,6 +352,7 @@ def test_clicking_through(server, browser, faultless, place, tmp_path):
     ours, theirs = rx.load_explanation(tmp_path / "page.safetensors"), rx.load_explanation(made)
     assert all(map(torch.equal, ours.mask, theirs.mask))
     assert page.locator("body").bounding_box()["width"] <= 360
+    assert page.locator(".answer .bar").first.bounding_box()["width"] > 250
     faultless(page)
     assert all(url.startswith((server, "data:", "blob:")) for url in asked)
     assert not faults
