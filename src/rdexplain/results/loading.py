@@ -54,14 +54,14 @@ def _made(kind: type[_Kind], path: str | Path) -> _Kind:
 def _built(kind: type[_Kind], path: str | Path, found: dict[str, Any]) -> _Kind:
     try:
         made = kind(**found)
-        _check(made)
+        check(made)
         return made
     except (KeyError, TypeError, ValueError) as error:
         file = storage.paths(path)[0]
         raise RDExplainError(f"{file} is not an explanation, or is damaged: {type(error).__name__}: {error}") from error
 
 
-def _check(made: Explanation | Heatmap) -> None:
+def check(made: Explanation | Heatmap) -> None:
     """ValueError where bands are not those of the images, or values are none that a method gives.
 
     Nothing that is made of a damaged mask looks wrong: pictures and figures come out of it as of any other.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import torch
 import yaml
@@ -12,7 +14,7 @@ from PIL import Image
 import rdexplain as rx
 from rdexplain.work import requests
 from rdexplain.work.export import DATA_SETS
-from rdexplain.work.runs import open_run, shards, sources
+from rdexplain.work.runs import open_run, shards, sources, view
 from rdexplain.work.runs.export import FORMS
 
 
@@ -82,6 +84,47 @@ def test_a_baseline_comes_back(command):
     span = float(expected.scores[0].max() - expected.scores[0].min())
     assert float((found.scores[0] - expected.scores[0]).abs().max()) <= span / 510 * 1.01
     assert found.labels == expected.labels
+
+
+def _changed(monkeypatch, mask=None, **figures):
+    """Rows of shards as they are read, with another mask or other figures."""
+    read_masks, read_rows = view.read_masks, view.read_rows
+
+    def masks(*given):
+        ((packed, order),), headers = read_masks(*given)
+        return [(packed if mask is None else torch.full_like(packed, mask), order)], headers
+
+    def rows(*given):
+        table = read_rows(*given)
+        for name, value in figures.items():
+            place = table.column_names.index(name)
+            column = pa.array([value] * table.num_rows, table.schema.field(name).type)
+            table = table.set_column(place, name, column)
+        return table
+
+    monkeypatch.setattr(view, "read_masks", masks)
+    monkeypatch.setattr(view, "read_rows", rows)
+
+
+@pytest.mark.parametrize("value", [math.nan, 1.5])
+def test_a_damaged_mask_is_not_shown(command, monkeypatch, value):
+    """As `load_explanation` refuses it: no picture that is made of it looks wrong."""
+    assert command("run", "--out a").status == 0
+    _changed(monkeypatch, mask=value)
+    with pytest.raises(rx.RDExplainError, match=r"safetensors is damaged: the mask has values outside \[0, 1\]"):
+        open_run("a")[0]
+
+
+@pytest.mark.parametrize("value", [math.nan, None])
+def test_a_figure_that_is_missing_is_left_out_of_the_gallery(command, monkeypatch, value):
+    assert command("run", "--out a").status == 0
+    _changed(monkeypatch, distortion=value, probability=value)
+    assert open_run("a")[0].distortion.isnan().all()
+    assert command("report", "a").status == 0
+    data = Path("a/report/data.js").read_text()
+    assert "NaN" not in data
+    assert '"distortion"' not in data
+    assert data.count('"non_sparsity"') == len(open_run("a"))
 
 
 def test_no_order_is_kept_where_none_is_wanted(command):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import html
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor
 from rdexplain.errors import RDExplainError
 from rdexplain.results.explanation import Explanation, mask_picture
 from rdexplain.results.heatmap import Heatmap, picture_of
+from rdexplain.results.loading import check
 from rdexplain.results.result import representation_from
 from rdexplain.text.extras import RUNS, needed
 from rdexplain.text.shown import shown_size
@@ -85,7 +87,13 @@ class Run:
         ((packed, order),), headers = read_masks(self.folder / SHARDS, shard, [row])
         entry = self._entries[number]
         flat = unpack(packed, figures["low"], figures["high"])
-        return _result(figures, headers[figures["header"]], flat, order, entry, self._root)
+        made = _result(figures, headers[figures["header"]], flat, order, entry, self._root)
+        try:
+            check(made)
+        except ValueError as error:
+            file = paths(self.folder / SHARDS, shard)[0]
+            raise RDExplainError(f"{file} is damaged: {error}") from error
+        return made
 
     def mask(self, place: int) -> Tensor:
         """The mask (or scores) at a place, flat (k,) float32, low-pass first, without the photo being read."""
@@ -174,7 +182,7 @@ def _result(
     common: dict[str, Any] = {
         "images": images,
         "target": torch.tensor([figures["target"] if axes is None else json.loads(axes)]),
-        "probability": torch.tensor([figures["probability"]]),
+        "probability": _number(figures["probability"]),
         "labels": (figures["label"],),
         "photo": torch.zeros(1, dtype=torch.int64),
         "photos": (entry.photo,),
@@ -189,7 +197,7 @@ def _result(
     }
     if header["kind"] == "heatmap":
         return Heatmap(scores=bands, picture=picture_of(representation, images, bands), **common)
-    common |= {name: torch.tensor([figures[name]]) for name in MASK_FIGURES}
+    common |= {name: _number(figures[name]) for name in MASK_FIGURES}
     return Explanation(
         mask=bands,
         picture=mask_picture(representation, images, bands),
@@ -202,3 +210,8 @@ def _result(
         order=None if order is None else [band.unsqueeze(0) for band in transform.split(order)],
         **common,
     )
+
+
+def _number(value: float | None) -> Tensor:
+    """A figure (1,); NaN where the table has none."""
+    return torch.tensor([math.nan if value is None else value])

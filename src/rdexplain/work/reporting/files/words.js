@@ -1,11 +1,10 @@
 // The entries, titles and formats of figures, and a short way to make elements. Texts are never parsed as HTML.
 "use strict";
 window.rdx = (() => {
-  const entries = window.REPORT.entries.map((entry, id) => ({
-    ...entry,
-    id,
-    gain: "objective" in entry ? entry.empty_distortion - entry.objective : undefined,
-  }));
+  const entries = window.REPORT.entries.map((entry, id) => {
+    const gain = entry.empty_distortion - entry.objective; // NaN where one of them is missing
+    return { ...entry, id, gain: Number.isFinite(gain) ? gain : undefined };
+  });
   const titles = {
     probability: "Probability",
     kept_probability: "Probability of what is kept",
