@@ -57,6 +57,7 @@ def test_public_names_are_imported_when_used():
 def test_names_are_those_of_the_library():
     from rdexplain.core import initial, noise
     from rdexplain.methods import orders
+    from rdexplain.models import list_models
     from rdexplain.models.decisions import distortions
     from rdexplain.photos import images
 
@@ -66,6 +67,8 @@ def test_names_are_those_of_the_library():
     assert options.INITS == initial.INITS
     assert options.ORDERS == orders.ORDERS
     assert get_args(Activation) == options.ACTIVATIONS
+    models = [name for name in options.Network.declared()["model"].choices if not name.endswith("/")]
+    assert set(models) <= {model.name for model in list_models()}
     assert set(options.FITS) == set(images._FITS)
     for name, method in METHODS.items():
         assert method.load().name == name
@@ -73,6 +76,25 @@ def test_names_are_those_of_the_library():
             own = {"instant"} if name == "cartoonx" else set()  # explainers are for CartoonX
             assert set(method.load().presets) == {"fast", "best", "paper"} | own
     assert set(options.PRESETS) == set(METHODS["cartoonx"].load().presets)
+
+
+@pytest.mark.parametrize(
+    ("words", "begun", "found"),
+    [
+        ("explain --model", "effic", ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]),
+        ("evaluate --model", "yolo", ["yolov5s"]),
+        ("compare --preset", "", ["fast", "best", "paper", "instant"]),
+        ("run --method", "cartoonx,pix", ["cartoonx,pixel_rde"]),
+        ("explain", "sample:c", ["sample:cat", "sample:coffee"]),
+    ],
+)
+def test_a_shell_completes_names(monkeypatch, capsys, words, begun, found):
+    line = f"rdexplain {words} {begun}"
+    monkeypatch.setenv("_RDEXPLAIN_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+    assert main() == 0
+    assert [one.removeprefix("plain,") for one in capsys.readouterr().out.splitlines()] == found
 
 
 def test_models(capsys):

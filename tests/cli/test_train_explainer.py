@@ -52,6 +52,11 @@ def test_what_does_not_fit_is_one_line(run, train):
         "rdexplain: error: preset instant needs an explainer: give --init the file that rdexplain train-explainer has "
         "written"
     ]
+    done = run("evaluate photos/cat.jpg --methods cartoonx --preset instant", small=False)
+    assert done.err == [
+        "rdexplain: error: preset instant needs an explainer: explain the photos with it (rdexplain explain --preset "
+        "instant --init FILE), and give that folder as --explanations"
+    ]
     assert train().err == [
         "rdexplain: error: explainer.safetensors exists already: replace with --overwrite, or choose another --out"
     ]

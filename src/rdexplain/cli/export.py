@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rdexplain.cli.command import Command
-from rdexplain.cli.report import FINE, SOME_FAILED, Report
+from rdexplain.cli.report import Report
 from rdexplain.text.bar import Bar
 from rdexplain.work.requests import Export
 
@@ -18,8 +18,7 @@ def _run(options: Export, bar: Bar, extras: dict[str, bool]) -> int:
 
     report = Report(COMMAND, bar)
     found = export.of(options, report)
-    report.line(f"{found.count} explanation{'' if found.count == 1 else 's'} in {found.folder}")
-    return SOME_FAILED if found.failures else FINE
+    return report.wrote(found.count, len(found.failures), found.folder)
 
 
 COMMAND = Command("export", Export, _run, {}, _EXAMPLES)

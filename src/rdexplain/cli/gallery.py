@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rdexplain.cli.command import Command
-from rdexplain.cli.guard import FINE, SOME_FAILED
 from rdexplain.cli.report import Report as Lines
 from rdexplain.text.bar import Bar
 from rdexplain.work.requests import Report
@@ -18,8 +17,7 @@ def _run(options: Report, bar: Bar, extras: dict[str, bool]) -> int:
 
     lines = Lines(COMMAND, bar)
     found = report.of(options, lines)
-    lines.line(f"{found.count} explanation{'' if found.count == 1 else 's'} in {found.page}")
-    return SOME_FAILED if found.failures else FINE
+    return lines.wrote(found.count, len(found.failures), found.page)
 
 
 COMMAND = Command("report", Report, _run, {}, _EXAMPLES)

@@ -55,6 +55,11 @@ class Report(Progress):
         if text is not None and not self.quiet:
             say(f"note: {self._command.named(text)}")
 
+    def wrote(self, count: int, failed: int, where: Path) -> int:
+        """A line that says where explanations are; the exit status."""
+        self.line(f"{count} explanation{'' if count == 1 else 's'} in {where}")
+        return SOME_FAILED if failed else FINE
+
     def line(self, text: str) -> None:
         """A line on stdout."""
         if not self.quiet:

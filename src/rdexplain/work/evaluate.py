@@ -87,6 +87,11 @@ def evaluate(options: Evaluate, progress: Progress) -> Evaluated:
         RDExplainError: an option, a photo's name, the network or the folder is invalid.
     """
     options = _source(options)
+    if options.preset == "instant" and options.explanations is None:
+        raise OptionError(
+            "preset instant needs an explainer: explain the photos with it (rdexplain explain --preset instant --init "
+            "FILE), and give that folder as `explanations`"
+        )
     settings = _settings(options)
     needed("pyarrow", "evaluate")
     if options.explanations is not None:

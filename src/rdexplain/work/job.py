@@ -10,7 +10,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from rdexplain.errors import OptionError, PhotoError
 from rdexplain.text.bar import Bar
-from rdexplain.work.options import Options
+from rdexplain.work.options import Option, Options
 from rdexplain.work.progress import Progress, Silent
 
 Wanted = TypeVar("Wanted", bound=Options)
@@ -98,6 +98,13 @@ def _signature(options: type[Options]) -> inspect.Signature:
     return inspect.Signature([*parameters, told])
 
 
+def _names(option: Option) -> str:
+    """The names that an option's value may have: all of them where its metavar has them, else some."""
+    if not option.choices or option.listed:
+        return ""
+    return f"; {'one of' if (option.metavar or '').startswith('{') else 'such as'} {', '.join(option.choices)}"
+
+
 def _listed(options: type[Options]) -> str:
     declared = options.declared()
     lines = ["Args:"]
@@ -105,7 +112,6 @@ def _listed(options: type[Options]) -> str:
         for name in names:
             option = declared[name]
             many = "; or a list" if option.many else ""
-            some = f"; one of {', '.join(option.choices)}" if option.choices and not option.listed else ""
-            lines.append(f"    {name}: {option.help}{many}{some}.")
+            lines.append(f"    {name}: {option.help}{many}{_names(option)}.")
     lines.append("    progress: told how far it is, see `rdexplain.work.progress.Progress`; True is a bar.")
     return "\n".join(lines)

@@ -229,7 +229,7 @@ class _Evaluated(Options, title="what is evaluated"):
 class _Explaining(Options, title="methods"):
     """Methods take those of these that they have."""
 
-    preset: str | None = Masks.field("preset")
+    preset: str | None = Masks.field("preset", help=("see `init`", "for `explanations`"))
     steps: int | None = Masks.field("steps")
     seed: int | None = Masks.field("seed")
 

@@ -38,6 +38,11 @@ SCORES = ("logit", "probability")
 RULES = ("epsilon_plus", "epsilon")
 ENGINES = ("local", "ray")
 _SOME_WAVELETS = ("haar", "db2", "db3", "db4", "db5", "sym4", "coif1", "bior2.2")
+_SOME_MODELS = (
+    *("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"),
+    *("mobilenet_v3_small", "mobilenet_v3_large", "resnet18", "resnet50", "convnext_tiny", "swin_t", "vit_b_16"),
+    *("deeplabv3_resnet50", "fasterrcnn_resnet50_fpn", "yolov5s", "timm/", "hf/"),
+)
 _DEVICES = ("auto", "cpu", "cuda", "cuda:0", "mps")
 """For a shell to complete; there are others."""
 WAVELETS = ("cartoonx", "waveletx", "random_wavelet")
@@ -100,6 +105,7 @@ class Network(Options, title="model"):
         str,
         "NAME",
         DEFAULT_MODEL,
+        choices=_SOME_MODELS,
         objects=True,
     )
     weights: str | None = option("a safetensors or PyTorch state dict, a torchvision version, or random", str, "FILE")
