@@ -57,7 +57,9 @@ def ranks(
         order = philox.random_bits(streams, scores.shape[1], scores.device).argsort(dim=1)
         # A stable sort leaves equal scores in the order in which it finds them.
         for values in (scores,) if second is None else (second, scores):
-            order = order.gather(1, values.to(order.device).gather(1, order).argsort(dim=1, descending=True, stable=True))
+            order = order.gather(
+                1, values.to(order.device).gather(1, order).argsort(dim=1, descending=True, stable=True)
+            )
         places = torch.arange(scores.shape[1], device=scores.device).expand_as(order)
     return torch.empty_like(order).scatter_(1, order, places.contiguous())
 
