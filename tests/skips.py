@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 ALLOWED = (
+    "needs glibc's malloc",
     "needs a GPU",
     "needs the weights beside the repository",
     "needs the photos beside the repository",

@@ -27,6 +27,7 @@ from rdexplain.cli.completion import COMPLETE, complete
 from rdexplain.cli.guard import guarded
 from rdexplain.errors import unknown
 from rdexplain.text.versions import __version__
+from rdexplain.work.heap import keep_freed_memory
 
 COMMANDS: tuple[Command, ...] = (
     explain.COMMAND,
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(command: Command | None, arguments: list[str]) -> int:
     if command is not None:
+        keep_freed_memory()
         return main_of(command, arguments[1:])
     if not arguments or arguments[0] in ("help", "-h", "--help"):
         print(_help())

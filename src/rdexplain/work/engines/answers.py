@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from rdexplain.work.engines.engine import Recipe, Worker
+from rdexplain.work.heap import keep_freed_memory
 
 
 @dataclass
@@ -62,6 +63,7 @@ class Answering:
         return self._with_warnings(loaded if loaded.error else _answer(self._worker.work, loaded.result))
 
     def _make(self) -> None:
+        keep_freed_memory()  # here is a process of its own
         if self._threads is not None:
             torch.set_num_threads(self._threads)
         self._worker = self._recipe.make(self._device)
