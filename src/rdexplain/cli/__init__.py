@@ -51,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 fine, 1 some photos failed, 2 an error, 130 interrupted."""
     if argv is None and COMPLETE in os.environ:
         return complete(COMMANDS, os.environ[COMPLETE])
+    if argv is None:  # the process is the command's own
+        keep_freed_memory()
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = next((one for one in COMMANDS if arguments[:1] == [one.name]), None)
     named = str if command is None else command.named
@@ -59,7 +61,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(command: Command | None, arguments: list[str]) -> int:
     if command is not None:
-        keep_freed_memory()
         return main_of(command, arguments[1:])
     if not arguments or arguments[0] in ("help", "-h", "--help"):
         print(_help())
