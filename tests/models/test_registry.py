@@ -11,7 +11,7 @@ from rdexplain.models import ModelInfo, list_models, load_model, registry, torch
 
 
 def test_importing_is_light():
-    code = "import sys, rdexplain.models; print({'timm', 'torchvision'} & set(sys.modules))"
+    code = "import sys, rdexplain.work.explain; print({'timm', 'torchvision'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchvision.transforms.functional import gaussian_blur
 
 from rdexplain.evaluation.curves import PROBABILITY, Curves, Mode, trace
 from rdexplain.evaluation.domains import Importance
@@ -24,6 +23,8 @@ STEPS = 50
 
 def blurred(images: Tensor) -> Tensor:
     """Images (n, c, h, w) under RISE's blur, or the largest odd kernel that a smaller image has room for."""
+    from torchvision.transforms.functional import gaussian_blur  # slow to import, and no explanation needs it
+
     sizes = [min(BLUR_SIZE, 2 * ((side - 1) // 2) + 1) for side in (images.shape[-1], images.shape[-2])]
     return gaussian_blur(images, sizes, [BLUR_SIGMA, BLUR_SIGMA])
 
