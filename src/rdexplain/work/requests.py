@@ -434,7 +434,7 @@ class _Reproduced(Options, title="results"):
 @dataclass(frozen=True, kw_only=True)
 class _Together(Options, title="running"):
     photos_per_batch: int | None = option(
-        "photos that are explained together (default 1, or 16 on a GPU)", whole(1), "N"
+        "photos that are explained together (default 1, or 64 on a GPU)", whole(1), "N"
     )
 
 

@@ -346,7 +346,7 @@ class Forward(Options, title="running"):
         "does, amplified",
     )
     photos_per_batch: int | None = option(
-        "photos that are explained together (default 4, or 16 on a GPU)", whole(1), "N"
+        "photos that are explained together (default 4, or 64 on a GPU)", whole(1), "N"
     )
 
 
