@@ -1,4 +1,4 @@
-"""Every command on a GPU, where there is one: what lies on the wrong device is only found there.
+"""Every command and kind of target on a GPU, where there is one: what lies on the wrong device is only found there.
 
 Continuous integration has no GPU. Whoever has one runs `pytest tests/test_gpu.py -n 0`.
 """
@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import rdexplain as rx
 from rdexplain.cli import main
+from rdexplain.models.detections import RawDetections
 from rdexplain.photos.images import sample_names
 
 DEVICE = os.environ.get("RDEXPLAIN_GPU_TESTS_ON", "cuda")
@@ -43,6 +45,12 @@ def command(tmp_path, monkeypatch, capsys):
         return out + err
 
     return call
+
+
+@pytest.fixture
+def quick():
+    """Options with which a method takes no time."""
+    return lambda method: {"steps": 2, "draws": 2} if method is rx.PixelRDE else {}
 
 
 def with_photos(count: int) -> None:
@@ -131,3 +139,89 @@ def test_reproduces(command, target, protocol):
         f"--model efficientnet_lite0 --out out --photos-per-batch 2"
     )
     assert "failed" not in text
+
+
+class Shifted(nn.Module):
+    """A network of an image and a second input."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images, numbers):
+        return self.network(images) + numbers
+
+
+class Maps(nn.Module):
+    """A segmentation."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, images):
+        return 5 * self.layer(images)
+
+
+class Boxes(nn.Module):
+    """A detector of squares of 8 x 8 pixels."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 4, 8, stride=8)
+
+    def forward(self, images):
+        logits = self.layer(images).flatten(2).mT + 1
+        place, across = torch.arange(logits.shape[1], device=images.device), images.shape[-1] // 8
+        corner = 8.0 * torch.stack((place % across, place // across), dim=1)
+        boxes = torch.cat((corner, corner + 8), dim=1).expand(len(images), -1, -1)
+        return RawDetections(boxes, logits.sigmoid(), logits)
+
+
+@pytest.mark.parametrize("where", ["cpu", DEVICE])
+@pytest.mark.parametrize("method", [rx.PixelRDE, rx.GradCAM])
+def test_a_second_input_follows_the_photos_to_the_gpu(smooth_network, make_photos, quick, method, where):
+    network, numbers = Shifted(smooth_network()), torch.linspace(-1, 1, 10).view(2, 5)
+    options = quick(method)
+    found = method(network, device=DEVICE, **options).explain(
+        make_photos(2).to(where), 1, additional_forward_args=numbers.to(where)
+    )
+    expected = method(network, **options).explain(make_photos(2), 1, additional_forward_args=numbers)
+    torch.testing.assert_close(found.probability, expected.probability, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("method", [rx.PixelRDE, rx.Occlusion])
+def test_a_function_gets_photos_where_they_are(smooth_network, make_photos, quick, method):
+    network = smooth_network().to(DEVICE)
+    explainer = method(lambda images: network(images), **quick(method))
+    found = explainer.explain(make_photos(1).to(DEVICE))
+    assert found.images.device.type == "cpu"
+    assert explainer.attribute(make_photos(1).to(DEVICE), target=1).device.type == DEVICE
+
+
+TASKS = {
+    "contrast": rx.Contrast(None, 3),
+    "labels": rx.Above(0.01),
+    "value": lambda output: output[1],
+    "batched": rx.Value(batched=lambda output: output[:, 1]),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_tasks_of_a_classifier(smooth_network, make_photos, quick, task):
+    method = rx.PixelRDE(smooth_network(), device=DEVICE, **quick(rx.PixelRDE))
+    found = method.explain(make_photos(2), TASKS[task], samples=2, repeats=2)
+    assert found.mask[0].device.type == found.samples.device.type == "cpu"
+
+
+@pytest.mark.parametrize("over", ["region", "image"])
+def test_segments(make_photos, quick, over):
+    method = rx.PixelRDE(rx.as_model(Maps(), task="segmentation"), device=DEVICE, **quick(rx.PixelRDE))
+    assert method.explain(make_photos(2), rx.Segment("all", over=over)).region.device.type == "cpu"
+
+
+@pytest.mark.parametrize("study", [False, True])
+@pytest.mark.parametrize("which", [0, "all", "anchors"])
+def test_detects(make_photos, quick, which, study):
+    method = rx.PixelRDE(rx.as_model(Boxes(), task="detection"), device=DEVICE, **quick(rx.PixelRDE))
+    assert len(method.explain(make_photos(1), rx.Detect(which, study=study))) >= 1

@@ -125,6 +125,12 @@ def test_on_another_device_is_a_private_copy(network):
     assert callable_model.on("meta") is callable_model
 
 
+def test_images_are_placed_beside_the_network_if_it_lies_anywhere(network):
+    assert Model(network).on("meta").placed(images()).device.type == "meta"
+    elsewhere = images().to("meta")
+    assert Model(torch.sin).placed(elsewhere) is elsewhere
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu(network):
     model = Model(network, mean=MEAN, std=STD)

@@ -64,7 +64,7 @@ def photo_key(image: Tensor) -> int:
 
     Rounding keeps the key equal between float types and devices.
     """
-    levels = image.detach().double().clamp(0, 1).mul(255).round().to(torch.uint8).cpu().contiguous()
+    levels = image.detach().cpu().double().clamp(0, 1).mul(255).round().to(torch.uint8).contiguous()
     digest = hashlib.blake2b(repr(tuple(levels.shape)).encode(), digest_size=8)
     digest.update(levels.numpy().tobytes())
     return int.from_bytes(digest.digest(), "little")

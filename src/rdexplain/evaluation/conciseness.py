@@ -45,8 +45,8 @@ def retained_probability(subject: Subject, images: Tensor) -> Tensor:
 
     with torch.no_grad():
         after, before = (
-            subject.limit.run(work).double().cpu(),
-            label.read(subject.clean, every).squeeze(1).double().cpu(),
+            subject.limit.run(work).cpu().double(),
+            label.read(subject.clean, every).squeeze(1).cpu().double(),
         )
     if not bool(after.isfinite().all()):
         blamed = (~after.isfinite()).nonzero().flatten().tolist()
@@ -56,9 +56,9 @@ def retained_probability(subject: Subject, images: Tensor) -> Tensor:
 
 def l1(values: Tensor) -> Tensor:
     """Σ|z|, (n, ...) to (n,)."""
-    return values.double().abs().flatten(1).sum(dim=1).cpu()
+    return values.cpu().double().abs().flatten(1).sum(dim=1)
 
 
 def entropy(values: Tensor) -> Tensor:
     """H(z) = -Σ q log q with q = z² / Σ z², (n, ...) to (n,), in nats: how the energy is spread; NaN where all is 0."""
-    return complexity(values.double().square().flatten(1)).cpu()
+    return complexity(values.cpu().double().square().flatten(1))

@@ -135,14 +135,14 @@ def trace(
             images = transform.synthesis(mixed.flatten(0, 1)).clamp_(0, 1)
             at = torch.tensor(rows, device=images.device).repeat_interleave(high - low)
             for name, values in compare(subject, label, distances, images, at).items():
-                part = values.double().cpu().view(last - first, high - low)
+                part = values.cpu().double().view(last - first, high - low)
                 sums[name][:, low:high].index_add_(0, torch.tensor(rows), part)
         return {name: total / draws for name, total in sums.items()}
 
     with torch.no_grad():
         measures = subject.limit.run(work)
     check_finite(measures)
-    return Curves(tuple(map(float, percentages)), true_share(order, limits).cpu(), measures, draws)
+    return Curves(tuple(map(float, percentages)), true_share(order, limits), measures, draws)
 
 
 def check_finite(measures: dict[str, Tensor]) -> None:

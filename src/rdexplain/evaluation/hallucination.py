@@ -49,6 +49,6 @@ def edges(images: Tensor) -> Tensor:
         OptionError: scikit-image is not installed.
     """
     canny = needed("skimage.feature", "this score").canny
-    grey = images.double().mean(dim=1).cpu().numpy()
+    grey = images.cpu().double().mean(dim=1).numpy()
     found = [canny(one, sigma=SIGMA, low_threshold=LOW, high_threshold=HIGH, mode="nearest") for one in grey]
     return torch.from_numpy(np.stack(found))

@@ -45,8 +45,8 @@ def irof(subject: Subject, pixels: Importance, *, segments: Tensor | None = None
     """
     segments = slic_segments(subject.images) if segments is None else segments
     transform = pixels.representation.transform_of(subject.images)
-    scores, empty = pixels.scores.double().cpu(), transform.analysis(emptied(subject))
-    seconds = None if pixels.second is None else pixels.second.double().cpu()
+    scores, empty = pixels.scores.cpu().double(), transform.analysis(emptied(subject))
+    seconds = None if pixels.second is None else pixels.second.cpu().double()
     found = []
     for row in range(len(subject)):
         one, where = subject.of([row]), segments[row].flatten()
@@ -86,6 +86,6 @@ def slic_segments(images: Tensor) -> Tensor:
     slic = needed("skimage.segmentation", "this score").slic
     found = [
         torch.from_numpy(slic(image, n_segments=SEGMENTS, start_label=0)).long()
-        for image in images.double().cpu().permute(0, 2, 3, 1).numpy()
+        for image in images.cpu().double().permute(0, 2, 3, 1).numpy()
     ]
     return torch.stack([one.unique(return_inverse=True)[1] for one in found])

@@ -144,4 +144,4 @@ def _each(subject: Subject, of: Callable[[int, int], Tensor]) -> Tensor:
                 # The photos that the error names are perturbations of this one.
                 reason = error.__cause__ if isinstance(error.__cause__, SolverError) else error
                 raise SolverError.of([row], reason) from reason
-    return torch.cat(found).double().cpu()
+    return torch.cat(found).cpu().double()

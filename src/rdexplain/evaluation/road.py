@@ -65,7 +65,7 @@ def road(
     if least_first:
         order = order.shape[1] - 1 - order
     measures = {name: torch.zeros(len(subject), len(limits), dtype=torch.float64) for name in (AGREEMENT, PROBABILITY)}
-    for row, image in enumerate(subject.images.double().cpu()):
+    for row, image in enumerate(subject.images.cpu().double()):
         filled = []
         for place, count in enumerate(limits.tolist()):
             stream = philox.Stream(seed, subject.keys[row], place, int(least_first), philox.EVALUATE)
@@ -83,7 +83,7 @@ def _decided(subject: Subject, row: int, images: Tensor, limit: int) -> dict[str
     label, rows = subject.label(), torch.full((len(images),), row, device=images.device)
     with torch.no_grad():
         parts = [compare(subject, label, (), part, rows[: len(part)]) for part in images.split(limit)]
-    return {name: torch.cat([part[name].double().cpu() for part in parts]) for name in parts[0]}
+    return {name: torch.cat([part[name].cpu().double() for part in parts]) for name in parts[0]}
 
 
 def fill_in(image: Tensor, gone: Tensor, noise: Tensor | None = None) -> Tensor:

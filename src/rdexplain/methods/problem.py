@@ -66,11 +66,7 @@ class Run:
 
     def arguments_for(self, photos: Tensor) -> list[Any]:
         """The further arguments of some photos: tensors with one entry per photo are picked from."""
-        count = len(self.images)
-        return [
-            value[photos] if isinstance(value, Tensor) and value.ndim and len(value) == count else value
-            for value in self.arguments
-        ]
+        return [value[photos] if _one_each(value, self.images) else value for value in self.arguments]
 
     def names(self, photos: Sequence[str | None] | None) -> tuple[str | None, ...]:
         """The rows' names, by those of the photos."""
@@ -123,13 +119,15 @@ def find_rows(
     model is frozen inside the ``with`` block.
     """
     _check_weights(model)
-    images = check_images(images).to(model.device)
+    images = model.placed(check_images(images))
     limit = BatchLimit(internal_batch_size, images)
     with usual_surroundings(images.device), frozen(model):
         # A tensor made in inference mode could not take part in autograd.
         images = images.clone() if images.is_inference() else images
         arguments = () if additional_forward_args is None else additional_forward_args
         arguments = arguments if isinstance(arguments, tuple) else (arguments,)
+        # They are picked from for each batch, so they lie beside the images; what is not picked from stays where it is.
+        arguments = tuple(one.to(images.device) if _one_each(one, images) else one for one in arguments)
         every = torch.arange(len(images), device=images.device)
         clean = Run(model, images, arguments, every, (), ())
         output = _clean_output(clean, limit, batch_invariant)
@@ -146,6 +144,11 @@ def find_rows(
             arguments_of_one = run.arguments_for(torch.zeros_like(photos[:1]))
             run = replace(run, model=accelerated(model, philox.noise_image(images), arguments_of_one))
         yield run, output[photos], rows, limit
+
+
+def _one_each(value: Any, images: Tensor) -> bool:
+    """Whether a further argument is a tensor with an entry for each image."""
+    return isinstance(value, Tensor) and value.ndim > 0 and len(value) == len(images)
 
 
 def _check_weights(model: Model) -> None:

@@ -114,9 +114,10 @@ def _plain(target: Any) -> Any:
 
 def predicted_classes(model: Model, images: Tensor) -> list[int]:
     """The likeliest class of each of the images (n, 3, h, w)."""
+    images = model.placed(images)
     with frozen(model), torch.no_grad():
-        output = check_output(model(images.to(model.device)), len(images))
-        model.resolve(philox.noise_image(images.to(model.device)), clean=output)
+        output = check_output(model(images), len(images))
+        model.resolve(philox.noise_image(images), clean=output)
         return model.scores(output).flatten(1).argmax(dim=1).tolist()
 
 

@@ -315,6 +315,11 @@ class Model:
         tensors: Iterable[Tensor] = chain(self.network.parameters(), self.network.buffers())
         return next((tensor for tensor in tensors if tensor.is_floating_point() or not floating), None)
 
+    def placed(self, images: Tensor) -> Tensor:
+        """Images on the network's device. One without tensors, such as a function, takes them where they are: it may
+        call a network that is known to it alone."""
+        return images if self._first_tensor() is None else images.to(self.device)
+
     def on(self, device: str | torch.device) -> Model:
         """This model if it is on the device (or has nothing to move), else a private copy there.
 

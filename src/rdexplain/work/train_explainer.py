@@ -199,5 +199,5 @@ def _checked(method: Attribution, explainer: Explainer, images: Tensor) -> tuple
             distortion, _ = problem.objective.measure(mask, CHECK_DRAWS)
             empty, _ = problem.objective.measure(torch.zeros_like(mask), CHECK_DRAWS)
             found.append(torch.stack((distortion, mask.mean(dim=1), empty)))
-    distortion, non_sparsity, empty = torch.cat(found, dim=1).double().mean(dim=1).tolist()
+    distortion, non_sparsity, empty = torch.cat(found, dim=1).cpu().double().mean(dim=1).tolist()
     return distortion, non_sparsity, empty

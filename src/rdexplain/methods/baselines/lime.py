@@ -113,7 +113,7 @@ def _mean_colours(image: Tensor, parts: Tensor, count: int) -> Tensor:
 
 def _similarity(image: Tensor, changed: Tensor, left: Tensor, **_: Any) -> Tensor:
     """The weight of a sample: by the cosine distance of what is left from all."""
-    distance = 1 - left.double().mean().sqrt()
+    distance = 1 - left.float().mean().sqrt()
     return (-(distance**2) / KERNEL_WIDTH**2).exp().sqrt()
 
 
@@ -125,7 +125,8 @@ class _Ridge:
 
     def fit(self, loader: Any, **_: Any) -> dict[str, Any]:
         # The data is taken from the loader directly: iterating over it would draw from the global random state.
-        left, found, weight = (tensor.double() for tensor in loader.dataset.tensors)
+        # On the CPU: captum reads the coefficients one by one, each of which would wait for a GPU.
+        left, found, weight = (tensor.cpu().double() for tensor in loader.dataset.tensors)
         total = weight.sum()
         centred = left - (weight @ left) / total
         deviations = found - (weight @ found) / total
