@@ -77,12 +77,14 @@ def counts(percentages: Sequence[float], components: int) -> Tensor:
 
 
 def true_share(positions: Tensor, limits: Tensor) -> Tensor:
-    """The share of components whose rank is below each limit, float64 (n, limits) on the CPU: more than asked with joint
-    ties.
+    """The share of components whose rank is below each limit, float64 (n, limits): more than asked with joint ties.
 
     Args:
         positions: `ranks` (n, k).
         limits: `counts` (percentages,).
+
+    Returns:
+        on the CPU.
     """
     below = torch.stack([(positions < limit).sum(dim=1) for limit in limits.tolist()], dim=1)
     return below.cpu().double() / positions.shape[1]
