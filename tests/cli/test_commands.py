@@ -73,7 +73,7 @@ def test_names_are_those_of_the_library():
     for name, method in METHODS.items():
         assert method.load().name == name
         if not method.is_baseline:
-            own = {"instant"} if name == "cartoonx" else set()  # explainers are for CartoonX
+            own = {"draft", "instant"} if name == "cartoonx" else set()
             assert set(method.load().presets) == {"fast", "best", "paper"} | own
     assert set(options.PRESETS) == set(METHODS["cartoonx"].load().presets)
 
@@ -83,7 +83,7 @@ def test_names_are_those_of_the_library():
     [
         ("explain --model", "effic", ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]),
         ("evaluate --model", "yolo", ["yolov5s"]),
-        ("compare --preset", "", ["fast", "best", "paper", "instant"]),
+        ("compare --preset", "", ["draft", "fast", "best", "paper", "instant"]),
         ("run --method", "cartoonx,pix", ["cartoonx,pixel_rde"]),
         ("explain", "sample:c", ["sample:cat", "sample:coffee"]),
     ],

@@ -17,8 +17,8 @@ INITS = ("ones", "coarse", "random", "gradient", "sensitivity")
 FINEST = 0.04
 """Value of the finest scale at the start, for ``coarse``. Not zero: where the solver optimises u with a mask of u², the
 gradient by u is zero there, and the entry could never grow."""
-STEEPNESS, SHIFT, FINER = 2 / 3, 1.86, 3.0
-"""Of ``sensitivity``: it keeps about a quarter, with most of the decision (docs/speed.md has what it gains)."""
+STEEPNESS, SHIFT, FINER = 2 / 3, 0.8, 3.0
+"""Of ``sensitivity``; docs/speed.md has what it gains."""
 Init = str | Tensor | Sequence[Tensor]
 
 

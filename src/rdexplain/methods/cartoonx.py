@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Unpack
 from rdexplain.core.representations import Wavelet
 from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.options import SharedOptions
-from rdexplain.methods.presets import INSTANT, PAPER, Presets, presets_of
+from rdexplain.methods.presets import DRAFT, INSTANT, PAPER, Presets, presets_of
 from rdexplain.models import Model
 
 
@@ -30,7 +30,7 @@ class CartoonX(Attribution):
     """
 
     name = "cartoonx"
-    presets: ClassVar[Presets] = presets_of(PAPER, "coarse") | {"instant": INSTANT}
+    presets: ClassVar[Presets] = presets_of(PAPER, "coarse") | {"draft": DRAFT, "instant": INSTANT}
 
     def __init__(
         self,

@@ -87,10 +87,22 @@ def quick(steps: int, init: str) -> Preset:
     )
 
 
+DRAFT_STEPS = 145
+"""With the draws of the guard, the start and the anchor 300 network evaluations a photo."""
 FAST_STEPS = 177
 """With the draws of the guard, the cut and the anchor 781 network evaluations a photo."""
 BEST_STEPS = 777
 """3,181 network evaluations."""
+
+
+DRAFT = replace(
+    quick(DRAFT_STEPS, "sensitivity"),
+    draws=2,
+    step_size=0.15,
+    emphasis=5.0,
+    cut=False,
+)
+"""For wavelets, in bolder steps from a start that knows what matters to first order; docs/speed.md compares."""
 
 
 PENALISED_STEPS = 97

@@ -24,7 +24,7 @@ from rdexplain.work.values import (
 )
 
 DEFAULT_MODEL = "efficientnet_lite0"
-PRESETS = ("fast", "best", "paper", "instant")
+PRESETS = ("draft", "fast", "best", "paper", "instant")
 NOISES = ("gaussian", "uniform", "zero")
 NOISE_SCALINGS = ("original", "linear", "inverse_linear", "exponential")
 DISTORTIONS = ("label", "maximise_label", "l2", "l2_root", "weighted_l2", "weighted_l2_root", "kl")
@@ -186,7 +186,8 @@ class Masks(Options, title="method"):
         _MASKS,
         "preset",
         PRESETS,
-        "what sets the options that are not given (default fast); instant is an explainer's mask as it is, see `init`",
+        "what sets the options that are not given (default fast); draft (CartoonX) is less than half of its work, instant an "
+        "explainer's mask as it is, see `init`",
     )
     steps: int | None = _of((*_MASKS, "integrated_gradients"), "optimiser steps; points of the integral", whole(1), "N")
     draws: int | None = _of(_MASKS, "noise draws a step", whole(1), "N")
