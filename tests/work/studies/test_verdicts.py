@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from rdexplain.evaluation import Entry
@@ -201,3 +202,12 @@ def test_a_score_that_is_defined_for_no_photo_decides_nothing(tmp_path, monkeypa
     assert undefined.why == "it is defined for no photo"
     verdicts = conclude(tmp_path, "startgrad", "corrected", lambda unit: None)
     assert [(one.outcome, one.why) for one in verdicts] == [("cannot be tested here", "not here")]
+
+
+def test_a_long_note_stays_inside_a_narrow_figure():
+    figure = Figure(figsize=(5, 3))
+    FigureCanvasAgg(figure)
+    figures.stamp(figure, "Figure 8", "a_network_of_some_length.onnx  ·  corrected protocol  ·  scaled: 8 of 12 photos")
+    note = figure.texts[-1]
+    assert note.get_text().count("\n") == 1
+    assert all(text.get_window_extent().x1 <= figure.bbox.x1 for text in figure.texts)
