@@ -18,7 +18,7 @@ from rdexplain.evaluation.results import Over
 from rdexplain.evaluation.statistics import Array, Interval
 from rdexplain.photos.images import load_photo
 from rdexplain.render.comparison import Cell, Compared, cell_of, comparison
-from rdexplain.render.layout import FONT, INK, SOFT
+from rdexplain.render.layout import FONT, INK, SOFT, Style, wrapped
 from rdexplain.render.words import method_title, percent
 from rdexplain.results.explanation import Explanation
 from rdexplain.work.studies.published import published_curve
@@ -26,22 +26,24 @@ from rdexplain.work.studies.recipe import Results, Unit
 
 _HEAD = 0.55
 """Height of a stamp in inches."""
+_NOTE = Style(9.5, SOFT)
 
 
 def stamp(figure: Figure, title: str, note: str) -> Figure:
-    """Add a title and a line of small print above a figure, which becomes taller."""
+    """Add a title and small print above a figure, which becomes taller; the small print is wrapped to its width."""
     width, height = figure.get_size_inches()
-    share = height / (height + _HEAD)
+    lines = wrapped(note, _NOTE, width - 0.8, most=3)
+    top = height + _HEAD + _NOTE.height(len(lines) - 1)
+    share = height / top
     for axes in figure.axes:
         box = axes.get_position()
         axes.set_position((box.x0, box.y0 * share, box.width, box.height * share))
     for text in figure.texts:
         text.set_y(text.get_position()[1] * share)
-    figure.set_size_inches(width, height + _HEAD)
-    top = height + _HEAD
+    figure.set_size_inches(width, top)
     style: dict[str, Any] = {"family": FONT, "va": "top"}
     figure.text(0.4 / width, 1 - 0.14 / top, title, size=14, weight="bold", color=INK, **style)
-    figure.text(0.4 / width, 1 - 0.42 / top, note, size=9.5, color=SOFT, **style)
+    figure.text(0.4 / width, 1 - 0.42 / top, "\n".join(lines), size=_NOTE.size, color=_NOTE.colour, **style)
     return figure
 
 

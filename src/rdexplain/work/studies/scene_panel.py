@@ -47,13 +47,15 @@ def _of_photo(results: Results, units: Sequence[Unit]) -> list[Compared]:
     made = []
     for row in range(min(len(first), MOST)):
         one = first[row]
-        drawn = Cell(_marked(one, figures[row], photo), f"{percent(figures[row]['area_inside'])} of the photo")
+        # The class is the region's, not the photo's, and so stands below what is marked.
+        size = f"{percent(figures[row]['area_inside'])} of the photo"
+        drawn = Cell(_marked(one, figures[row], photo), size, label=decision(one))
         cells = [
             _cell(other[row], rows[row], photo) if other is not None else Cell(None, results.reason(unit))
             for other, rows, unit in zip(done, found, units, strict=True)
         ]
         more = len(first) > MOST and row == MOST - 1
-        made.append(Compared(photo, decision(one), (drawn, *cells), f"{MOST} of {len(first)} shown" if more else ""))
+        made.append(Compared(photo, "", (drawn, *cells), f"{MOST} of {len(first)} shown" if more else ""))
     return made
 
 
