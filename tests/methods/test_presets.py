@@ -61,6 +61,12 @@ def test_fast_is_the_default_and_cheaper(method):
     assert found["distortion"] == paper["distortion"] == "label"
 
 
+@pytest.mark.parametrize(("preset", "evaluations"), [("draft", 300), ("fast", 781)])
+def test_a_preset_costs_what_the_documentation_says(preset, evaluations, smooth_network, make_photos):
+    explained = CartoonX(smooth_network(), preset=preset, wavelet="haar", levels=2).explain(make_photos(1, 16))
+    assert int(explained.network_evaluations) in (evaluations, 2 * evaluations)  # twice with a second try
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_options_replace_what_a_preset_sets(method):
     options = {"steps": 7, "draws": 3, "step_size": 0.25, "sparsity": 5, "init": "random"}
