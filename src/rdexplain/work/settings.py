@@ -186,8 +186,8 @@ class Masks(Options, title="method"):
         _MASKS,
         "preset",
         PRESETS,
-        "what sets the options that are not given (default fast); draft (CartoonX) is less than half of its work, instant an "
-        "explainer's mask as it is, see `init`",
+        "what sets the options that are not given (default fast); draft (CartoonX) takes less than half of its work; "
+        "instant is an explainer's mask as it is, see `init`",
     )
     steps: int | None = _of((*_MASKS, "integrated_gradients"), "optimiser steps; points of the integral", whole(1), "N")
     draws: int | None = _of(_MASKS, "noise draws a step", whole(1), "N")
