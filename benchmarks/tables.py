@@ -67,10 +67,7 @@ def quality(rows: Rows) -> Iterator[str]:
         ("setting", "runs", "images sent", "objective", "95 % interval", "over the reference", "worst", "empty"),
         (
             (
-                row["setting"],
-                str(row["runs"]),
-                f"{row['evaluations']:,.0f}",
-                f"{row['objective']:.3f}",
+                *_solved(row, "runs"),
                 _interval(row, 3),
                 _number(row["ratio_of_means"], 2),
                 _number(row["worst_ratio"], 2),
@@ -86,10 +83,7 @@ def stability(rows: Rows) -> Iterator[str]:
         ("setting", "photos", "images sent", "objective", "overlap (IoU)", "95 % interval", "rank correlation", "SSIM"),
         (
             (
-                row["setting"],
-                str(row["photos"]),
-                f"{row['evaluations']:,.0f}",
-                f"{row['objective']:.3f}",
+                *_solved(row, "photos"),
                 _number(row["iou"], 2),
                 _interval(row, 2),
                 _number(row["rank"], 2),
@@ -137,6 +131,11 @@ def orders(rows: Rows) -> Iterator[str]:
         ),
         names=3,
     )
+
+
+def _solved(row: dict[str, Any], count: str) -> tuple[str, str, str, str]:
+    """What a setting was solved on, `count` being what is counted, and came to."""
+    return row["setting"], str(row[count]), f"{row['evaluations']:,.0f}", f"{row['objective']:.3f}"
 
 
 def _differing(row: dict[str, Any], figure: str) -> str:

@@ -46,7 +46,7 @@ def test_the_next_tensor_takes_the_pages_of_the_last():
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc's malloc")
-def test_what_the_user_has_set_stays(monkeypatch):
+def test_what_the_user_has_set_stays():
     kept, faults = run("kept", MALLOC_MMAP_THRESHOLD_="65536")
     assert kept == "False"
     assert faults > 0

@@ -59,9 +59,7 @@ def road(
     limits = counts(percentages, pixels.scores.shape[1])
     if int(limits.max()) >= pixels.scores.shape[1]:
         raise OptionError("nothing can be filled in where all pixels are removed: give percentages below 100")
-    scores = pixels.scores.cpu()
-    second = None if pixels.second is None else pixels.second.cpu()
-    order = ranks(scores, subject.keys, seed=seed, second=second)
+    order = ranks(pixels.scores.cpu(), subject.keys, seed=seed, second=pixels.second)
     if least_first:
         order = order.shape[1] - 1 - order
     measures = {name: torch.zeros(len(subject), len(limits), dtype=torch.float64) for name in (AGREEMENT, PROBABILITY)}
