@@ -134,9 +134,9 @@ def test_what_is_no_model(method):
 
 
 def test_find_preset():
-    assert find_preset("paper", CartoonX.presets) is PAPER
-    with pytest.raises(OptionError, match="unknown preset 'None'"):
-        find_preset(None, CartoonX.presets)
+    assert find_preset("paper", CartoonX.presets, "CartoonX") is PAPER
+    with pytest.raises(OptionError, match="unknown preset 'None': CartoonX has paper, fast, best, draft, instant"):
+        find_preset(None, CartoonX.presets, "CartoonX")
 
 
 def test_repr_and_name():

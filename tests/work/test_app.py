@@ -272,6 +272,9 @@ def test_the_page_and_what_it_refuses(server, tmp_path):
     about = json.loads(get(f"{server}api/about")[2])
     assert (about["model"], about["size"], about["task"]) == ("app_test_nets:Halves", 32, "classification")
     assert {"cartoonx", "grad_cam"} <= {one["name"] for one in about["methods"]} <= set(METHODS)
+    efforts = {one["name"]: [effort["preset"] for effort in one["efforts"]] for one in about["methods"]}
+    assert (efforts["cartoonx"], efforts["pixel_rde"]) == (["draft", "fast", "best"], ["fast", "best"])
+    assert efforts["grad_cam"] == []
     for path in ("page/../server.py", "page/%2e%2e/server.py", "page/nope", "api/none/result/1/explanation.json"):
         assert refused(server + path)[0] == 404
     assert refused(f"{server}api/none/photo?name=x", b"x")[0] == 404
@@ -289,7 +292,13 @@ def test_the_page_and_what_it_refuses(server, tmp_path):
             assert refused(f"{place}explain", question)[0] == 400
         found = json.loads(get(f"{place}photo?name=sample:cat", b"")[2])
         assert found["picture"].startswith("data:image/png;base64,")
-        for bad in ({"keep": 1e9}, {"keep": "x"}, {"preset": "paper"}, {"target": "x"}):
+        for bad in (
+            {"keep": 1e9},
+            {"keep": "x"},
+            {"preset": "paper"},
+            {"target": "x"},
+            {"method": "pixel_rde", "preset": "draft"},
+        ):
             question = json.dumps({"photo": found["photo"], "target": 0, **bad}).encode()
             assert refused(f"{place}explain", question)[0] == 400
     until(lambda: forgotten(place))
@@ -372,7 +381,12 @@ def test_two_users_at_once(server, browser):
         page.get_by_role("button", name=sample, exact=True).click()
         page.get_by_role("button", name="Why").first.wait_for()
     first.get_by_text("Settings").click()
+    first.locator("#preset").select_option("draft")
+    first.locator("#method").select_option("pixel_rde")
+    assert first.locator("#preset").input_value() == "fast"  # Pixel RDE has no draft
     first.locator("#preset").select_option("best")
+    first.locator("#method").select_option("cartoonx")
+    assert first.locator("#preset").input_value() == "best"  # what was chosen stays
     first.get_by_role("button", name="Why").first.click()
     first.locator("#live-text", has_text="Step").wait_for()
     second.get_by_role("button", name="Why").first.click()

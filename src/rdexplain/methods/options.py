@@ -154,7 +154,7 @@ def resolve(given: Mapping[str, Any], presets: Presets, own: Own, owner: str) ->
         if name not in SharedOptions.__annotations__:
             raise TypeError(f"{owner} has no option {name!r}; it has {', '.join(SharedOptions.__annotations__)}")
     name = given.get("preset", "fast")
-    preset = find_preset(name, presets)
+    preset = find_preset(name, presets, owner)
     size = given.get("internal_batch_size")
     return Options(
         preset=name,

@@ -148,8 +148,8 @@ def penalised_presets_of(step_size: float, smoothed: bool = False) -> Presets:
     return {"paper": SHEARLETX_PAPER} | {name: smooth(one) if smoothed else one for name, one in quicks.items()}
 
 
-def find_preset(name: str, presets: Presets) -> Preset:
-    """A preset by its name, or OptionError with the nearest names."""
+def find_preset(name: str, presets: Presets, owner: str) -> Preset:
+    """A preset of the method `owner` by its name, or OptionError with the nearest names."""
     if name not in presets:
-        raise OptionError(unknown("preset", str(name), presets))
+        raise OptionError(unknown("preset", str(name), presets, f"{owner} has {', '.join(presets)}"))
     return presets[name]

@@ -19,7 +19,7 @@ from rdexplain.methods.attribution import Attribution
 from rdexplain.methods.baselines import Baseline
 from rdexplain.methods.pixel_rde import PixelRDE
 from rdexplain.methods.preview import Previewed
-from rdexplain.methods.registry import METHODS
+from rdexplain.methods.registry import METHODS, Method
 from rdexplain.models import Model
 from rdexplain.models.decisions import Contrast, Detect, Segment
 from rdexplain.photos.images import Photo, load_photo
@@ -37,6 +37,17 @@ LIKELIEST = 5
 """Number of classes that the page offers to explain."""
 SCALE_DRAWS = 16
 """Noise draws on which a choice of scales is measured."""
+EFFORTS = {
+    "draft": "draft: half the time, a little less sure",
+    "fast": "fast",
+    "best": "best: four times the work, a tighter explanation",
+}
+"""The presets that the page offers, where a method has them, and what it says of them."""
+
+
+def efforts_of(method: Method) -> list[str]:
+    """Names of the presets that the page offers for a method; none for a baseline."""
+    return [] if method.is_baseline else [name for name in EFFORTS if name in method.load().presets]
 
 
 @dataclass(frozen=True)

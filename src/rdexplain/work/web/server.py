@@ -28,7 +28,7 @@ from rdexplain.results.explanation import Explanation
 from rdexplain.results.heatmap import Heatmap
 from rdexplain.text.versions import __version__
 from rdexplain.work.web.bench import Bench, Work
-from rdexplain.work.web.desk import Ask, Desk, png, said_of
+from rdexplain.work.web.desk import EFFORTS, Ask, Desk, efforts_of, png, said_of
 
 MOST_BYTES = 30_000_000
 """Largest upload, in bytes."""
@@ -115,7 +115,13 @@ class Page:
         """The network, the sample photos and the methods."""
         model = self.desk.model
         methods = [
-            {"name": one.name, "title": one.title, "summary": one.summary, "mask": not one.is_baseline}
+            {
+                "name": one.name,
+                "title": one.title,
+                "summary": one.summary,
+                "mask": not one.is_baseline,
+                "efforts": [{"preset": name, "says": EFFORTS[name]} for name in efforts_of(one)],
+            }
             for one in METHODS.values()
             if not one.name.startswith("random")
         ]
@@ -309,13 +315,14 @@ def _ask(given: dict[str, Any], tab: Tab) -> Ask:
             raise OptionError("that explanation has made room for newer ones: explain again")
         explanation = result.explanation
         start = explanation if isinstance(explanation, Explanation) else None
-    if given.get("preset", "fast") not in ("fast", "best"):
-        raise OptionError("preset is fast or best here")
+    method, preset = str(given.get("method", "cartoonx")), str(given.get("preset", "fast"))
+    if method in METHODS and not METHODS[method].is_baseline and preset not in efforts_of(METHODS[method]):
+        raise OptionError(f"the presets of {METHODS[method].title} are {', '.join(efforts_of(METHODS[method]))} here")
     return Ask(
         target=int(given["target"]),
         against=None if against is None else int(against),
-        method=str(given.get("method", "cartoonx")),
-        preset=str(given.get("preset", "fast")),
+        method=method,
+        preset=preset,
         keep=keep,
         seed=abs(int(given.get("seed", 0))) % 2**31,
         start=start,

@@ -50,6 +50,7 @@ async function begin() {
     make("button", { type: "button", textContent: name, onclick: () => take(`sample:${name}`) })));
   $("method").append(...about.methods.filter((one) => one.mask || about.task === "classification").map((one) =>
     make("option", { value: one.name, textContent: `${one.title}: ${one.summary}` })));
+  offerEfforts();
   const events = new EventSource("api/events");
   events.onmessage = (event) => hear(JSON.parse(event.data));
   events.onerror = () => {
@@ -211,10 +212,14 @@ $("keep").oninput = () => {
   const value = Number($("keep").value);
   $("keep-said").textContent = value ? `λ ${value > 0 ? "÷" : "×"} ${(2 ** Math.abs(value)).toFixed(1)}` : "as usual";
 };
-$("method").onchange = () => {
-  const { mask } = about.methods.find((one) => one.name === $("method").value);
+function offerEfforts() {
+  const { mask, efforts } = about.methods.find((one) => one.name === $("method").value);
   document.querySelectorAll(".of-masks").forEach((one) => { one.hidden = !mask; });
-};
+  const before = $("preset").value;
+  $("preset").replaceChildren(...efforts.map(({ preset, says }) => make("option", { value: preset, textContent: says })));
+  $("preset").value = efforts.some(({ preset }) => preset === before) ? before : "fast";
+}
+$("method").onchange = offerEfforts;
 const drop = $("drop");
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {
