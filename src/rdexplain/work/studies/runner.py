@@ -137,6 +137,8 @@ def _read(file: Path) -> Row:
 def _write(name: str, findings: Findings, folder: Path) -> None:
     for suffix, figure in findings.figures.items():
         save_figure(figure, folder / f"{name}{suffix}.png")
+    if not findings.rows:  # such as where weights are missing, which the verdicts say
+        return
     columns = list({column: None for row in findings.rows for column in row})
     write_csv(folder / f"{name}.csv", columns, [[row.get(column) for column in columns] for row in findings.rows])
     arrow, parquet = needed("pyarrow", "reproduce"), needed("pyarrow.parquet", "reproduce")
