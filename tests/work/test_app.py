@@ -298,6 +298,7 @@ def test_the_page_and_what_it_refuses(server, tmp_path):
             {"preset": "paper"},
             {"target": "x"},
             {"method": "pixel_rde", "preset": "draft"},
+            {"method": "grad_cam", "preset": "paper"},
         ):
             question = json.dumps({"photo": found["photo"], "target": 0, **bad}).encode()
             assert refused(f"{place}explain", question)[0] == 400
@@ -385,6 +386,7 @@ def test_two_users_at_once(server, browser):
     first.locator("#method").select_option("pixel_rde")
     assert first.locator("#preset").input_value() == "fast"  # Pixel RDE has no draft
     first.locator("#preset").select_option("best")
+    first.locator("#method").select_option("grad_cam")  # has none
     first.locator("#method").select_option("cartoonx")
     assert first.locator("#preset").input_value() == "best"  # what was chosen stays
     first.get_by_role("button", name="Why").first.click()

@@ -316,8 +316,9 @@ def _ask(given: dict[str, Any], tab: Tab) -> Ask:
         explanation = result.explanation
         start = explanation if isinstance(explanation, Explanation) else None
     method, preset = str(given.get("method", "cartoonx")), str(given.get("preset", "fast"))
-    if method in METHODS and not METHODS[method].is_baseline and preset not in efforts_of(METHODS[method]):
-        raise OptionError(f"the presets of {METHODS[method].title} are {', '.join(efforts_of(METHODS[method]))} here")
+    offered = (efforts_of(METHODS[method]) if method in METHODS else []) or list(EFFORTS)
+    if preset not in offered:
+        raise OptionError(f"preset is one of {', '.join(offered)} here")
     return Ask(
         target=int(given["target"]),
         against=None if against is None else int(against),

@@ -215,6 +215,7 @@ $("keep").oninput = () => {
 function offerEfforts() {
   const { mask, efforts } = about.methods.find((one) => one.name === $("method").value);
   document.querySelectorAll(".of-masks").forEach((one) => { one.hidden = !mask; });
+  if (!mask) return; // what was chosen stays for the next method that has it
   const before = $("preset").value;
   $("preset").replaceChildren(...efforts.map(({ preset, says }) => make("option", { value: preset, textContent: says })));
   $("preset").value = efforts.some(({ preset }) => preset === before) ? before : "fast";
