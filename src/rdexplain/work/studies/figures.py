@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -138,6 +138,15 @@ def lines_figure(panels: Sequence[tuple[str, Sequence[Line]]], x_title: str, nam
         handles, labels, loc="lower center", ncols=3, frameon=False, prop={"family": FONT, "size": 10.5}, labelcolor=INK
     )
     return figure
+
+
+def beside(numbers: Iterable[int], place: int) -> list[float]:
+    """The x positions of a line's points over an axis of names, shifted so that three lines do not overlap.
+
+    Args:
+        place: of the line, the middle one being 1.
+    """
+    return [number + 0.12 * (place - 1) for number in numbers]
 
 
 def _bounds(points: Sequence[Interval]) -> tuple[Array, Array]:

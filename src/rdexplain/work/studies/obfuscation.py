@@ -55,7 +55,7 @@ def _table_1(plan: Plan, results: Results) -> Findings:
     for place, (kind, values) in enumerate(found.items()):
         family = []
         points = [interval(values[scaling], seed=plan.seed) for scaling in SCALINGS]
-        lines.append(figures.Line(kind, place, "none", _beside(place), points))
+        lines.append(figures.Line(kind, place, "none", figures.beside(range(len(SCALINGS)), place), points))
         for scaling, point in zip(SCALINGS, points, strict=True):
             ratios, means = improvement(values["original"], values[scaling])
             spread = float(np.std(values[scaling], ddof=1)) if count > 1 else float("nan")
@@ -75,7 +75,7 @@ def _table_1(plan: Plan, results: Results) -> Findings:
             family.append(judge(claim, known, text, change, scaled))
         findings.verdicts += together(family)
     known_points = [interval([TABLE_1[scaling][0]]) for scaling in SCALINGS]
-    lines.append(figures.Line("published, own noise", 6, "none", _beside(2), known_points))
+    lines.append(figures.Line("published, own noise", 6, "none", figures.beside(range(len(SCALINGS)), 2), known_points))
     title = title_of("Table 1: distortion by noise scaling", scaled, count)
     drawn = figures.lines_figure([("distortion", lines)], "scaling of the noise's spread", TITLES)
     findings.figures[""] = figures.stamp(drawn, title, note_of(plan, scaled))
@@ -85,11 +85,6 @@ def _table_1(plan: Plan, results: Results) -> Findings:
 def _more_or_less(ratio: float) -> str:
     """A relative decrease of the distortion, in words."""
     return f"{abs(ratio):.1%} {'less' if ratio >= 0 else 'more'}"
-
-
-def _beside(place: int) -> list[float]:
-    """The x positions of a line's points, shifted so that lines do not overlap."""
-    return [number + 0.12 * (place - 1) for number in range(len(SCALINGS))]
 
 
 def shown(plan: Plan, page: int) -> tuple[Known, ...]:

@@ -43,7 +43,8 @@ def _conclude(plan: Plan, results: Results) -> Findings:
     for place, (start, title) in enumerate(STARTS.items()):
         there = [method for method in METHODS if found.get(f"{method}, {start}")]
         points = [mean(found[f"{method}, {start}"], plan.seed) for method in there]
-        lines.append(figures.Line(title, place, "none", [METHODS.index(method) for method in there], points))
+        places = figures.beside(map(METHODS.index, there), place)
+        lines.append(figures.Line(title, place, "none", places, points))
         findings.rows += [
             {"method": method, "start": start, "measure": "retained", **point._asdict()}
             for method, point in zip(there, points, strict=True)
